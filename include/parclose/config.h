@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Configured data, as plain bounded structures: host.xml and partitions/NAME.xml after parsing.
+ * Command parses and validates the XML; every receiver validates these structures again
+ * (config_check.h in lib/config). All strings are NUL-terminated within their array.
+ */
+#pragma once
+
+#include "parclose/device.h"
+
+#define HOST_MAX_CARDS 32
+
+/* How host.xml names a card. */
+struct card_config {
+    char name[PARCLOSE_NAME_MAX]; /* [a-z][a-z0-9-]* */
+    struct bdf bdf;               /* of the PF */
+    uint32_t vfs;                 /* to create: 1..PARCLOSE_MAX_VFS_PER_PF */
+    char driver[DRIVER_NAME_MAX]; /* the PF's driver, e.g. "igb" */
+};
+_Static_assert(sizeof(struct card_config) == 64, "wire size");
+
+/* Gate time-outs and recovery budgets. Times in milliseconds. */
+struct gate_config {
+    uint32_t wait_ms[4]; /* before rung 1, 2, 3, 4: each 100..3600000 */
+    uint32_t
+        budget[4]; /* how often each of rungs 1..3 may be taken for one wait: 0..100; [3] unused */
+};
+_Static_assert(sizeof(struct gate_config) == 32, "wire size");
+
+struct host_config {
+    uint32_t cards_count;
+    uint32_t reserved_memory_mib; /* kept for the host: never given to guests */
+    uint32_t reserved_pcpus; /* the first N pCPUs are kept for the host: at least 1, default 1 */
+    uint32_t watchdog_ms;    /* a process that says nothing so long is restarted: 1000..600000 */
+    struct gate_config gate;
+    struct card_config cards[HOST_MAX_CARDS];
+};
+_Static_assert(sizeof(struct host_config) == 16 + 32 + 64 * HOST_MAX_CARDS, "wire size");
+
+/* A VF that a partition wants. */
+struct partition_vf {
+    char card[PARCLOSE_NAME_MAX]; /* a card of host.xml */
+    uint32_t index;               /* VF index on it */
+    struct vf_attributes attributes;
+};
+_Static_assert(sizeof(struct partition_vf) == 64, "wire size");
+
+struct partition_config {
+    char name[PARCLOSE_NAME_MAX]; /* [a-z][a-z0-9-]*, unique */
+    uint32_t vcpus;               /* 1..PARCLOSE_MAX_VCPUS */
+    uint32_t memory_mib;          /* 64.. ; a multiple of 2 */
+    uint32_t autostart;           /* 0, 1 */
+    uint32_t vfs_count;
+    char monitor[PARCLOSE_NAME_MAX]; /* "native" */
+    char kernel[PARCLOSE_PATH_MAX];  /* absolute */
+    char initrd[PARCLOSE_PATH_MAX];  /* absolute, or "" */
+    char cmdline[PARCLOSE_CMDLINE_MAX];
+    struct partition_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
+};
+_Static_assert(sizeof(struct partition_config) == 32 + 16 + 32 + 512 + 1024 + 512, "wire size");

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The partition descriptor (R-MON-5): what one monitor may see of the resource database, one
+ * sealed memfd per partition and generation. Control writes and seals it (F_SEAL_WRITE, SHRINK,
+ * GROW, SEAL) before anybody else gets it; the receiver checks seals, size, magic and every field,
+ * and maps it privately and read-only.
+ */
+#pragma once
+
+#include "parclose/config.h"
+
+#define DESCRIPTOR_MAGIC   UINT64_C(0x50434c5344455343) /* "PCLSDESC" */
+#define DESCRIPTOR_VERSION 1
+
+struct descriptor_vcpu {
+    uint32_t pcpu; /* the pCPU that this vCPU runs on */
+    uint32_t node; /* its NUMA node */
+};
+
+struct descriptor_vf {
+    struct bdf bdf; /* 0 while the VF does not exist yet */
+    struct bdf pf;
+    uint32_t index;
+    uint32_t class; /* enum function_class */
+};
+
+struct partition_descriptor {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t size; /* sizeof(struct partition_descriptor) */
+    uint64_t generation;
+    struct partition_id partition;
+    uint32_t uid; /* the user that the monitor runs as */
+    uint32_t vcpus_count;
+    uint32_t vfs_count;
+    uint64_t memory_bytes;
+    uint32_t memory_node; /* UINT32_MAX: any */
+    uint32_t reserved;
+    char name[PARCLOSE_NAME_MAX];
+    char monitor[PARCLOSE_NAME_MAX];
+    char kernel[PARCLOSE_PATH_MAX];
+    char initrd[PARCLOSE_PATH_MAX];
+    char cmdline[PARCLOSE_CMDLINE_MAX];
+    struct descriptor_vcpu vcpus[PARCLOSE_MAX_VCPUS];
+    struct descriptor_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
+};
+_Static_assert(sizeof(struct partition_descriptor) == 56 + 64 + 512 + 1024 + 256 + 128,
+               "wire size");

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the TCB observes of a physical and of a virtual function: the "PF descriptor" from which
+ * readiness is judged (R-GATE-5), and its VFs. Observed, never desired; only the TCB makes them.
+ *
+ * Registers: PCI Express Base Specification, "SR-IOV Extended Capability" (id 0x0010).
+ */
+#pragma once
+
+#include "parclose/ids.h"
+
+/* One base address register as the kernel resolved it (/sys/.../resource). */
+struct bar {
+    uint64_t address; /* 0: not assigned */
+    uint64_t size;    /* 0: not present */
+    uint32_t flags;   /* IORESOURCE_* low bits as in sysfs "resource" */
+    uint32_t index;   /* 0..5 */
+};
+_Static_assert(sizeof(struct bar) == 24, "wire size");
+
+#define SRIOV_CTRL_VF_ENABLE 0x0001
+#define SRIOV_CTRL_VF_MSE    0x0008
+
+/* The SR-IOV extended capability, decoded from raw configuration space. */
+struct sriov_capability {
+    uint32_t offset; /* where it is in configuration space; 0: the function has none */
+    uint32_t capabilities;
+    uint16_t control;
+    uint16_t status;
+    uint16_t initial_vfs;
+    uint16_t total_vfs;
+    uint16_t num_vfs;
+    uint16_t function_dependency_link;
+    uint16_t first_vf_offset;
+    uint16_t vf_stride;
+    uint16_t vf_device_id;
+    uint16_t reserved;
+    uint32_t supported_page_sizes;
+    uint32_t system_page_size;
+    uint32_t vf_bar[6];
+};
+_Static_assert(sizeof(struct sriov_capability) == 60, "wire size");
+
+enum function_status {
+    FUNCTION_ABSENT = 0,   /* not there, or its configuration space reads all ones */
+    FUNCTION_INACTIVE = 1, /* there, not usable yet */
+    FUNCTION_ACTIVE = 2,   /* there and configured as desired */
+    FUNCTION_ERROR = 3,
+};
+
+enum function_class {
+    CLASS_OTHER = 0,
+    CLASS_NETWORK = 1, /* base class 0x02 */
+    CLASS_NVME = 2,    /* class 0x010802 */
+};
+
+#define DRIVER_NAME_MAX 24
+#define CARD_SERIAL_MAX 24
+
+struct pf_observed {
+    struct bdf bdf;
+    uint32_t class; /* enum function_class */
+    uint16_t vendor;
+    uint16_t device;
+    uint32_t class_code; /* 24 bits, as in sysfs "class" */
+    uint32_t status;     /* enum function_status */
+    uint32_t answers;    /* 1: configuration space answers now */
+    uint32_t numvfs;     /* as sysfs says; the capability has its own word */
+    uint32_t link_up;    /* network: IFF_UP set on the PF's netdev; NVMe: controller "live" */
+    uint32_t open_vfs;   /* VFs of it that some process holds open through us */
+    char driver[DRIVER_NAME_MAX]; /* "" when unbound */
+    char netdev[16];              /* network: its interface; NVMe: its controller (nvme0) */
+    char serial[CARD_SERIAL_MAX]; /* device serial number capability, hex; "" when none */
+    struct sriov_capability sriov;
+    uint32_t iommu_group; /* UINT32_MAX: none */
+    struct bar bars[6];
+    struct bar rom;
+    uint64_t event_ns; /* CLOCK_MONOTONIC at which the TCB learnt of the change */
+};
+
+struct vf_observed {
+    struct bdf bdf;
+    struct bdf pf;
+    uint32_t index;       /* 0-based, as in sysfs virtfnN */
+    uint32_t status;      /* enum function_status */
+    uint32_t answers;     /* 1: its configuration space answers (capability pointer not all ones) */
+    uint32_t iommu_group; /* UINT32_MAX: none */
+    uint32_t attributes_set; /* 1: read back as desired after the last activation */
+    uint32_t open;           /* 1: handed out through VFIO by us and the holder lives */
+    char driver[DRIVER_NAME_MAX];
+    struct bar bars[6];
+    uint64_t event_ns;
+};
+
+/* Desired attributes of a VF; what is not network or not NVMe ignores the other's half. */
+#define VF_ATTR_MAC      0x01
+#define VF_ATTR_VLAN     0x02
+#define VF_ATTR_TRUST    0x04
+#define VF_ATTR_SPOOFCHK 0x08
+#define VF_ATTR_RATE     0x10
+#define VF_ATTR_LINK     0x20
+
+struct vf_attributes {
+    uint32_t present; /* VF_ATTR_* */
+    uint8_t mac[6];
+    uint16_t vlan;         /* 0..4094; 0: none */
+    uint8_t qos;           /* 0..7 */
+    uint8_t trust;         /* 0, 1 */
+    uint8_t spoofchk;      /* 0, 1 */
+    uint8_t link_state;    /* IFLA_VF_LINK_STATE_AUTO, _ENABLE, _DISABLE */
+    uint32_t min_tx_rate;  /* Mbit/s, 0: none */
+    uint32_t max_tx_rate;  /* Mbit/s, 0: none */
+    uint16_t nvme_queues;  /* flexible VQ resources, 0: default */
+    uint16_t nvme_vectors; /* flexible VI resources, 0: default */
+};
+_Static_assert(sizeof(struct vf_attributes) == 28, "wire size");
+
+/* Why a PF is, or is not, ready. The one list that gate, show and audit share. */
+enum pf_readiness {
+    PF_UNKNOWN = 0, /* nobody judged it since the SR-PCIM (re)started */
+    PF_READY = 1,   /* proven */
+    PF_ABSENT = 2,  /* no such card */
+    PF_DRIVER_UNBOUND = 3,
+    PF_NO_ANSWER = 4,    /* configuration space reads all ones */
+    PF_VFS_MISSING = 5,  /* VF Enable clear or NumVFs below the desired number */
+    PF_VF_NO_ANSWER = 6, /* a VF's configuration space does not answer */
+    PF_LINK_DOWN = 7,    /* netdev not up, NVMe controller not live */
+    PF_BUSY = 8,         /* an action on it is under way */
+    PF_IN_ERROR = 9,     /* the ladder is spent */
+    PF_READINESS_KINDS
+};
+
+/* The actions on devices. Each is proposed by SR-PCIM, committed by control, applied by the TCB. */
+enum device_action {
+    ACTION_NONE = 0,
+    ACTION_PF_BIND = 1, /* bind the PF's driver; nothing when bound */
+    ACTION_PF_CREATE_VFS =
+        2, /* autoprobe off, numvfs = desired; refused while a VF is open or any exists */
+    ACTION_PF_LINK_UP = 3,  /* network: interface up */
+    ACTION_PF_RESTART = 4,  /* rung 1: unbind (refused while a VF is open) and bind */
+    ACTION_VF_ACTIVATE = 5, /* reset, attributes, vfio-pci, read back; refused while it is open */
+    ACTION_VF_RELEASE = 6,  /* clear driver_override; attributes stay; refused while it is open */
+    DEVICE_ACTIONS
+};
+
+/* The recovery ladder (R-GATE-4). */
+enum rung {
+    RUNG_WAIT = 0,
+    RUNG_RESTART_PF = 1,
+    RUNG_RESTART_SR_PCIM = 2,
+    RUNG_RESTART_ISP = 3,
+    RUNG_ERROR = 4,
+};

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command <-> control. Command is the only client whose transactions control takes (R-CMD-1).
+ *
+ * Each request is one transaction: control answers with RESULT, after the audit entry is durable
+ * and, where the request says so, the effect is done. A request whose answer was lost with control
+ * is sent again with the same id on the new link; control knows committed ids and answers alike. On
+ * each new link control sends SNAPSHOT at once, and again after each change (coalesced).
+ */
+#pragma once
+
+#include "parclose/config.h"
+#include "parclose/state.h"
+#include "parclose/wire.h"
+
+enum message_control_command {
+    CONTROL_HOST_SET = MSG_BASE_CONTROL_COMMAND, /* command -> control */
+    CONTROL_PARTITION_DEFINE,   /* command -> control: new or changed while stopped */
+    CONTROL_PARTITION_UNDEFINE, /* command -> control: stopped only */
+    CONTROL_PARTITION_START,    /* command -> control: with selected resources */
+    CONTROL_PARTITION_STOP,     /* command -> control */
+    CONTROL_CONSOLE_OPEN,       /* command -> control */
+    CONTROL_AUDIT_OPEN,         /* command -> control */
+    CONTROL_SHUTDOWN,           /* command -> control */
+    CONTROL_RESULT,             /* control -> command, 0..3 files */
+    CONTROL_SNAPSHOT,           /* control -> command, 1 file: sealed memfd */
+};
+
+/* Who asked, for the audit log; command fills it from the CLI's peer credentials. */
+struct requester {
+    uint32_t uid;
+    uint32_t pid;
+    char reason[64]; /* from --reason; "" when not given */
+};
+_Static_assert(sizeof(struct requester) == 72, "wire size");
+
+struct control_host_set {
+    struct wire_header header;
+    struct requester requester;
+    struct host_config host;
+};
+_Static_assert(sizeof(struct control_host_set) <= WIRE_MAX, "wire size");
+
+struct control_partition_define {
+    struct wire_header header;
+    struct requester requester;
+    struct partition_config config;
+};
+_Static_assert(sizeof(struct control_partition_define) <= WIRE_MAX, "wire size");
+
+struct control_partition_name { /* UNDEFINE, CONSOLE_OPEN */
+    struct wire_header header;
+    struct requester requester;
+    char name[PARCLOSE_NAME_MAX];
+};
+
+struct control_partition_start {
+    struct wire_header header;
+    struct requester requester;
+    char name[PARCLOSE_NAME_MAX];
+    uint64_t generation;  /* of the snapshot that the selection was made from */
+    uint32_t memory_node; /* selected node */
+    uint32_t pcpus_count; /* = vcpus of the definition */
+    uint32_t pcpus[PARCLOSE_MAX_VCPUS];
+};
+
+struct control_partition_stop {
+    struct wire_header header;
+    struct requester requester;
+    char name[PARCLOSE_NAME_MAX];
+    uint32_t force;      /* 1: at once; 0: power button first */
+    uint32_t timeout_ms; /* then forced */
+};
+
+struct control_plain { /* AUDIT_OPEN, SHUTDOWN */
+    struct wire_header header;
+    struct requester requester;
+};
+
+struct control_result {
+    struct wire_header header; /* id of the request */
+    int32_t error;             /* 0 or a negative errno */
+    uint32_t reserved;
+    uint64_t transaction;           /* sequence number of its audit entry; 0: none */
+    char text[PARCLOSE_REASON_MAX]; /* what is wrong and what to do; "" on success */
+    /* files: CONSOLE_OPEN: console memfd, out eventfd, in eventfd; AUDIT_OPEN: the log, read-only
+     */
+};
+_Static_assert(sizeof(struct control_result) == 192, "wire size");
+
+struct control_snapshot {
+    struct wire_header header;
+    uint64_t generation;
+    uint64_t size; /* of the memfd: see snapshot.h */
+};
+_Static_assert(sizeof(struct control_snapshot) == 32, "wire size");

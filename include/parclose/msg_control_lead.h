@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control <-> lead. Lead does what control orders and tells what is. On each new link lead sends
+ * MONITOR for each monitor it has, then SYNC.
+ */
+#pragma once
+
+#include "parclose/ids.h"
+#include "parclose/state.h"
+#include "parclose/wire.h"
+
+enum message_control_lead {
+    LEAD_CREATE = MSG_BASE_CONTROL_LEAD, /* control -> lead, 1 file: the descriptor */
+    LEAD_CHANNELS, /* control -> lead, 1 file: the descriptor, all bdfs known */
+    LEAD_ATTACH,   /* control -> lead: thaw */
+    LEAD_DETACH,   /* control -> lead: freeze */
+    LEAD_STOP,     /* control -> lead */
+    LEAD_CONSOLE,  /* control -> lead */
+    LEAD_RESULT,   /* lead -> control: answer to any of the above; CONSOLE: 3 files */
+    LEAD_MONITOR,  /* lead -> control: what is, at each change */
+    LEAD_SYNC,     /* lead -> control */
+};
+
+struct lead_order { /* CREATE, CHANNELS, ATTACH, DETACH, CONSOLE */
+    struct wire_header header;
+    struct partition_id partition;
+    uint32_t reserved;
+    uint64_t transaction;
+};
+_Static_assert(sizeof(struct lead_order) == 32, "wire size");
+
+struct lead_stop {
+    struct wire_header header;
+    struct partition_id partition;
+    uint32_t force;      /* 0: power button first, forced after timeout_ms */
+    uint32_t timeout_ms; /* 0..600000 */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct lead_stop) == 32, "wire size");
+
+struct lead_result {
+    struct wire_header header;
+    struct partition_id partition;
+    int32_t error;
+    uint64_t done_ns; /* CLOCK_MONOTONIC when it was done: ATTACH: cgroup.events said frozen 0 */
+    char text[PARCLOSE_REASON_MAX];
+};
+
+struct lead_monitor {
+    struct wire_header header;
+    struct partition_id partition;
+    uint32_t present; /* 0: it is gone; exit and text say how */
+    uint32_t states;  /* STATE_BIT()s reached, as monitor and lead know them */
+    uint32_t frozen;  /* 1: its vCPUs' cgroup is frozen */
+    uint32_t exit;    /* enum exit_reason */
+    uint32_t spawner_pid;
+    uint32_t vcpu_restarts;
+    uint32_t vcpus_count;
+    uint64_t descriptor_generation;
+    uint64_t event_ns; /* CLOCK_MONOTONIC of the latest change, at its source */
+    struct state_time times[PARTITION_STATES];
+    uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
+    char text[PARCLOSE_REASON_MAX];
+};
+_Static_assert(sizeof(struct lead_monitor) <= WIRE_MAX, "wire size");
+
+struct lead_sync {
+    struct wire_header header;
+};

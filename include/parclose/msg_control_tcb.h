@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control <-> tcb. The TCB changes a device only on APPLY, which control sends after the
+ * transaction is durable. On each new link control sends CARD* and ASSIGN* (what is committed),
+ * SYNC, and the APPLYs that it has no answer for; the TCB sends PF*, VF* (what it observes), SYNC,
+ * and goes on with PF and VF at each change.
+ */
+#pragma once
+
+#include "parclose/config.h"
+#include "parclose/wire.h"
+
+enum message_control_tcb {
+    TCB_CARD = MSG_BASE_CONTROL_TCB, /* control -> tcb: a managed card */
+    TCB_ASSIGN,                      /* control -> tcb: a VF's committed owner and attributes */
+    TCB_SYNC,                        /* either way: everything that was before is said */
+    TCB_APPLY,                       /* control -> tcb: one committed action */
+    TCB_APPLIED,                     /* tcb -> control: its result */
+    TCB_PF,                          /* tcb -> control: observed */
+    TCB_VF,                          /* tcb -> control: observed */
+    TCB_GONE,                        /* tcb -> control: PF or VF is gone */
+};
+
+struct tcb_card {
+    struct wire_header header;
+    struct card_config card;
+};
+_Static_assert(sizeof(struct tcb_card) == 80, "wire size");
+
+struct tcb_assign {
+    struct wire_header header;
+    struct bdf pf;
+    uint32_t index;
+    struct owner owner; /* OWNER_INTERCONNECT: taken back */
+    struct vf_attributes attributes;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct tcb_assign) == 64, "wire size");
+
+struct tcb_sync {
+    struct wire_header header;
+};
+
+struct tcb_apply {
+    struct wire_header header; /* id: the request's */
+    uint64_t transaction;      /* audit entry that committed it */
+    uint32_t action;           /* enum device_action */
+    struct bdf pf;
+    uint32_t index; /* VF actions */
+    uint32_t vfs;   /* ACTION_PF_CREATE_VFS */
+};
+_Static_assert(sizeof(struct tcb_apply) == 40, "wire size");
+
+struct tcb_applied {
+    struct wire_header header;
+    uint64_t transaction;
+    int32_t error;
+    uint32_t writes; /* how many device writes it took; 0: all was as desired */
+    char text[PARCLOSE_REASON_MAX];
+};
+_Static_assert(sizeof(struct tcb_applied) == 192, "wire size");
+
+struct tcb_pf {
+    struct wire_header header;
+    struct pf_observed pf;
+};
+struct tcb_vf {
+    struct wire_header header;
+    struct vf_observed vf;
+};
+struct tcb_gone {
+    struct wire_header header;
+    struct bdf bdf;
+    uint32_t reserved;
+};

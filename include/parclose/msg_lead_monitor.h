@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lead <-> monitor. The monitor finds its end at file 3 (MONITOR_FD) and nothing else open but
+ * standard error. Lead hands over every file; the monitor opens nothing.
+ *
+ * Order: FILE (one per kind and index), CREATE → STATE … ; CHANNELS (VFIO files, at any time after
+ * CREATE) → STATE with CHANNEL_IMAGE; lead thaws; ATTACHED → STATE ….
+ * Everything the monitor says can be asked for again by QUERY: lead does so on its own restart, on
+ * the same link, which boot keeps for it.
+ */
+#pragma once
+
+#include "parclose/ids.h"
+#include "parclose/state.h"
+#include "parclose/wire.h"
+
+#define MONITOR_FD 3
+
+enum message_lead_monitor {
+    MONITOR_FILE = MSG_BASE_LEAD_MONITOR, /* lead -> monitor, 1 file */
+    MONITOR_CREATE,       /* lead -> monitor: all files are said, build the partition */
+    MONITOR_CHANNELS,     /* lead -> monitor: container, then one group file a VF */
+    MONITOR_ATTACHED,     /* lead -> monitor: your vCPUs were thawed */
+    MONITOR_POWER_BUTTON, /* lead -> monitor */
+    MONITOR_STOP,         /* lead -> monitor: end now */
+    MONITOR_QUERY,        /* lead -> monitor: say STATE again */
+    MONITOR_STATE,        /* monitor -> lead: at each change */
+    MONITOR_EXIT,         /* monitor -> lead: the last word before it ends */
+};
+
+enum monitor_file_kind {
+    FILE_DESCRIPTOR = 0,  /* sealed memfd, descriptor.h */
+    FILE_KVM = 1,         /* /dev/kvm, read-write */
+    FILE_KERNEL = 2,      /* bzImage, read-only */
+    FILE_INITRD = 3,      /* read-only; absent when the definition has none */
+    FILE_CONSOLE = 4,     /* memfd, console.h */
+    FILE_CONSOLE_OUT = 5, /* eventfd: the monitor wrote output */
+    FILE_CONSOLE_IN = 6,  /* eventfd: command wrote input */
+    FILE_VCPU_CGROUP =
+        7, /* index: vCPU; the leaf cgroup's directory, for clone3 CLONE_INTO_CGROUP */
+    MONITOR_FILE_KINDS
+};
+
+struct monitor_file {
+    struct wire_header header;
+    uint32_t kind; /* enum monitor_file_kind */
+    uint32_t index;
+};
+_Static_assert(sizeof(struct monitor_file) == 24, "wire size");
+
+struct monitor_plain { /* CREATE, ATTACHED, POWER_BUTTON, STOP, QUERY */
+    struct wire_header header;
+};
+
+struct monitor_channels {
+    struct wire_header header;
+    uint32_t vfs_count; /* files: container, then vfs_count groups */
+    uint32_t reserved;
+    struct bdf vfs[PARCLOSE_MAX_PARTITION_VFS]; /* for VFIO_GROUP_GET_DEVICE_FD */
+};
+_Static_assert(sizeof(struct monitor_channels) == 56, "wire size");
+
+struct monitor_state {
+    struct wire_header header;
+    uint32_t states; /* STATE_BIT()s reached */
+    uint32_t vcpus_count;
+    uint32_t vcpu_restarts;
+    uint32_t main_restarts;
+    uint64_t event_ns; /* CLOCK_MONOTONIC of the latest of them */
+    struct state_time times[PARTITION_STATES];
+    uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
+};
+_Static_assert(sizeof(struct monitor_state) <= WIRE_MAX, "wire size");
+
+struct monitor_exit {
+    struct wire_header header;
+    uint32_t reason; /* enum exit_reason */
+    uint32_t reserved;
+    char text[PARCLOSE_REASON_MAX];
+};
+_Static_assert(sizeof(struct monitor_exit) == 184, "wire size");

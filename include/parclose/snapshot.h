@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The snapshot of the resource database that control publishes to command: one sealed memfd,
+ * a header and arrays in the order below, each aligned to 8 bytes. Everything `parclose list`,
+ * `show` and `devices` say comes from it.
+ */
+#pragma once
+
+#include "parclose/config.h"
+#include "parclose/msg_boot.h"
+#include "parclose/state.h"
+
+#define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
+#define SNAPSHOT_VERSION 1
+
+struct snapshot_partition {
+    struct partition_id id;
+    uint32_t phase;  /* enum partition_phase */
+    uint32_t states; /* STATE_BIT()s */
+    uint32_t exit;   /* enum exit_reason of the last run */
+    struct state_time times[PARTITION_STATES];
+    char waiting_for[PARCLOSE_REASON_MAX]; /* PHASE_WAITING, _FROZEN: which PF or VF, and why */
+    char reason[PARCLOSE_REASON_MAX];      /* PHASE_FAILED: why */
+    uint32_t rung;                         /* enum rung reached in this wait */
+    uint32_t next_rung;
+    uint64_t next_rung_boottime_ns; /* CLOCK_BOOTTIME of the deadline; 0: none is running */
+    uint64_t last_ready_ns; /* CLOCK_MONOTONIC of the event that opened the gate, at its source */
+    uint64_t thawed_ns;     /* CLOCK_MONOTONIC of the thaw */
+    uint64_t generation;    /* of its descriptor */
+    uint32_t memory_node;
+    uint32_t monitor_pid; /* spawner; 0: none */
+    uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
+    uint32_t vcpu_restarts;
+    uint32_t pcpus_count;
+    uint32_t pcpus[PARCLOSE_MAX_VCPUS];
+    struct partition_config config;
+};
+
+struct snapshot_pcpu {
+    uint32_t pcpu;
+    uint32_t node;
+    struct owner owner;
+};
+
+struct snapshot_memory { /* one extent */
+    uint32_t node;
+    uint32_t reserved;
+    uint64_t offset; /* within the node's memory, bytes */
+    uint64_t bytes;
+    struct owner owner;
+};
+
+struct snapshot_pf {
+    struct pf_observed observed;
+    uint32_t readiness; /* enum pf_readiness */
+    uint32_t desired_vfs;
+    char card[PARCLOSE_NAME_MAX]; /* its name in host.xml */
+    char reason[PARCLOSE_REASON_MAX];
+    struct owner owner;
+};
+
+struct snapshot_vf {
+    struct vf_observed observed;
+    struct owner owner;
+    struct vf_attributes desired;
+};
+
+struct snapshot_process {
+    uint32_t kind;
+    uint32_t health;
+    uint32_t pid;
+    uint32_t restarts;
+    uint64_t started_realtime_ns;
+    char reason[PARCLOSE_REASON_MAX];
+};
+
+struct snapshot {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t reserved;
+    uint64_t size; /* of the whole memfd */
+    uint64_t generation;
+    uint64_t realtime_ns;
+    uint64_t boottime_ns;
+    struct host_config host;
+    uint32_t partitions_count;
+    uint32_t pcpus_count;
+    uint32_t memory_count;
+    uint32_t pfs_count;
+    uint32_t vfs_count;
+    uint32_t processes_count;
+    /* snapshot_partition[], snapshot_pcpu[], snapshot_memory[], snapshot_pf[], snapshot_vf[],
+     * snapshot_process[] */
+};
