@@ -32,6 +32,7 @@ enum message_boot {
     BOOT_SHUTDOWN,              /* control -> boot only: stop everything, then end */
     BOOT_STATUS,                /* boot -> control only: one process's state, at each change */
     BOOT_SETTINGS,              /* control -> boot only: from host.xml */
+    BOOT_COMPLAINT,             /* process -> boot: a peer broke the protocol or does not read */
 };
 
 struct boot_hello {
@@ -86,6 +87,17 @@ struct boot_settings {
     uint32_t watchdog_ms;
     uint32_t reserved;
 };
+
+/* Of two processes that fell out, boot restarts the one of lower rank: control, tcb, lead, command,
+ * sr-pcim in this order; so that a hostile process cannot have a better one ended. */
+struct boot_complaint {
+    struct wire_header header;
+    uint32_t peer;       /* enum process_kind */
+    uint32_t generation; /* of the link */
+    int32_t error;       /* -EBADMSG, -EPERM, -ENOBUFS or the handler's */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct boot_complaint) == 32, "wire size");
 
 enum process_health {
     PROCESS_DOWN = 0,

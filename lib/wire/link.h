@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A link: one end of a SEQPACKET pair in an sd-event loop, with the table of what may arrive on it
+ * and a bounded queue of what could not be sent yet. Never blocks.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "wire/frame.h"
+
+#define LINK_QUEUE_MAX 1024 /* messages waiting for a slow peer; one more ends the link */
+
+struct link;
+
+/*
+ * Called once when the link ends: error 0: the peer closed it; -EBADMSG, -EPERM, or what a handler
+ * returned: the peer broke the protocol; -ENOBUFS: it does not read. The link is gone after it.
+ */
+typedef void link_ended(void *context, int error);
+
+/* What a link does with what happens on it. All must outlive the link. */
+struct link_table {
+    const struct frame_row *rows;
+    size_t rows_count;
+    void *rows_context; /* for the handlers of the rows */
+    link_ended *ended;
+    void *ended_context;
+};
+
+/* Takes the socket, on success only. */
+int link_new(struct link **link, sd_event *event, int socket, const struct link_table *table);
+
+/* Sends or queues; files are duplicated when queued. -EPIPE when the peer is gone. */
+int link_send(struct link *link, const void *message, const int *files, size_t files_count);
+
+/* The session state that `permitted` of the table is checked against; 0 at first. */
+void link_set_state(struct link *link, unsigned state);
+
+/* Closes without calling `ended`. NULL is fine. Safe within a handler of the same link. */
+void link_free(struct link *link);

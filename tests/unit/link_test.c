@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Links: order is kept over a full queue, a peer that never reads is ended, a broken one too. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "wire/link.h"
+
+#define TYPE_NUMBER 0x7001
+
+struct number {
+    struct wire_header header;
+    uint64_t value;
+};
+
+struct fixture {
+    sd_event *event;
+    int ends[2];
+    struct link *link;
+    uint64_t expected;
+    int error;
+    int ended;
+};
+
+static int on_number(void *context, struct frame *frame)
+{
+    struct fixture *fixture = context;
+    assert_int_equal(((const struct number *)(const void *)frame->bytes)->value,
+                     fixture->expected++);
+    return 0;
+}
+
+static void on_ended(void *context, int error)
+{
+    struct fixture *fixture = context;
+    fixture->link = NULL;
+    fixture->error = error;
+    fixture->ended++;
+}
+
+static const struct frame_row rows[] = {
+    {TYPE_NUMBER, 0, 0, sizeof(struct number), FRAME_ALWAYS, on_number},
+};
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    fixture = (struct fixture){0};
+    *state = &fixture;
+    assert_true(sd_event_new(&fixture.event) >= 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fixture.ends), 0);
+    const struct link_table table = {rows, 1, &fixture, on_ended, &fixture};
+    return link_new(&fixture.link, fixture.event, fixture.ends[0], &table);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    link_free(fixture->link);
+    if (fixture->ends[1] >= 0)
+        close(fixture->ends[1]);
+    sd_event_unref(fixture->event);
+    return 0;
+}
+
+static void run_until_idle(struct fixture *fixture)
+{
+    while (sd_event_run(fixture->event, 0) > 0)
+        ;
+}
+
+static int send_number(struct link *link, uint64_t value)
+{
+    struct number message = {frame_header(TYPE_NUMBER, sizeof(message), 0), value};
+    return link_send(link, &message, NULL, 0);
+}
+
+static void order_survives_a_full_queue(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame frame;
+    uint64_t sent = 0, got = 0;
+
+    while (sent < 800)
+        assert_int_equal(send_number(fixture->link, sent++), 0);
+    while (got < sent) {
+        run_until_idle(fixture);
+        while (frame_receive(fixture->ends[1], &frame) == 1)
+            assert_int_equal(((const struct number *)(const void *)frame.bytes)->value, got++);
+    }
+}
+
+static void peer_that_never_reads_is_told_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    int error = 0;
+
+    for (uint64_t i = 0; i < 1000000 && !error; i++)
+        error = send_number(fixture->link, i);
+    assert_int_equal(error, -ENOBUFS);
+}
+
+static void broken_message_ends_the_link(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(send(fixture->ends[1], "rubbish", 7, 0), 7);
+    run_until_idle(fixture);
+    assert_int_equal(fixture->ended, 1);
+    assert_int_equal(fixture->error, -EBADMSG);
+}
+
+static void messages_before_the_end_are_delivered(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (uint64_t i = 0; i < 10; i++) {
+        struct number message = {frame_header(TYPE_NUMBER, sizeof(message), 0), i};
+        assert_int_equal(frame_send(fixture->ends[1], &message, NULL, 0), 0);
+    }
+    close(fixture->ends[1]);
+    fixture->ends[1] = -1;
+    run_until_idle(fixture);
+    assert_int_equal(fixture->expected, 10);
+    assert_int_equal(fixture->ended, 1);
+    assert_int_equal(fixture->error, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(order_survives_a_full_queue, setup, teardown),
+        cmocka_unit_test_setup_teardown(peer_that_never_reads_is_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(broken_message_ends_the_link, setup, teardown),
+        cmocka_unit_test_setup_teardown(messages_before_the_end_are_delivered, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("link", tests, NULL, NULL);
+}
