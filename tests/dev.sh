@@ -1,0 +1,208 @@
+# Functions of ./dev: set-up, build, lint and the whole test run. Sourced, from the top folder.
+
+step() { printf '\n== %s (%d s so far)\n' "$*" $SECONDS; }
+
+packages() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' tests/packages.txt tests/lab/packages.txt | sort -u; }
+
+missing_packages() {
+    local p
+    for p in $(packages) $(sanitizer_package); do
+        dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed || echo "$p"
+    done
+}
+
+# clang's sanitizer and fuzzer run-time; its name carries clang's version.
+sanitizer_package() {
+    local version
+    version=$(clang -dumpversion 2>/dev/null | cut -d. -f1) || return 0
+    [ -z "$version" ] || echo "libclang-rt-$version-dev"
+}
+
+setup() {
+    local missing
+    missing=$(missing_packages)
+    if [ -n "$missing" ]; then
+        [ "$(id -u)" = 0 ] || { echo "./dev setup: must be root to install: $missing" >&2; return 1; }
+        step "setup: apt-get install of $(wc -w <<<"$missing") packages (1 to 3 minutes)"
+        apt-get update -qq
+        # shellcheck disable=SC2086
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    fi
+    # clang may have come only now, and with it the name of its run-time
+    missing=$(missing_packages)
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# build DIR [meson options…]
+build() {
+    local dir=$1
+    shift
+    [ -e "$dir/build.ninja" ] || meson setup "$dir" "$@" >/dev/null || { meson setup "$dir" "$@"; return 1; }
+    ninja -C "$dir" --quiet
+}
+
+build_sanitized() {
+    [ -e build-sanitized/build.ninja ] || CC=clang meson setup build-sanitized -Db_sanitize=address,undefined \
+        -Db_lundef=false -Doptimization=1 >/dev/null
+    ninja -C build-sanitized --quiet
+}
+
+format_files() { git ls-files '*.c' '*.h'; }
+
+# Each check of lint prints what is wrong and returns non-zero.
+lint_format() { format_files | xargs clang-format --dry-run -Werror; }
+
+lint_tidy() {
+    local sources
+    sources=$(git ls-files 'src/*.c' 'lib/*.c')
+    # shellcheck disable=SC2086
+    printf '%s\n' $sources | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build 2>/dev/null
+}
+
+# include <- lib <- one process's folder; no process includes another's headers.
+lint_layers() {
+    local bad
+    bad=$(grep -rnE '#include "(\.\./|src/)' include lib src || true)
+    bad+=$(grep -rnE '#include "(boot|control|command|tcb|sr-pcim|lead|monitor|cli)/' include lib src || true)
+    bad+=$(grep -rnE '#include "[^"]+"' include | grep -vE '#include "parclose/' || true)
+    [ -z "$bad" ] || { echo "$bad"; return 1; }
+}
+
+lint_headers() {
+    local header bad=0
+    for header in $(git ls-files 'include/*.h' 'lib/*.h'); do
+        printf '#include "%s"\n' "${header#*/}" |
+            gcc -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -Ilib $(pkg-config --cflags libsystemd libxml-2.0) \
+                -fsyntax-only -x c - || { echo "$header does not stand alone"; bad=1; }
+    done
+    return $bad
+}
+
+# A mirror's host name, or this checkout's path, has no place in the repository.
+lint_places() {
+    local bad mirrors
+    mirrors=$(grep -rhoE 'https?://[^ /]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | sort -u || true)
+    bad=$(git grep -nF -- "$(dirname "$PWD")/" || true)
+    for m in $mirrors; do bad+=$(git grep -nF -- "${m#*://}" || true); done
+    [ -z "$bad" ] || { echo "$bad"; return 1; }
+}
+
+lint_man() {
+    local page out bad=0
+    for page in data/man/*.[1-8]; do
+        out=$(MANROFFSEQ='' man --warnings -l -Tutf8 "$page" 2>&1 >/dev/null) || bad=1
+        [ -z "$out" ] || { echo "$page: $out"; bad=1; }
+    done
+    return $bad
+}
+
+lint() {
+    local check bad=0
+    for check in format tidy layers headers places man; do
+        printf 'lint: %s\n' "$check"
+        if lint_$check; then count_pass "lint $check"; else count_fail "lint $check"; bad=1; fi
+    done
+    return $bad
+}
+
+# --- counting ------------------------------------------------------------------------------------
+PASSED=0 FAILED=0
+FAILURES=()
+SKIPS=()
+count_pass() { PASSED=$((PASSED + 1)); }
+count_fail() {
+    FAILED=$((FAILED + 1))
+    FAILURES+=("$1")
+}
+
+# count_cmocka LABEL DIR: each cmocka case of the last meson test run in DIR
+count_cmocka() {
+    local label=$1 log=$2/meson-logs/testlog.txt line
+    PASSED=$((PASSED + $(grep -c '^\[       OK \]' "$log" || true)))
+    while read -r line; do count_fail "$label: $line"; done < <(sed -n 's/^\[  FAILED  \] \([A-Za-z_0-9]*\)$/\1/p' "$log" | sort -u)
+    while read -r line; do SKIPS+=("$label: $line"); done < <(sed -n 's/^\[  SKIPPED \] \([A-Za-z_0-9]*\)$/\1/p' "$log" | sort -u)
+}
+
+# unit LABEL DIR: runs meson's tests; a test program that dies without a FAILED line counts too
+unit() {
+    local label=$1 dir=$2 before=$FAILED
+    if meson test -C "$dir" --no-rebuild --print-errorlogs >"$dir/test.out" 2>&1; then
+        count_cmocka "$label" "$dir"
+    else
+        tail -60 "$dir/test.out"
+        count_cmocka "$label" "$dir"
+        [ $FAILED -gt "$before" ] || count_fail "$label: a test program failed"
+    fi
+}
+
+test_unit() {
+    step "build with gcc, unit tests (2 minutes)"
+    build build || { count_fail "build with gcc"; return; }
+    unit gcc build
+    step "build with clang, ASan and UBSan, unit tests (3 minutes)"
+    build_sanitized || { count_fail "build with clang"; return; }
+    unit sanitized build-sanitized
+}
+
+test_lint() {
+    step "lint (2 minutes)"
+    [ -e build/build.ninja ] || build build || { count_fail "build for lint"; return; }
+    lint || true
+}
+
+# Lab scenarios print PASS/FAIL/SKIP lines; tests/lab/suite runs them and ends with its exit status.
+test_lab() {
+    local out line
+    out=$(mktemp)
+    step "lab (about 20 minutes; the first time it builds its own Debian 13)"
+    tests/lab/suite "$@" 2>&1 | tee "$out" || true
+    PASSED=$((PASSED + $(grep -c '^PASS ' "$out" || true)))
+    while read -r line; do count_fail "$line"; done < <(sed -n 's/^FAIL //p' "$out")
+    while read -r line; do SKIPS+=("$line"); done < <(sed -n 's/^SKIP //p' "$out")
+    grep -q '^suite: done' "$out" || count_fail "lab: the suite did not come to its end"
+    rm -f "$out"
+}
+
+report() {
+    local line
+    printf '\n'
+    for line in "${SKIPS[@]:-}"; do [ -z "$line" ] || echo "skipped: $line"; done
+    for line in "${FAILURES[@]:-}"; do [ -z "$line" ] || echo "failed: $line"; done
+    echo "took $SECONDS s"
+    echo "$PASSED passed, $FAILED failed"
+    [ $FAILED = 0 ]
+}
+
+test_all() {
+    local part=${1:-all}
+    [ $# -eq 0 ] || shift
+    setup
+    case $part in
+    all)
+        test_unit
+        test_lint
+        test_lab
+        ;;
+    unit | lint | lab) "test_$part" "$@" ;;
+    *) echo "./dev test: unknown part '$part': unit, lint or lab" >&2; return 2 ;;
+    esac
+    report
+}
+
+fuzz() {
+    local seconds=${2:-60} name target bad=0
+    [ -e build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined \
+        -Db_lundef=false -Doptimization=1 >/dev/null
+    ninja -C build-fuzz --quiet
+    for target in build-fuzz/tests/fuzz/fuzz-${1:-*}; do
+        [ -x "$target" ] && [ -f "$target" ] || continue
+        name=${target##*/fuzz-}
+        step "fuzz $name for $seconds s"
+        mkdir -p "build-fuzz/corpus/$name"
+        "$target" -max_total_time="$seconds" -print_final_stats=1 "build-fuzz/corpus/$name" "tests/fuzz/corpus/$name" \
+            2>"build-fuzz/$name.log" || bad=1
+        grep -E 'ERROR|SUMMARY|number_of_executed_units' "build-fuzz/$name.log" | sed "s/^/$name: /" || true
+    done
+    return $bad
+}
