@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seal: what is not on the list kills, executable memory too; what a loop needs works. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sandbox/sandbox.h"
+
+/* Runs `body` sealed in a child; returns wait status. */
+static int run_sealed(void (*body)(void), const int *extra, size_t extra_count)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (sandbox_seal(extra, extra_count))
+            _exit(100);
+        body();
+        _exit(0);
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+static void open_socket(void)
+{
+    syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+}
+
+static void map_executable(void)
+{
+    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void map_plain(void)
+{
+    if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+        _exit(1);
+}
+
+static void unlisted_call_kills(void **state)
+{
+    (void)state;
+    int status = run_sealed(open_socket, NULL, 0);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+static void listed_extra_call_works(void **state)
+{
+    const int extra[] = {SYS_socket};
+    (void)state;
+    assert_int_equal(run_sealed(open_socket, extra, 1), 0);
+}
+
+static void executable_memory_kills(void **state)
+{
+    (void)state;
+    assert_int_equal(WTERMSIG(run_sealed(map_executable, NULL, 0)), SIGSYS);
+}
+
+static void plain_memory_works(void **state)
+{
+    (void)state;
+    assert_int_equal(run_sealed(map_plain, NULL, 0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unlisted_call_kills),
+        cmocka_unit_test(listed_extra_call_works),
+        cmocka_unit_test(executable_memory_kills),
+        cmocka_unit_test(plain_memory_works),
+    };
+    return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+}
