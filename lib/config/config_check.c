@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/config_check.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 2, 3))) static int refuse(char *reason, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, PARCLOSE_REASON_MAX, format, arguments);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+static int range(char *reason, const char *what, uint32_t value, uint32_t min, uint32_t max)
+{
+    if (value >= min && value <= max)
+        return 0;
+    return refuse(reason, "%s is %u: expected %u to %u", what, value, min, max);
+}
+
+static bool terminated(const char *text, size_t size)
+{
+    return memchr(text, '\0', size) != NULL;
+}
+
+static bool lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool config_name_ok(const char name[PARCLOSE_NAME_MAX])
+{
+    if (!terminated(name, PARCLOSE_NAME_MAX) || !lower(name[0]))
+        return false;
+    for (const char *c = name; *c; c++)
+        if (!lower(*c) && !digit(*c) && *c != '-')
+            return false;
+    return true;
+}
+
+/* A kernel module's name: what sysfs calls a driver. */
+static bool driver_ok(const char *name)
+{
+    if (!terminated(name, DRIVER_NAME_MAX) || !name[0])
+        return false;
+    for (const char *c = name; *c; c++)
+        if (!lower(*c) && !digit(*c) && *c != '-' && *c != '_' && !(*c >= 'A' && *c <= 'Z'))
+            return false;
+    return true;
+}
+
+/* Terminated, and nothing in it that could break a line of a log or a terminal. */
+static bool line_ok(const char *text, size_t size)
+{
+    if (!terminated(text, size))
+        return false;
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    return true;
+}
+
+static bool path_ok(const char *path)
+{
+    return line_ok(path, PARCLOSE_PATH_MAX) && path[0] == '/' && path[1];
+}
+
+void host_config_defaults(struct host_config *host)
+{
+    *host = (struct host_config){
+        .reserved_memory_mib = 1024,
+        .reserved_pcpus = 1,
+        .watchdog_ms = 10000,
+        .gate = {.wait_ms = {10000, 20000, 30000, 60000}, .budget = {3, 2, 1, 0}},
+    };
+}
+
+static int gate_check(const struct gate_config *gate, char *reason)
+{
+    for (int i = 0; i < 4; i++) {
+        char what[32];
+        snprintf(what, sizeof(what), "gate: wait of rung %d", i + 1);
+        if (range(reason, what, gate->wait_ms[i], CONFIG_WAIT_MS_MIN, CONFIG_WAIT_MS_MAX))
+            return -EINVAL;
+        snprintf(what, sizeof(what), "gate: budget of rung %d", i + 1);
+        if (range(reason, what, gate->budget[i], 0, i < 3 ? CONFIG_BUDGET_MAX : 0))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static int card_check(const struct host_config *host, uint32_t number, char *reason)
+{
+    const struct card_config *card = &host->cards[number];
+
+    if (!config_name_ok(card->name))
+        return refuse(reason, "card %u: its name must be [a-z][a-z0-9-]*, at most %d characters",
+                      number, PARCLOSE_NAME_MAX - 1);
+    if (!card->bdf.value)
+        return refuse(reason, "card %s: 0000:00:00.0 is no address of a PF", card->name);
+    if (!driver_ok(card->driver))
+        return refuse(reason, "card %s: its driver must be the name of a kernel driver",
+                      card->name);
+    if (card->vfs < 1 || card->vfs > PARCLOSE_MAX_VFS_PER_PF)
+        return refuse(reason, "card %s: %u VFs: expected 1 to %d", card->name, card->vfs,
+                      PARCLOSE_MAX_VFS_PER_PF);
+    for (uint32_t i = 0; i < number; i++) {
+        if (!strcmp(host->cards[i].name, card->name))
+            return refuse(reason, "two cards are named %s", card->name);
+        if (host->cards[i].bdf.value == card->bdf.value)
+            return refuse(reason, "cards %s and %s have one address", host->cards[i].name,
+                          card->name);
+    }
+    return 0;
+}
+
+int host_config_check(const struct host_config *host, char reason[PARCLOSE_REASON_MAX])
+{
+    if (range(reason, "number of cards", host->cards_count, 0, HOST_MAX_CARDS) ||
+        range(reason, "reserved memory (MiB)", host->reserved_memory_mib, 0, CONFIG_RESERVED_MAX) ||
+        range(reason, "reserved pCPUs", host->reserved_pcpus, 1, PARCLOSE_MAX_PCPUS) ||
+        range(reason, "watchdog (ms)", host->watchdog_ms, CONFIG_WATCHDOG_MIN,
+              CONFIG_WATCHDOG_MAX) ||
+        gate_check(&host->gate, reason))
+        return -EINVAL;
+    for (uint32_t i = 0; i < host->cards_count; i++)
+        if (card_check(host, i, reason))
+            return -EINVAL;
+    return 0;
+}
+
+static bool mac_ok(const uint8_t mac[6])
+{
+    static const uint8_t zero[6];
+    return !(mac[0] & 1) && memcmp(mac, zero, sizeof(zero)) != 0;
+}
+
+static int flags_check(const struct vf_attributes *attributes, char *reason)
+{
+    const uint32_t known =
+        VF_ATTR_MAC | VF_ATTR_VLAN | VF_ATTR_TRUST | VF_ATTR_SPOOFCHK | VF_ATTR_RATE | VF_ATTR_LINK;
+
+    if (attributes->present & ~known)
+        return refuse(reason, "unknown VF attributes 0x%x", attributes->present & ~known);
+    if (range(reason, "trust", attributes->trust, 0, 1) ||
+        range(reason, "spoofchk", attributes->spoofchk, 0, 1) ||
+        range(reason, "link", attributes->link_state, 0, IFLA_VF_LINK_STATE_DISABLE))
+        return -EINVAL;
+    return 0;
+}
+
+int vf_attributes_check(const struct vf_attributes *attributes, char reason[PARCLOSE_REASON_MAX])
+{
+    if (flags_check(attributes, reason) ||
+        range(reason, "vlan", attributes->vlan, 0, CONFIG_VLAN_MAX) ||
+        range(reason, "qos", attributes->qos, 0, CONFIG_QOS_MAX))
+        return -EINVAL;
+    if ((attributes->present & VF_ATTR_MAC) && !mac_ok(attributes->mac))
+        return refuse(reason, "mac must be a unicast address other than zero");
+    if (attributes->max_tx_rate && attributes->min_tx_rate > attributes->max_tx_rate)
+        return refuse(reason, "min-tx-mbit is %u: expected at most max-tx-mbit, %u",
+                      attributes->min_tx_rate, attributes->max_tx_rate);
+    return 0;
+}
+
+static int vf_check(const struct partition_config *partition, uint32_t number, char *reason)
+{
+    const struct partition_vf *vf = &partition->vfs[number];
+
+    if (!config_name_ok(vf->card))
+        return refuse(reason, "VF %u: its card must be a name, [a-z][a-z0-9-]*", number);
+    if (range(reason, "VF index", vf->index, 0, PARCLOSE_MAX_VFS_PER_PF - 1))
+        return -EINVAL;
+    for (uint32_t i = 0; i < number; i++)
+        if (!strcmp(partition->vfs[i].card, vf->card) && partition->vfs[i].index == vf->index)
+            return refuse(reason, "VF %u of card %s is named twice", vf->index, vf->card);
+    return vf_attributes_check(&vf->attributes, reason);
+}
+
+static int image_check(const struct partition_config *partition, char *reason)
+{
+    if (!path_ok(partition->kernel))
+        return refuse(reason, "kernel must be an absolute path of at most %d characters",
+                      PARCLOSE_PATH_MAX - 1);
+    if (!terminated(partition->initrd, sizeof(partition->initrd)) ||
+        (partition->initrd[0] && !path_ok(partition->initrd)))
+        return refuse(reason, "initrd must be an absolute path of at most %d characters, or absent",
+                      PARCLOSE_PATH_MAX - 1);
+    if (!line_ok(partition->cmdline, sizeof(partition->cmdline)))
+        return refuse(reason, "cmdline must be one line of at most %d characters",
+                      PARCLOSE_CMDLINE_MAX - 1);
+    return 0;
+}
+
+int partition_config_check(const struct partition_config *partition,
+                           char reason[PARCLOSE_REASON_MAX])
+{
+    if (!config_name_ok(partition->name))
+        return refuse(reason, "a partition's name must be [a-z][a-z0-9-]*, at most %d characters",
+                      PARCLOSE_NAME_MAX - 1);
+    if (range(reason, "vcpus", partition->vcpus, 1, PARCLOSE_MAX_VCPUS) ||
+        range(reason, "memory-mib", partition->memory_mib, CONFIG_MEMORY_MIB_MIN,
+              CONFIG_MEMORY_MIB_MAX) ||
+        range(reason, "autostart", partition->autostart, 0, 1) ||
+        range(reason, "number of VFs", partition->vfs_count, 0, PARCLOSE_MAX_PARTITION_VFS))
+        return -EINVAL;
+    if (partition->memory_mib % 2)
+        return refuse(reason, "memory-mib is %u: expected a multiple of 2", partition->memory_mib);
+    if (!terminated(partition->monitor, sizeof(partition->monitor)) ||
+        strcmp(partition->monitor, "native") != 0)
+        return refuse(reason, "monitor must be \"native\"");
+    if (image_check(partition, reason))
+        return -EINVAL;
+    for (uint32_t i = 0; i < partition->vfs_count; i++)
+        if (vf_check(partition, i, reason))
+            return -EINVAL;
+    return 0;
+}
+
+const struct card_config *host_config_card(const struct host_config *host, const char *name)
+{
+    for (uint32_t i = 0; i < host->cards_count; i++)
+        if (!strcmp(host->cards[i].name, name))
+            return &host->cards[i];
+    return NULL;
+}
+
+/* "no such card in host.xml; it has net0, nvme0", as many names as fit. */
+static int refuse_card(const struct host_config *host, char *reason)
+{
+    size_t used = (size_t)snprintf(reason, PARCLOSE_REASON_MAX, "no such card in host.xml; it has");
+
+    if (!host->cards_count)
+        snprintf(reason + used, PARCLOSE_REASON_MAX - used, " none");
+    for (uint32_t i = 0; i < host->cards_count; i++) {
+        if (used + strlen(host->cards[i].name) + 8 > PARCLOSE_REASON_MAX) {
+            snprintf(reason + used, PARCLOSE_REASON_MAX - used, ", ...");
+            break;
+        }
+        used += (size_t)snprintf(reason + used, PARCLOSE_REASON_MAX - used, "%s %s", i ? "," : "",
+                                 host->cards[i].name);
+    }
+    return -EINVAL;
+}
+
+int partition_vf_check_card(const struct partition_vf *vf, const struct host_config *host,
+                            char reason[PARCLOSE_REASON_MAX])
+{
+    const struct card_config *card = host_config_card(host, vf->card);
+
+    if (!card)
+        return refuse_card(host, reason);
+    if (vf->index >= card->vfs)
+        return refuse(reason, "VF index %u: card %s has VFs 0 to %u", vf->index, card->name,
+                      card->vfs - 1);
+    bool nvme = !strcmp(card->driver, "nvme");
+    if (nvme && vf->attributes.present)
+        return refuse(reason, "card %s is an NVMe controller: it takes no network attributes",
+                      card->name);
+    if (!nvme && (vf->attributes.nvme_queues || vf->attributes.nvme_vectors))
+        return refuse(reason, "card %s (driver %s) is no NVMe controller: no nvme-* attributes",
+                      card->name, card->driver);
+    return 0;
+}
+
+int partition_config_check_cards(const struct partition_config *partition,
+                                 const struct host_config *host, char reason[PARCLOSE_REASON_MAX])
+{
+    for (uint32_t i = 0; i < partition->vfs_count; i++) {
+        char text[PARCLOSE_REASON_MAX];
+        if (partition_vf_check_card(&partition->vfs[i], host, text))
+            return refuse(reason, "VF %u of card %s: %.100s", partition->vfs[i].index,
+                          partition->vfs[i].card, text);
+    }
+    return 0;
+}

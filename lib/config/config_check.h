@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether the structures of parclose/config.h hold what they may: for the reader of the XML files,
+ * and for every process that receives them. Needs no libxml2.
+ *
+ * Each returns 0, or -EINVAL with one line in `reason` that names the member, its value and what
+ * was expected. Never trusts a string to be terminated.
+ */
+#pragma once
+
+#include "parclose/config.h"
+
+#define CONFIG_MEMORY_MIB_MIN 64
+#define CONFIG_MEMORY_MIB_MAX (1u << 24)
+#define CONFIG_RESERVED_MAX   (1u << 24) /* MiB */
+#define CONFIG_WAIT_MS_MIN    100
+#define CONFIG_WAIT_MS_MAX    3600000
+#define CONFIG_BUDGET_MAX     100
+#define CONFIG_WATCHDOG_MIN   1000
+#define CONFIG_WATCHDOG_MAX   600000
+#define CONFIG_VLAN_MAX       4094
+#define CONFIG_QOS_MAX        7
+
+/* What host.xml need not say: time-outs, budgets, watchdog, reservations; no cards. */
+void host_config_defaults(struct host_config *host);
+
+/* Ranges, names, addresses; no two cards of one name or address. */
+int host_config_check(const struct host_config *host, char reason[PARCLOSE_REASON_MAX]);
+
+/* The partition by itself: ranges, paths, attributes; no VF twice. */
+int partition_config_check(const struct partition_config *partition,
+                           char reason[PARCLOSE_REASON_MAX]);
+
+/* Its VFs against the host's cards; both have passed their own check. */
+int partition_config_check_cards(const struct partition_config *partition,
+                                 const struct host_config *host, char reason[PARCLOSE_REASON_MAX]);
+
+/* One VF against the host's cards. */
+int partition_vf_check_card(const struct partition_vf *vf, const struct host_config *host,
+                            char reason[PARCLOSE_REASON_MAX]);
+
+/* Attributes by themselves: ranges, a MAC that a function can have. */
+int vf_attributes_check(const struct vf_attributes *attributes, char reason[PARCLOSE_REASON_MAX]);
+
+/* [a-z][a-z0-9-]*, terminated within PARCLOSE_NAME_MAX bytes. */
+bool config_name_ok(const char name[PARCLOSE_NAME_MAX]);
+
+/* The card of that name; NULL when there is none. */
+const struct card_config *host_config_card(const struct host_config *host, const char *name);
