@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One entry of the audit log, as it is on disk: a header, then `changes_count` changes, each with
+ * the images of one resource before and after. Integers are the host's (the log does not travel
+ * between hosts of different byte order). Everything is aligned to 8 bytes.
+ *
+ *   +--------------------+------------------------------+------------------------------+---
+ *   | audit_entry        | audit_change, before, after  | audit_change, before, after  | …
+ *   +--------------------+------------------------------+------------------------------+---
+ *
+ * A transaction is one BEGUN entry. What became of its effect is a later APPLIED or UNDONE entry
+ * that refers to it and carries what that itself changed. Replaying the log is applying the after
+ * images of every entry in order; nothing else.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "store/audit_image.h"
+
+#define AUDIT_ENTRY_MAGIC UINT32_C(0x41434c50) /* "PLCA" */
+#define AUDIT_VERSION     1
+#define AUDIT_ENTRY_MAX   (256 * 1024) /* bytes, header included */
+#define AUDIT_IMAGE_MAX   4096         /* bytes of one image */
+
+enum audit_phase { AUDIT_BEGUN = 1, AUDIT_APPLIED = 2, AUDIT_UNDONE = 3, AUDIT_PHASES };
+
+enum audit_kind {
+    AUDIT_NONE = 0,
+    AUDIT_RESET = 1, /* a new boot of the host, or a first start: nothing runs any more */
+    AUDIT_HOST_SET = 2,
+    AUDIT_DEFINE = 3,
+    AUDIT_UNDEFINE = 4,
+    AUDIT_START = 5,
+    AUDIT_WAIT = 6,     /* a partition waits before the gate */
+    AUDIT_CHANNELS = 7, /* its VFs were handed to its monitor */
+    AUDIT_ATTACH = 8,
+    AUDIT_STOP = 9,
+    AUDIT_RELEASE = 10, /* its monitor is gone; its resources are back */
+    AUDIT_RUNG = 11,
+    AUDIT_ACTION = 12, /* on a device */
+    AUDIT_SHUTDOWN = 13,
+    AUDIT_RECOVERED = 14, /* a PF in error is ready again */
+    AUDIT_KINDS
+};
+
+struct audit_requester {
+    uint32_t process; /* enum process_kind: who asked control */
+    uint32_t uid;     /* for PROCESS_COMMAND: of the person */
+    uint32_t pid;
+    uint32_t reserved;
+    char reason[64];
+};
+_Static_assert(sizeof(struct audit_requester) == 80, "on disk");
+
+struct audit_entry {
+    uint32_t magic;
+    uint32_t size; /* of the whole entry: a multiple of 8, at most AUDIT_ENTRY_MAX */
+    uint32_t crc;  /* CRC32C of the whole entry with 0 here */
+    uint16_t version;
+    uint16_t phase;         /* enum audit_phase */
+    uint64_t sequence;      /* 1, 2, …; without gaps */
+    uint64_t unsynced_from; /* first entry that was not known to be durable when this was written */
+    uint64_t refers_to;     /* APPLIED, UNDONE: the BEGUN entry; else 0 */
+    uint64_t realtime_ns;
+    uint64_t boottime_ns;
+    uint8_t boot_id[16];
+    uint32_t kind; /* enum audit_kind */
+    uint32_t changes_count;
+    uint64_t request_id; /* of command's request; 0: none */
+    uint32_t request_type;
+    uint32_t request_digest; /* CRC32C of its body: two requests with one id are told apart */
+    struct audit_requester who;
+    char text[PARCLOSE_REASON_MAX]; /* for people: why, or what is affected */
+};
+_Static_assert(sizeof(struct audit_entry) == 96 + 80 + 160, "on disk");
+
+struct audit_change {
+    uint32_t kind;        /* enum resource_kind */
+    uint32_t before_size; /* 0: it did not exist before; else the size of its kind's image */
+    uint32_t after_size;  /* 0: it does not exist any more */
+    uint32_t reserved;
+    uint64_t key[2];
+};
+_Static_assert(sizeof(struct audit_change) == 32, "on disk");
+
+/* Size of the image of a kind of resource; 0: no such kind. */
+size_t audit_image_size(uint32_t kind);
+
+/* Empties `entry`, a buffer of AUDIT_ENTRY_MAX bytes, and sets what every entry needs. */
+void audit_entry_begin(struct audit_entry *entry, enum audit_kind kind, enum audit_phase phase);
+
+/*
+ * Adds a change to an entry in a buffer of AUDIT_ENTRY_MAX bytes. before or after may be NULL; each
+ * has audit_image_size(kind) bytes. -E2BIG when the buffer is full, -EINVAL on an unknown kind.
+ */
+int audit_entry_add(struct audit_entry *entry, enum resource_kind kind, uint64_t key0,
+                    uint64_t key1, const void *before, const void *after);
+
+/* Whether header and changes are in bounds, of known kinds, and the CRC is right. `available`:
+ * bytes that can be read at `entry`, at least sizeof(*entry). */
+bool audit_entry_ok(const struct audit_entry *entry, size_t available);
+
+/* The change after `previous` (NULL: the first); NULL at the end. The entry must be ok. */
+const struct audit_change *audit_entry_next(const struct audit_entry *entry,
+                                            const struct audit_change *previous);
+
+/* The images of a change; NULL when there is none. */
+const void *audit_change_before(const struct audit_change *change);
+const void *audit_change_after(const struct audit_change *change);
+
+/* CRC32C of an entry as it should be in its crc member. */
+uint32_t audit_entry_crc(const struct audit_entry *entry);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an audit entry's before and after images are made of: one fixed-size structure for each kind
+ * of resource. Control writes them, replays them at its start, and `parclose audit` shows them.
+ * They are on disk: a change of one needs a new AUDIT_VERSION.
+ */
+#pragma once
+
+#include "parclose/config.h"
+#include "parclose/state.h"
+
+/* The key beside each says what key[0] and key[1] of an audit_change are; 0 when not used. */
+enum resource_kind {
+    RESOURCE_NONE = 0,
+    RESOURCE_CONTROL = 1,   /* -: struct control_image */
+    RESOURCE_HOST = 2,      /* -: struct host_config */
+    RESOURCE_PARTITION = 3, /* partition id: struct partition_config */
+    RESOURCE_RUN = 4,       /* partition id: struct partition_run */
+    RESOURCE_PCPU = 5,      /* pCPU number: struct owner */
+    RESOURCE_MEMORY = 6,    /* node, offset: struct memory_image */
+    RESOURCE_PF = 7,        /* bdf: struct pf_image */
+    RESOURCE_VF = 8,        /* bdf of its PF, index: struct owner */
+    RESOURCE_ACTION = 9,    /* bdf of the PF, VF index or ACTION_WHOLE_PF: struct action_image */
+    RESOURCE_KINDS
+};
+
+#define ACTION_WHOLE_PF UINT32_MAX
+
+struct control_image {
+    uint32_t shutting_down; /* 1: SHUTDOWN was accepted, nothing starts any more */
+    uint32_t reserved;
+    uint64_t shutdown_boottime_ns; /* when the host is given up even if a partition lives; 0 */
+};
+_Static_assert(sizeof(struct control_image) == 16, "on disk");
+
+struct memory_image {
+    uint64_t bytes;
+    struct owner owner;
+};
+_Static_assert(sizeof(struct memory_image) == 16, "on disk");
+
+struct pf_image {
+    struct owner owner;
+    uint32_t in_error; /* 1: the ladder was spent on it and it was not ready since */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct pf_image) == 16, "on disk");
+
+/* An action that was committed and whose result is not known yet. */
+struct action_image {
+    uint32_t action; /* enum device_action */
+    struct bdf pf;
+    uint32_t index;
+    uint32_t vfs;
+    uint64_t transaction; /* of the entry that committed it */
+};
+_Static_assert(sizeof(struct action_image) == 24, "on disk");
+
+/* How far the attach transaction of a partition is. */
+enum attach_state {
+    ATTACH_NONE = 0,
+    ATTACH_COMMITTED = 1, /* durable; lead was or will be told, has not acknowledged */
+    ATTACH_DONE = 2,      /* lead acknowledged the thaw */
+    ATTACH_UNDOING = 3,   /* the gate shut again: lead is told to freeze, has not acknowledged */
+};
+
+/* The running data of a partition that outlives control. */
+struct partition_run {
+    uint32_t phase;                /* enum partition_phase */
+    uint32_t attach;               /* enum attach_state */
+    uint64_t start_transaction;    /* of the latest start; names CREATE and CHANNELS to lead */
+    uint64_t attach_transaction;   /* of the latest attach; names ATTACH to lead */
+    uint32_t created;              /* 1: lead has a monitor for it */
+    uint32_t channels;             /* 1: CHANNELS was ordered: its monitor may hold the VFs */
+    uint32_t exit;                 /* enum exit_reason of the last run */
+    uint32_t rung;                 /* enum rung reached in this wait */
+    uint32_t rungs_taken[4];       /* how often each of rungs 1..4 was taken in this wait */
+    uint64_t deadline_boottime_ns; /* of the next rung, or of the forced stop; 0: none */
+    uint64_t descriptor_generation;
+    uint64_t last_ready_ns; /* CLOCK_MONOTONIC of the event that opened the gate */
+    uint64_t thawed_ns;     /* CLOCK_MONOTONIC, from lead */
+    uint32_t memory_node;
+    uint32_t pcpus_count;
+    uint32_t pcpus[PARCLOSE_MAX_VCPUS]; /* of vCPU 0, 1, … */
+    struct state_time enabled, active, attached, scheduled;
+    char reason[PARCLOSE_REASON_MAX];
+};
+_Static_assert(sizeof(struct partition_run) == 96 + 128 + 64 + 160, "on disk");

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/audit_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "parclose/device.h"
+
+#define NAME(table, value) ((value) < sizeof(table) / sizeof((table)[0]) ? (table)[value] : "?")
+
+static const char *const kind_names[AUDIT_KINDS] = {
+    [AUDIT_NONE] = "?",
+    [AUDIT_RESET] = "reset",
+    [AUDIT_HOST_SET] = "host-set",
+    [AUDIT_DEFINE] = "define",
+    [AUDIT_UNDEFINE] = "undefine",
+    [AUDIT_START] = "start",
+    [AUDIT_WAIT] = "wait",
+    [AUDIT_CHANNELS] = "channels",
+    [AUDIT_ATTACH] = "attach",
+    [AUDIT_STOP] = "stop",
+    [AUDIT_RELEASE] = "release",
+    [AUDIT_RUNG] = "rung",
+    [AUDIT_ACTION] = "device-action",
+    [AUDIT_SHUTDOWN] = "shutdown",
+    [AUDIT_RECOVERED] = "recovered",
+};
+
+static const char *const audit_phase_names[AUDIT_PHASES] = {
+    "?", [AUDIT_BEGUN] = "begun", [AUDIT_APPLIED] = "applied", [AUDIT_UNDONE] = "undone"};
+
+static const char *const phase_names[PARTITION_PHASES] = {
+    [PHASE_DEFINED] = "defined", [PHASE_STARTING] = "starting", [PHASE_WAITING] = "waiting",
+    [PHASE_RUNNING] = "running", [PHASE_STOPPING] = "stopping", [PHASE_FAILED] = "failed",
+    [PHASE_FROZEN] = "frozen",
+};
+
+static const char *const action_names[DEVICE_ACTIONS] = {
+    [ACTION_NONE] = "none",
+    [ACTION_PF_BIND] = "bind-pf",
+    [ACTION_PF_CREATE_VFS] = "create-vfs",
+    [ACTION_PF_LINK_UP] = "link-up",
+    [ACTION_PF_RESTART] = "restart-pf",
+    [ACTION_VF_ACTIVATE] = "activate-vf",
+    [ACTION_VF_RELEASE] = "release-vf",
+};
+
+static const char *const rung_names[] = {
+    [RUNG_WAIT] = "wait",
+    [RUNG_RESTART_PF] = "restart-pf",
+    [RUNG_RESTART_SR_PCIM] = "restart-sr-pcim",
+    [RUNG_RESTART_ISP] = "restart-interconnect",
+    [RUNG_ERROR] = "error",
+};
+
+static const char *const owner_names[] = {
+    [OWNER_AVAILABLE] = "available", [OWNER_IDLE] = "idle",
+    [OWNER_BOOT] = "boot",           [OWNER_CONTROL] = "control",
+    [OWNER_COMMAND] = "command",     [OWNER_INTERCONNECT] = "interconnect",
+    [OWNER_GUEST] = "partition",
+};
+
+static const char *const attach_names[] = {
+    [ATTACH_NONE] = "detached",
+    [ATTACH_COMMITTED] = "attach committed",
+    [ATTACH_DONE] = "attached",
+    [ATTACH_UNDOING] = "detach ordered",
+};
+
+const char *audit_kind_name(uint32_t kind)
+{
+    return NAME(kind_names, kind);
+}
+
+const char *audit_phase_name(uint32_t phase)
+{
+    return NAME(audit_phase_names, phase);
+}
+
+const char *phase_name(uint32_t phase)
+{
+    return NAME(phase_names, phase);
+}
+
+const char *device_action_name(uint32_t action)
+{
+    return NAME(action_names, action);
+}
+
+const char *rung_name(uint32_t rung)
+{
+    return NAME(rung_names, rung);
+}
+
+void bdf_text(struct bdf bdf, char text[BDF_TEXT_MAX])
+{
+    snprintf(text, BDF_TEXT_MAX, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
+             bdf.value >> 3 & 0x1f, bdf.value & 7);
+}
+
+static void owner_text(const struct owner *owner, char *text, size_t size)
+{
+    if (owner->kind == OWNER_GUEST)
+        snprintf(text, size, "partition %" PRIu32, owner->partition.value);
+    else
+        snprintf(text, size, "%s", NAME(owner_names, owner->kind));
+}
+
+void audit_resource_text(const struct audit_change *change, char *text, size_t size)
+{
+    char bdf[BDF_TEXT_MAX];
+
+    bdf_text((struct bdf){(uint32_t)change->key[0]}, bdf);
+    switch (change->kind) {
+    case RESOURCE_CONTROL:
+        snprintf(text, size, "control");
+        break;
+    case RESOURCE_HOST:
+        snprintf(text, size, "host configuration");
+        break;
+    case RESOURCE_PARTITION:
+        snprintf(text, size, "definition of partition %" PRIu64, change->key[0]);
+        break;
+    case RESOURCE_RUN:
+        snprintf(text, size, "partition %" PRIu64, change->key[0]);
+        break;
+    case RESOURCE_PCPU:
+        snprintf(text, size, "pCPU %" PRIu64, change->key[0]);
+        break;
+    case RESOURCE_MEMORY:
+        snprintf(text, size, "memory of node %" PRIu64 " at %" PRIu64 " MiB", change->key[0],
+                 change->key[1] >> 20);
+        break;
+    case RESOURCE_PF:
+        snprintf(text, size, "PF %s", bdf);
+        break;
+    case RESOURCE_VF:
+        snprintf(text, size, "VF %s/%" PRIu64, bdf, change->key[1]);
+        break;
+    case RESOURCE_ACTION:
+        if (change->key[1] == ACTION_WHOLE_PF)
+            snprintf(text, size, "action on PF %s", bdf);
+        else
+            snprintf(text, size, "action on VF %s/%" PRIu64, bdf, change->key[1]);
+        break;
+    default:
+        snprintf(text, size, "?");
+    }
+}
+
+static void host_text(const struct host_config *host, char *text, size_t size)
+{
+    snprintf(text, size,
+             "%" PRIu32 " cards, %" PRIu32 " MiB and %" PRIu32 " pCPUs reserved, watchdog %" PRIu32
+             " ms",
+             host->cards_count, host->reserved_memory_mib, host->reserved_pcpus, host->watchdog_ms);
+}
+
+static void partition_text(const struct partition_config *config, char *text, size_t size)
+{
+    snprintf(text, size,
+             "\"%.*s\": %" PRIu32 " vCPUs, %" PRIu32 " MiB, %" PRIu32 " VFs, kernel %.*s",
+             PARCLOSE_NAME_MAX, config->name, config->vcpus, config->memory_mib, config->vfs_count,
+             PARCLOSE_PATH_MAX, config->kernel);
+}
+
+static void run_text(const struct partition_run *run, char *text, size_t size)
+{
+    snprintf(text, size, "%s, %s, rung %s, descriptor %" PRIu64 "%s%.*s", phase_name(run->phase),
+             NAME(attach_names, run->attach), rung_name(run->rung), run->descriptor_generation,
+             run->reason[0] ? ": " : "", PARCLOSE_REASON_MAX, run->reason);
+}
+
+static void memory_text(const struct memory_image *memory, char *text, size_t size)
+{
+    char owner[32];
+
+    owner_text(&memory->owner, owner, sizeof(owner));
+    snprintf(text, size, "%" PRIu64 " MiB: %s", memory->bytes >> 20, owner);
+}
+
+static void pf_text(const struct pf_image *pf, char *text, size_t size)
+{
+    char owner[32];
+
+    owner_text(&pf->owner, owner, sizeof(owner));
+    snprintf(text, size, "%s%s", owner, pf->in_error ? ", in error" : "");
+}
+
+void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
+{
+    if (!image) {
+        snprintf(text, size, "-");
+        return;
+    }
+    switch (kind) {
+    case RESOURCE_CONTROL:
+        snprintf(text, size, "%s",
+                 ((const struct control_image *)image)->shutting_down ? "shutting down"
+                                                                      : "serving");
+        break;
+    case RESOURCE_HOST:
+        host_text(image, text, size);
+        break;
+    case RESOURCE_PARTITION:
+        partition_text(image, text, size);
+        break;
+    case RESOURCE_RUN:
+        run_text(image, text, size);
+        break;
+    case RESOURCE_PCPU:
+    case RESOURCE_VF:
+        owner_text(image, text, size);
+        break;
+    case RESOURCE_MEMORY:
+        memory_text(image, text, size);
+        break;
+    case RESOURCE_PF:
+        pf_text(image, text, size);
+        break;
+    case RESOURCE_ACTION:
+        snprintf(text, size, "%s",
+                 device_action_name(((const struct action_image *)image)->action));
+        break;
+    default:
+        snprintf(text, size, "?");
+    }
+}
