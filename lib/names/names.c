@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "names/names.h"
+
+#include <stdio.h>
+
+#include "parclose/device.h"
+#include "parclose/msg_boot.h"
+#include "parclose/state.h"
+
+#define NAME(table, number)                                                                        \
+    ((number) < sizeof(table) / sizeof((table)[0]) && (table)[number] ? (table)[number] : "unknown")
+
+const char *name_of_state(uint32_t state)
+{
+    static const char *const names[] = {
+        [STATE_ENABLED] = "Enabled",
+        [STATE_ACTIVE] = "Active",
+        [STATE_ALIVE] = "Alive",
+        [STATE_CHANNELS_ASSIGNED] = "ChannelsAssigned",
+        [STATE_PROCESSOR_ASSIGNED] = "ProcessorAssigned",
+        [STATE_MEMORY_ASSIGNED] = "MemoryAssigned",
+        [STATE_MEMORY_IMAGE] = "MemoryImage",
+        [STATE_PROCESSOR_IMAGE] = "ProcessorImage",
+        [STATE_CHANNEL_IMAGE] = "ChannelImage",
+        [STATE_PROCESSORS_ATTACHED] = "ProcessorsAttached",
+        [STATE_PROCESSORS_SCHEDULED] = "ProcessorsScheduled",
+        [STATE_CHANNELS_ATTACHED] = "ChannelsAttached",
+        [STATE_CHANNELS_SCHEDULED] = "ChannelsScheduled",
+        [STATE_PROCESSORS_OPERATING] = "ProcessorsOperating",
+        [STATE_CHANNELS_OPERATING] = "ChannelsOperating",
+    };
+    return NAME(names, state);
+}
+
+const char *name_of_phase(uint32_t phase)
+{
+    static const char *const names[] = {
+        [PHASE_DEFINED] = "defined", [PHASE_STARTING] = "starting", [PHASE_WAITING] = "waiting",
+        [PHASE_RUNNING] = "running", [PHASE_STOPPING] = "stopping", [PHASE_FAILED] = "failed",
+        [PHASE_FROZEN] = "frozen",
+    };
+    return NAME(names, phase);
+}
+
+const char *name_of_exit(uint32_t reason)
+{
+    static const char *const names[] = {
+        [EXIT_NONE] = "none",
+        [EXIT_POWER_OFF] = "power-off",
+        [EXIT_REBOOT] = "reboot",
+        [EXIT_PANIC] = "panic",
+        [EXIT_STOPPED] = "stopped",
+        [EXIT_MONITOR_ERROR] = "monitor-error",
+        [EXIT_MONITOR_DIED] = "monitor-died",
+    };
+    return NAME(names, reason);
+}
+
+const char *name_of_readiness(uint32_t readiness)
+{
+    static const char *const names[] = {
+        [PF_UNKNOWN] = "unknown",
+        [PF_READY] = "ready",
+        [PF_ABSENT] = "absent",
+        [PF_DRIVER_UNBOUND] = "driver-unbound",
+        [PF_NO_ANSWER] = "no-answer",
+        [PF_VFS_MISSING] = "vfs-missing",
+        [PF_VF_NO_ANSWER] = "vf-no-answer",
+        [PF_LINK_DOWN] = "link-down",
+        [PF_BUSY] = "busy",
+        [PF_IN_ERROR] = "in-error",
+    };
+    return NAME(names, readiness);
+}
+
+const char *name_of_status(uint32_t status)
+{
+    static const char *const names[] = {
+        [FUNCTION_ABSENT] = "absent",
+        [FUNCTION_INACTIVE] = "inactive",
+        [FUNCTION_ACTIVE] = "active",
+        [FUNCTION_ERROR] = "error",
+    };
+    return NAME(names, status);
+}
+
+const char *name_of_class(uint32_t class)
+{
+    static const char *const names[] = {
+        [CLASS_OTHER] = "other", [CLASS_NETWORK] = "network", [CLASS_NVME] = "nvme"};
+    return NAME(names, class);
+}
+
+const char *name_of_rung(uint32_t rung)
+{
+    static const char *const names[] = {
+        [RUNG_WAIT] = "wait",
+        [RUNG_RESTART_PF] = "restart the PF",
+        [RUNG_RESTART_SR_PCIM] = "restart SR-PCIM",
+        [RUNG_RESTART_ISP] = "restart the interconnect partition",
+        [RUNG_ERROR] = "mark the PF as in error",
+    };
+    return NAME(names, rung);
+}
+
+const char *name_of_action(uint32_t action)
+{
+    static const char *const names[] = {
+        [ACTION_NONE] = "none",
+        [ACTION_PF_BIND] = "pf-bind",
+        [ACTION_PF_CREATE_VFS] = "pf-create-vfs",
+        [ACTION_PF_LINK_UP] = "pf-link-up",
+        [ACTION_PF_RESTART] = "pf-restart",
+        [ACTION_VF_ACTIVATE] = "vf-activate",
+        [ACTION_VF_RELEASE] = "vf-release",
+    };
+    return NAME(names, action);
+}
+
+const char *name_of_process(uint32_t kind)
+{
+    static const char *const names[] = {
+        [PROCESS_NONE] = "none",       [PROCESS_BOOT] = "boot",       [PROCESS_CONTROL] = "control",
+        [PROCESS_COMMAND] = "command", [PROCESS_TCB] = "tcb",         [PROCESS_SR_PCIM] = "sr-pcim",
+        [PROCESS_LEAD] = "lead",       [PROCESS_MONITOR] = "monitor",
+    };
+    return NAME(names, kind);
+}
+
+const char *name_of_health(uint32_t health)
+{
+    static const char *const names[] = {
+        [PROCESS_DOWN] = "down",
+        [PROCESS_STARTING] = "starting",
+        [PROCESS_UP] = "up",
+        [PROCESS_BACKING_OFF] = "backing-off",
+    };
+    return NAME(names, health);
+}
+
+const char *name_of_owner(uint32_t kind)
+{
+    static const char *const names[] = {
+        [OWNER_AVAILABLE] = "available", [OWNER_IDLE] = "idle",
+        [OWNER_BOOT] = "boot",           [OWNER_CONTROL] = "control",
+        [OWNER_COMMAND] = "command",     [OWNER_INTERCONNECT] = "interconnect",
+        [OWNER_GUEST] = "guest",
+    };
+    return NAME(names, kind);
+}
+
+const char *bdf_text(struct bdf bdf, char text[BDF_TEXT_MAX])
+{
+    snprintf(text, BDF_TEXT_MAX, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
+             bdf.value >> 3 & 0x1f, bdf.value & 7);
+    return text;
+}

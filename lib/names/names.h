@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the numbers of the contracts are called, in reports, logs and JSON: one word each, stable
+ * for scripts. A number that has no name is "unknown"; nothing returns NULL.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "parclose/ids.h"
+
+const char *name_of_state(uint32_t state);         /* enum partition_state: "Enabled" … */
+const char *name_of_phase(uint32_t phase);         /* enum partition_phase: "defined" … */
+const char *name_of_exit(uint32_t reason);         /* enum exit_reason: "power-off" … */
+const char *name_of_readiness(uint32_t readiness); /* enum pf_readiness: "ready" … */
+const char *name_of_status(uint32_t status);       /* enum function_status: "active" … */
+const char *name_of_class(uint32_t class);         /* enum function_class: "network" … */
+const char *name_of_rung(uint32_t rung);           /* enum rung: "restart the PF" … */
+const char *name_of_action(uint32_t action);       /* enum device_action: "pf-bind" … */
+const char *name_of_process(uint32_t kind);        /* enum process_kind: "control" … */
+const char *name_of_health(uint32_t health);       /* enum process_health: "up" … */
+const char *name_of_owner(uint32_t kind);          /* enum owner_kind: "available" … */
+
+#define BDF_TEXT_MAX 16
+/* "0000:01:00.0" into text; returns it. */
+const char *bdf_text(struct bdf bdf, char text[BDF_TEXT_MAX]);
