@@ -2,6 +2,7 @@
 /*
  * The console channel: one memfd of CONSOLE_SIZE with a ring each way, made by lead, mapped by the
  * partition's monitor and by command. It outlives either; the guest never waits for a reader.
+ * Lead seals its size (F_SEAL_SHRINK, F_SEAL_GROW): a monitor cannot pull it from under command.
  *
  * Positions count bytes since the start and only grow; index = position % CONSOLE_RING. Each side
  * treats the other's positions as hostile: masks indices and clamps differences.
