@@ -149,9 +149,9 @@ const char *name_of_owner(uint32_t kind)
     return NAME(names, kind);
 }
 
-const char *bdf_text(struct bdf bdf, char text[BDF_TEXT_MAX])
+const char *name_of_bdf(struct bdf bdf, char text[NAME_BDF_MAX])
 {
-    snprintf(text, BDF_TEXT_MAX, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
+    snprintf(text, NAME_BDF_MAX, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
              bdf.value >> 3 & 0x1f, bdf.value & 7);
     return text;
 }

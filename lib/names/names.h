@@ -21,6 +21,6 @@ const char *name_of_process(uint32_t kind);        /* enum process_kind: "contro
 const char *name_of_health(uint32_t health);       /* enum process_health: "up" … */
 const char *name_of_owner(uint32_t kind);          /* enum owner_kind: "available" … */
 
-#define BDF_TEXT_MAX 16
+#define NAME_BDF_MAX 16
 /* "0000:01:00.0" into text; returns it. */
-const char *bdf_text(struct bdf bdf, char text[BDF_TEXT_MAX]);
+const char *name_of_bdf(struct bdf bdf, char text[NAME_BDF_MAX]);
