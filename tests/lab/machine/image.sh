@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# image.sh ROOT PACKAGES OUT: from the tree ROOT and the folder of packages (or "-": none installed) makes in
+# OUT: l1.img (ext4), l1-KERNEL.cpio (finds the disk), and inside the image /l2 with the guests' kernels and initrds.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$1 packages=$2 out=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# modules DIR KERNEL MODULE…: with what they depend on, uncompressed, and the order to load them in
+modules() {
+    local dir=$1 kernel=$2 module file name
+    shift 2
+    mkdir -p "$dir/mod"
+    for module in "$@"; do
+        chroot "$root" modprobe -S "$kernel" --show-depends "$module" | awk '$1=="insmod"{print $2}' | while read -r file; do
+            name=$(basename "${file%.xz}")
+            [ ! -e "$dir/mod/$name" ] || continue
+            case $file in *.xz) xz -dc "$root$file" >"$dir/mod/$name" ;; *) cp "$root$file" "$dir/mod/$name" ;; esac
+            echo "$name" >>"$dir/mod/order"
+        done
+    done
+}
+
+skeleton() {
+    mkdir -p "$1"/{bin,proc,sys,dev,tmp,run,new}
+    cp "$root/usr/bin/busybox" "$1/bin/busybox"
+    chroot "$root" busybox --list | while read -r name; do ln -sf busybox "$1/bin/$name"; done
+}
+
+pack() { (cd "$1" && find . | cpio -o -H newc --quiet -R 0:0 | zstd -q -3) >"$2"; }
+
+# What the guest runs besides busybox: static programs, so that both kernels' guests can.
+guest_programs() {
+    local source
+    for source in "$here"/../guest/*.c; do
+        gcc -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static -o "$1/bin/$(basename "${source%.c}")" "$source"
+    done
+}
+
+mkdir -p "$out.new"
+cp -a "$root" "$work/l1"
+mkdir -p "$work/l1/l2" "$work/l1/share"
+install -m 755 "$here/l1-init" "$work/l1/sbin/l1-init"
+install -m 755 "$here/l1-job" "$work/l1/sbin/l1-job"
+install -m 644 "$here/l1-job.service" "$work/l1/etc/systemd/system/l1-job.service"
+mkdir -p "$work/l1/etc/systemd/system/multi-user.target.wants"
+ln -sf ../l1-job.service "$work/l1/etc/systemd/system/multi-user.target.wants/l1-job.service"
+ln -sf /dev/null "$work/l1/etc/systemd/system/systemd-networkd-wait-online.service"
+echo lab >"$work/l1/etc/hostname"
+
+for kernel in $(ls "$root/usr/lib/modules"); do
+    case $kernel in 6.1.*) suffix=-bookworm ;; *) suffix= ;; esac
+    skeleton "$work/i1$suffix"
+    modules "$work/i1$suffix" "$kernel" virtio_pci virtio_blk ext4
+    install -m 755 "$here/initramfs-init" "$work/i1$suffix/init"
+    pack "$work/i1$suffix" "$out.new/l1$suffix.cpio"
+    cp "$root/boot/vmlinuz-$kernel" "$out.new/vmlinuz$suffix"
+
+    skeleton "$work/i2$suffix"
+    modules "$work/i2$suffix" "$kernel" igbvf nvme
+    guest_programs "$work/i2$suffix"
+    install -m 755 "$here/../guest/init" "$work/i2$suffix/init"
+    pack "$work/i2$suffix" "$work/l1/l2/initrd$suffix"
+    cp "$root/boot/vmlinuz-$kernel" "$work/l1/l2/vmlinuz$suffix"
+done
+
+if [ "$packages" != - ]; then
+    cp "$packages"/*.deb "$work/l1/"
+    unshare -m bash -ec "mount -t proc proc '$work/l1/proc'; mount --bind /dev '$work/l1/dev'
+        chroot '$work/l1' sh -ec 'export DEBIAN_FRONTEND=noninteractive; apt-get install -y -qq --no-download ./*.deb'" \
+        >"$out.log" 2>&1 || { tail -20 "$out.log" >&2; exit 1; }
+    rm -f "$work"/l1/*.deb
+fi
+truncate -s 2500M "$out.new/l1.img"
+mke2fs -q -t ext4 -O ^has_journal -E root_owner=0:0 -d "$work/l1" "$out.new/l1.img"
+rm -rf "$out"
+mv "$out.new" "$out"
