@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log/log.h"
+
+static int send_control(void *context, const void *message)
+{
+    struct command *command = context;
+    return process_send(command->process, PROCESS_CONTROL, message, NULL, 0);
+}
+
+int command_init(struct command *command)
+{
+    *command = (struct command){.config_dir = -1};
+    command->self = (struct requester){.uid = getuid(), .pid = (uint32_t)getpid()};
+    snprintf(command->self.reason, sizeof(command->self.reason), "configuration");
+    requests_init(&command->requests, send_control, command);
+    starts_init(&command->starts, command);
+    server_init(&command->server, command);
+    return config_reader_new(&command->reader);
+}
+
+void command_free(struct command *command)
+{
+    server_free(&command->server);
+    starts_free(&command->starts);
+    requests_free(&command->requests);
+    snapshot_view_close(&command->view);
+    config_reader_free(command->reader);
+    if (command->config_dir >= 0)
+        close(command->config_dir);
+}
+
+int command_sync(struct command *command, const struct requester *requester, sync_done *done,
+                 void *context)
+{
+    if (!command->view.head)
+        return -ENOTCONN;
+    definitions_read(&command->definitions, command->reader, command->config_dir);
+    return definitions_sync(&command->definitions, &command->view, &command->requests, requester,
+                            done, context);
+}
+
+static void on_first_sync(void *context, const struct sync_line *lines, size_t count)
+{
+    struct command *command = context;
+
+    for (size_t i = 0; i < count; i++) {
+        if (lines[i].problem)
+            log_warning("%s", lines[i].text);
+        else
+            log_info("%s", lines[i].text);
+    }
+    command->synchronized = true;
+    starts_snapshot(&command->starts);
+}
+
+/* The first snapshot of a link: control may have lost what was said last, so compare. */
+static void first_snapshot(struct command *command)
+{
+    command->current = true;
+    int error = command_sync(command, &command->self, on_first_sync, command);
+    if (error)
+        log_error("cannot bring control to the configuration: %s", strerror(-error));
+}
+
+static int on_snapshot(void *context, struct frame *frame)
+{
+    struct command *command = context;
+    const struct control_snapshot *message = (const void *)frame->bytes;
+    struct snapshot_view view;
+    int error = snapshot_view_open(&view, frame->files[0]);
+
+    if (error || view.size != message->size || view.head->generation != message->generation) {
+        log_error("control's snapshot %llu is not acceptable: %s",
+                  (unsigned long long)message->generation, strerror(error ? -error : EBADMSG));
+        if (!error)
+            snapshot_view_close(&view);
+        return -EBADMSG;
+    }
+    snapshot_view_close(&command->view);
+    command->view = view;
+    if (!command->current)
+        first_snapshot(command);
+    starts_snapshot(&command->starts);
+    server_snapshot(&command->server);
+    return 0;
+}
+
+static int on_result(void *context, struct frame *frame)
+{
+    struct command *command = context;
+    return requests_answer(&command->requests, frame);
+}
+
+const struct frame_row command_control_rows[] = {
+    {CONTROL_RESULT, 0, 3, sizeof(struct control_result), FRAME_ALWAYS, on_result},
+    {CONTROL_SNAPSHOT, 1, 1, sizeof(struct control_snapshot), FRAME_ALWAYS, on_snapshot},
+};
+const size_t command_control_rows_count =
+    sizeof(command_control_rows) / sizeof(command_control_rows[0]);
+
+void command_control_up(void *context)
+{
+    struct command *command = context;
+
+    command->connected = true;
+    command->current = false;
+    requests_resend(&command->requests);
+}
+
+void command_control_down(void *context)
+{
+    struct command *command = context;
+
+    command->connected = false;
+    command->current = false;
+    server_snapshot(&command->server);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to control that have no answer yet. Each is kept whole until its answer came and sent
+ * again, with the same id, on each new link; control answers a committed id alike.
+ *
+ * Example: START goes out with id 7; control commits it and is killed before its answer. The new
+ * link comes up, 7 is sent again, control finds 7 in its log and answers with the same result.
+ */
+#pragma once
+
+#include "parclose/msg_control_command.h"
+#include "wire/frame.h"
+
+#define REQUESTS_MAX 256
+
+/* `frame`: the answer, for its files. */
+typedef void request_done(void *context, const struct control_result *result, struct frame *frame);
+
+/* Sends now; -ENOTCONN is no error here: requests_resend() will. */
+typedef int request_send(void *context, const void *message);
+
+struct request;
+
+struct requests {
+    struct request *first;
+    size_t count;
+    uint64_t next_id; /* random at first, so that no successor repeats a predecessor's */
+    request_send *send;
+    void *send_context;
+};
+
+void requests_init(struct requests *requests, request_send *send, void *context);
+void requests_free(struct requests *requests);
+
+/* Fills in the header (type, size, id), copies, sends. -ENOBUFS: too many are unanswered. */
+int requests_add(struct requests *requests, uint16_t type, void *message, size_t size,
+                 request_done *done, void *context);
+
+/* All of them again, in order: on a new link. */
+void requests_resend(struct requests *requests);
+
+/* Finds the request and calls its done. -EBADMSG when the message is not what it must be; an
+ * answer that nobody waits for (any more) is no error. */
+int requests_answer(struct requests *requests, struct frame *frame);
+
+/* Nobody wants to know any more: the answers to all with this context are dropped. */
+void requests_forget(struct requests *requests, const void *context);
