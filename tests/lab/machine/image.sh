@@ -25,7 +25,7 @@ modules() {
 skeleton() {
     mkdir -p "$1"/{bin,proc,sys,dev,tmp,run,new}
     cp "$root/usr/bin/busybox" "$1/bin/busybox"
-    chroot "$root" busybox --list | while read -r name; do ln -sf busybox "$1/bin/$name"; done
+    chroot "$root" busybox --list | grep -vx busybox | while read -r name; do ln -s busybox "$1/bin/$name"; done
 }
 
 pack() { (cd "$1" && find . | cpio -o -H newc --quiet -R 0:0 | zstd -q -3) >"$2"; }
