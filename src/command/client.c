@@ -55,6 +55,7 @@ void client_update(struct client *client)
 static void forget(struct client *client)
 {
     console_leave(client);
+    verbs_forget(client);
     requests_forget(&client->command->requests, client);
     starts_forget(&client->command->starts, client);
 }
@@ -247,8 +248,8 @@ static bool serve_line(struct client *client)
 
 static bool finished(const struct client *client)
 {
-    return !client->out_used && (client->mode == CLIENT_CLOSING ||
-                                 (client->mode == CLIENT_IDLE && client->ended));
+    return !client->out_used &&
+           (client->mode == CLIENT_CLOSING || (client->mode == CLIENT_IDLE && client->ended));
 }
 
 /* Every whole line that has come, until one has to wait. What it calls may come here again. */

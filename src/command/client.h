@@ -26,6 +26,7 @@
 
 struct command;
 struct console;
+struct reload;
 
 enum client_mode {
     CLIENT_IDLE,    /* waits for a line */
@@ -53,9 +54,12 @@ struct client {
     size_t pass_at;
     char watched[PARCLOSE_NAME_MAX]; /* a partition, or "" for all */
     uint64_t watched_hash;           /* of what it was told last */
+    struct reload *reload;           /* under way; knows us */
     struct console *console;
     struct client *console_next;
     uint64_t console_position; /* of the output: what it has got */
+    uint64_t console_until;    /* closed when it has got so much; UINT64_MAX: never */
+    bool console_wish_input, console_wish_follow;
     bool console_writer;
 };
 

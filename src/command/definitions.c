@@ -27,8 +27,7 @@ static void read_host(struct definitions *definitions, const struct config_reade
 {
     struct host_config host;
 
-    definitions->host_good =
-        !config_host_read(reader, dir, &host, &definitions->host_error);
+    definitions->host_good = !config_host_read(reader, dir, &host, &definitions->host_error);
     if (!definitions->host_good)
         return;
     definitions->host = host;
@@ -64,8 +63,8 @@ const struct definition *definitions_find(const struct definitions *definitions,
     return NULL;
 }
 
-__attribute__((format(printf, 4, 5))) static void
-add_line(struct sync *sync, const char *name, bool problem, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void add_line(struct sync *sync, const char *name,
+                                                           bool problem, const char *format, ...)
 {
     va_list arguments;
 

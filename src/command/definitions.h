@@ -20,11 +20,11 @@ struct definition {
 };
 
 struct definitions {
-    bool host_good; /* host is what host.xml says now */
+    bool host_good;  /* host is what host.xml says now */
     bool host_known; /* host was good once: the cards that partitions are checked against */
     struct host_config host;
     struct config_error host_error;
-    bool listed; /* partitions/ could be read: what is not in list is gone */
+    bool listed;                    /* partitions/ could be read: what is not in list is gone */
     struct config_error list_error; /* listed false, or a file name that is none; "" else */
     size_t count;
     struct definition list[PARCLOSE_MAX_PARTITIONS];

@@ -20,8 +20,8 @@ void server_init(struct server *server, struct command *command)
 
 static void turn_away(int socket)
 {
-    static const char text[] =
-        "{\"ok\":false,\"errno\":16,\"error\":\"EBUSY\",\"text\":\"too many clients: try again\"}\n";
+    static const char text[] = "{\"ok\":false,\"errno\":16,\"error\":\"EBUSY\",\"text\":\"too many "
+                               "clients: try again\"}\n";
     if (send(socket, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_warning("a client too many could not be told so: %s", strerror(errno));
     close(socket);

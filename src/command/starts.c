@@ -113,7 +113,8 @@ static void begin(struct start *start)
     start->step = START_SYNCING;
     int error = command_sync(starts->command, &start->requester, on_synced, start);
     if (error)
-        finish(starts, error, 0, error == -ENOTCONN ? "control has not reported yet" : strerror(-error));
+        finish(starts, error, 0,
+               error == -ENOTCONN ? "control has not reported yet" : strerror(-error));
 }
 
 static void on_result(void *context, const struct control_result *result, struct frame *frame)
@@ -225,8 +226,8 @@ int starts_add(struct starts *starts, const char *name, const struct requester *
     struct start *start = calloc(1, sizeof(*start));
     if (!start)
         return -ENOMEM;
-    *start = (struct start){
-        .starts = starts, .requester = *requester, .done = done, .context = context};
+    *start =
+        (struct start){.starts = starts, .requester = *requester, .done = done, .context = context};
     snprintf(start->name, sizeof(start->name), "%s", name);
     *last = start;
     if (starts->first == start)
@@ -260,8 +261,7 @@ static void autostart(struct starts *starts)
     snprintf(requester.reason, sizeof(requester.reason), "autostart");
     for (uint32_t i = 0; i < command->view.head->partitions_count; i++) {
         const struct snapshot_partition *partition = &command->view.partitions[i];
-        if (starts->tried_count == PARCLOSE_MAX_PARTITIONS ||
-            !wants_autostart(starts, partition))
+        if (starts->tried_count == PARCLOSE_MAX_PARTITIONS || !wants_autostart(starts, partition))
             continue;
         memcpy(starts->tried[starts->tried_count++], partition->config.name, PARCLOSE_NAME_MAX);
         int error = starts_add(starts, partition->config.name, &requester, NULL, NULL);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "command.h"
+#include "names/names.h"
+#include "report_devices.h"
+#include "verbs.h"
+
+#define MIB        (UINT64_C(1) << 20)
+#define NSEC       UINT64_C(1000000000)
+#define INTEGER(n) ((json_int_t)(n))
+
+json_t *report_text(const char *text)
+{
+    char plain[1024];
+    size_t i = 0;
+    json_t *string = json_string(text);
+
+    if (string)
+        return string;
+    for (; text[i] && i < sizeof(plain) - 1; i++)
+        plain[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+    plain[i] = '\0';
+    return json_string(plain);
+}
+
+static json_t *time_text(uint64_t realtime_ns)
+{
+    time_t seconds = (time_t)(realtime_ns / NSEC);
+    struct tm tm;
+    char text[64], day[32];
+
+    if (!realtime_ns || !gmtime_r(&seconds, &tm))
+        return json_null();
+    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text, sizeof(text), "%s.%06uZ", day, (unsigned)(realtime_ns % NSEC / 1000));
+    return json_string(text);
+}
+
+/* --- partitions ------------------------------------------------------------------------------- */
+
+static json_t *numbers(const uint32_t *values, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_integer(values[i]));
+    return array;
+}
+
+static json_t *wanted_vfs(const struct partition_config *config)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < config->vfs_count; i++)
+        json_array_append_new(array, json_pack("{s:s, s:i}", "card", config->vfs[i].card, "index",
+                                               (int)config->vfs[i].index));
+    return array;
+}
+
+/* The file of a partition, when it is not good: else nothing. */
+static void add_file_problem(const struct command *command, const char *name, json_t *report)
+{
+    const struct definition *definition = definitions_find(&command->definitions, name);
+
+    if (definition && !definition->good)
+        json_object_set_new(report, "problem", report_text(definition->error.text));
+}
+
+static json_t *partition_brief(const struct command *command,
+                               const struct snapshot_partition *partition)
+{
+    const struct partition_config *config = &partition->config;
+    json_t *report = json_pack(
+        "{s:s, s:i, s:s, s:s, s:i, s:i, s:b, s:o, s:o, s:o, s:s, s:s, s:I}", "name", config->name,
+        "id", (int)partition->id.value, "phase", name_of_phase(partition->phase), "exit",
+        name_of_exit(partition->exit), "vcpus", (int)config->vcpus, "memory_mib",
+        (int)config->memory_mib, "autostart", (int)config->autostart, "vfs", wanted_vfs(config),
+        "waiting_for", report_text(partition->waiting_for), "reason",
+        report_text(partition->reason), "rung", name_of_rung(partition->rung), "next_rung",
+        name_of_rung(partition->next_rung), "next_rung_boottime_ns",
+        INTEGER(partition->next_rung_boottime_ns));
+
+    add_file_problem(command, config->name, report);
+    return report;
+}
+
+static json_t *timeline(const struct snapshot_partition *partition)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < PARTITION_STATES; i++) {
+        const struct state_time *time = &partition->times[i];
+        json_array_append_new(array, json_pack("{s:s, s:b, s:o, s:I}", "state", name_of_state(i),
+                                               "entered", (partition->states & STATE_BIT(i)) != 0,
+                                               "at", time_text(time->realtime_ns), "boottime_ns",
+                                               INTEGER(time->boottime_ns)));
+    }
+    return array;
+}
+
+/* A VF of a partition: what is wanted beside what is. */
+static json_t *partition_vf(const struct command *command, const struct partition_vf *wanted)
+{
+    const struct snapshot_pf *pf = snapshot_view_card(&command->view, wanted->card);
+    const struct snapshot_vf *vf =
+        pf ? snapshot_view_vf(&command->view, pf->observed.bdf, wanted->index) : NULL;
+    json_t *report = json_pack("{s:s, s:i, s:o}", "card", wanted->card, "index", (int)wanted->index,
+                               "desired", report_attributes(&wanted->attributes));
+
+    json_object_set_new(report, "pf", pf ? report_pf_brief(pf) : json_null());
+    json_object_set_new(report, "vf", vf ? report_vf(command, vf) : json_null());
+    return report;
+}
+
+static json_t *partition_vfs(const struct command *command, const struct partition_config *config)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < config->vfs_count; i++)
+        json_array_append_new(array, partition_vf(command, &config->vfs[i]));
+    return array;
+}
+
+/* From the event that opened the gate to the thaw; null before it. */
+static json_t *gate_latency(const struct snapshot_partition *partition)
+{
+    if (!partition->thawed_ns || partition->thawed_ns < partition->last_ready_ns)
+        return json_null();
+    return json_integer(INTEGER(partition->thawed_ns - partition->last_ready_ns));
+}
+
+static void add_running(const struct snapshot_partition *partition, json_t *report)
+{
+    size_t vcpus = partition->config.vcpus;
+
+    json_object_set_new(report, "states", timeline(partition));
+    json_object_set_new(report, "pcpus", numbers(partition->pcpus, partition->pcpus_count));
+    json_object_set_new(
+        report, "memory_node",
+        partition->memory_node == UINT32_MAX ? json_null() : json_integer(partition->memory_node));
+    json_object_set_new(report, "monitor_pid", json_integer(partition->monitor_pid));
+    json_object_set_new(report, "vcpu_pids", numbers(partition->vcpu_pids, vcpus));
+    json_object_set_new(report, "vcpu_restarts", json_integer(partition->vcpu_restarts));
+    json_object_set_new(report, "descriptor_generation",
+                        json_integer(INTEGER(partition->generation)));
+    json_object_set_new(report, "last_ready_ns", json_integer(INTEGER(partition->last_ready_ns)));
+    json_object_set_new(report, "thawed_ns", json_integer(INTEGER(partition->thawed_ns)));
+    json_object_set_new(report, "gate_latency_ns", gate_latency(partition));
+}
+
+static void add_definition(const struct snapshot_partition *partition, json_t *report)
+{
+    const struct partition_config *config = &partition->config;
+
+    json_object_set_new(report, "monitor", report_text(config->monitor));
+    json_object_set_new(report, "kernel", report_text(config->kernel));
+    json_object_set_new(report, "initrd", report_text(config->initrd));
+    json_object_set_new(report, "cmdline", report_text(config->cmdline));
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static json_t *snapshot_report(const struct command *command)
+{
+    const struct snapshot *head = command->view.head;
+
+    return json_pack("{s:I, s:o, s:I, s:b}", "generation", INTEGER(head->generation), "at",
+                     time_text(head->realtime_ns), "boottime_ns", INTEGER(head->boottime_ns),
+                     "current", (int)command->current);
+}
+
+static json_t *no_snapshot(void)
+{
+    return verbs_refusal(-ENOTCONN, "control has not reported yet: try again");
+}
+
+json_t *report_show(const struct command *command, const char *name)
+{
+    const struct snapshot_partition *partition = snapshot_view_partition(&command->view, name);
+
+    if (!command->view.head)
+        return no_snapshot();
+    if (!partition)
+        return NULL;
+    json_t *report = partition_brief(command, partition);
+    add_running(partition, report);
+    add_definition(partition, report);
+    json_object_set_new(report, "vfs", partition_vfs(command, &partition->config));
+    return json_pack("{s:b, s:o, s:o}", "ok", 1, "snapshot", snapshot_report(command), "partition",
+                     report);
+}
+
+/* What an owner other than a guest has: pCPUs, memory, PFs, VFs. */
+static json_t *owner_report(const struct snapshot_view *view, uint32_t kind)
+{
+    json_t *pcpus = json_array();
+    uint64_t bytes = 0;
+    int pfs = 0, vfs = 0;
+
+    for (uint32_t i = 0; i < view->head->pcpus_count; i++)
+        if (view->pcpus[i].owner.kind == kind)
+            json_array_append_new(pcpus, json_integer(view->pcpus[i].pcpu));
+    for (uint32_t i = 0; i < view->head->memory_count; i++)
+        if (view->memory[i].owner.kind == kind)
+            bytes += view->memory[i].bytes;
+    for (uint32_t i = 0; i < view->head->pfs_count; i++)
+        pfs += view->pfs[i].owner.kind == kind;
+    for (uint32_t i = 0; i < view->head->vfs_count; i++)
+        vfs += view->vfs[i].owner.kind == kind;
+    return json_pack("{s:s, s:o, s:I, s:i, s:i}", "name", name_of_owner(kind), "pcpus", pcpus,
+                     "memory_mib", INTEGER(bytes / MIB), "pfs", pfs, "vfs", vfs);
+}
+
+static json_t *owners(const struct snapshot_view *view)
+{
+    json_t *array = json_array();
+
+    for (uint32_t kind = OWNER_AVAILABLE; kind < OWNER_GUEST; kind++)
+        json_array_append_new(array, owner_report(view, kind));
+    return array;
+}
+
+static json_t *processes(const struct snapshot_view *view)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < view->head->processes_count; i++) {
+        const struct snapshot_process *process = &view->processes[i];
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:i, s:i, s:o, s:o}", "name",
+                                        name_of_process(process->kind), "health",
+                                        name_of_health(process->health), "pid", (int)process->pid,
+                                        "restarts", (int)process->restarts, "since",
+                                        time_text(process->started_realtime_ns), "reason",
+                                        report_text(process->reason)));
+    }
+    return array;
+}
+
+/* Files that are no definition yet, or whose partition control does not know. */
+static json_t *file_problems(const struct command *command)
+{
+    const struct definitions *definitions = &command->definitions;
+    json_t *array = json_array();
+
+    if (!definitions->host_good && definitions->host_error.text[0])
+        json_array_append_new(array, report_text(definitions->host_error.text));
+    if (definitions->list_error.text[0])
+        json_array_append_new(array, report_text(definitions->list_error.text));
+    for (size_t i = 0; i < definitions->count; i++)
+        if (!definitions->list[i].good)
+            json_array_append_new(array, report_text(definitions->list[i].error.text));
+    return array;
+}
+
+static json_t *host_report(const struct host_config *host)
+{
+    json_t *cards = json_array();
+
+    for (uint32_t i = 0; i < host->cards_count; i++) {
+        const struct card_config *card = &host->cards[i];
+        char bdf[NAME_BDF_MAX];
+        json_array_append_new(cards, json_pack("{s:s, s:s, s:s, s:i}", "name", card->name,
+                                               "address", name_of_bdf(card->bdf, bdf), "driver",
+                                               card->driver, "vfs", (int)card->vfs));
+    }
+    return json_pack("{s:i, s:i, s:i, s:o}", "reserved_memory_mib", (int)host->reserved_memory_mib,
+                     "reserved_pcpus", (int)host->reserved_pcpus, "watchdog_ms",
+                     (int)host->watchdog_ms, "cards", cards);
+}
+
+json_t *report_list(const struct command *command)
+{
+    const struct snapshot_view *view = &command->view;
+    json_t *partitions = json_array();
+
+    if (!view->head) {
+        json_decref(partitions);
+        return no_snapshot();
+    }
+    for (uint32_t i = 0; i < view->head->partitions_count; i++)
+        json_array_append_new(partitions, partition_brief(command, &view->partitions[i]));
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "ok", 1, "snapshot",
+                     snapshot_report(command), "partitions", partitions, "owners", owners(view),
+                     "processes", processes(view), "host", host_report(&view->head->host),
+                     "problems", file_problems(command), "synchronized",
+                     (int)command->synchronized);
+}
+
+json_t *report_devices(const struct command *command)
+{
+    const struct snapshot_view *view = &command->view;
+    json_t *cards = json_array();
+
+    if (!view->head) {
+        json_decref(cards);
+        return no_snapshot();
+    }
+    for (uint32_t i = 0; i < view->head->pfs_count; i++)
+        json_array_append_new(cards, report_pf(command, &view->pfs[i]));
+    return json_pack("{s:b, s:o, s:o}", "ok", 1, "snapshot", snapshot_report(command), "cards",
+                     cards);
+}

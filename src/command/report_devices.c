@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report_devices.h"
+
+#include <stdio.h>
+
+#include "command.h"
+#include "names/names.h"
+#include "report.h"
+
+static json_t *bdf_json(struct bdf bdf)
+{
+    char text[NAME_BDF_MAX];
+    return json_string(name_of_bdf(bdf, text));
+}
+
+/* "partition db" is named by its name, the others by what they are. */
+static json_t *owner_json(const struct command *command, struct owner owner)
+{
+    const struct snapshot_partition *partition =
+        snapshot_view_partition_id(&command->view, owner.partition);
+
+    if (owner.kind == OWNER_GUEST && partition)
+        return json_pack("{s:s, s:s}", "kind", "guest", "partition", partition->config.name);
+    return json_pack("{s:s}", "kind", name_of_owner(owner.kind));
+}
+
+static json_t *group_json(uint32_t group)
+{
+    return group == UINT32_MAX ? json_null() : json_integer(group);
+}
+
+json_t *report_pf_brief(const struct snapshot_pf *pf)
+{
+    return json_pack("{s:o, s:o, s:s, s:s, s:o}", "address", bdf_json(pf->observed.bdf), "driver",
+                     report_text(pf->observed.driver), "status",
+                     name_of_status(pf->observed.status), "readiness",
+                     name_of_readiness(pf->readiness), "reason", report_text(pf->reason));
+}
+
+json_t *report_vf(const struct command *command, const struct snapshot_vf *vf)
+{
+    const struct vf_observed *observed = &vf->observed;
+
+    return json_pack("{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "index",
+                     (int)observed->index, "address", bdf_json(observed->bdf), "driver",
+                     report_text(observed->driver), "status", name_of_status(observed->status),
+                     "answers", observed->answers != 0, "attributes_set",
+                     observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
+                     group_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
+                     "desired", report_attributes(&vf->desired));
+}
+
+static json_t *sriov_json(const struct sriov_capability *sriov)
+{
+    if (!sriov->offset)
+        return json_null();
+    return json_pack("{s:i, s:b, s:i, s:i, s:i, s:i, s:i}", "offset", (int)sriov->offset,
+                     "vf_enable", (sriov->control & SRIOV_CTRL_VF_ENABLE) != 0, "initial_vfs",
+                     (int)sriov->initial_vfs, "total_vfs", (int)sriov->total_vfs, "num_vfs",
+                     (int)sriov->num_vfs, "first_vf_offset", (int)sriov->first_vf_offset,
+                     "vf_stride", (int)sriov->vf_stride);
+}
+
+static json_t *vfs_of(const struct command *command, struct bdf pf)
+{
+    const struct snapshot_view *view = &command->view;
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < view->head->vfs_count; i++)
+        if (view->vfs[i].observed.pf.value == pf.value)
+            json_array_append_new(array, report_vf(command, &view->vfs[i]));
+    return array;
+}
+
+json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
+{
+    const struct pf_observed *observed = &pf->observed;
+    json_t *report = report_pf_brief(pf);
+    json_t *rest =
+        json_pack("{s:o, s:s, s:i, s:i, s:o, s:o, s:i, s:i, s:b, s:b, s:i, s:o, s:o, s:o, s:o}",
+                  "card", report_text(pf->card), "class", name_of_class(observed->class), "vendor",
+                  (int)observed->vendor, "device", (int)observed->device, "interface",
+                  report_text(observed->netdev), "serial", report_text(observed->serial),
+                  "vfs_desired", (int)pf->desired_vfs, "vfs_created", (int)observed->numvfs,
+                  "answers", observed->answers != 0, "link_up", observed->link_up != 0, "vfs_open",
+                  (int)observed->open_vfs, "iommu_group", group_json(observed->iommu_group),
+                  "owner", owner_json(command, pf->owner), "sriov", sriov_json(&observed->sriov),
+                  "vfs", vfs_of(command, observed->bdf));
+
+    json_object_update(report, rest);
+    json_decref(rest);
+    return report;
+}
+
+json_t *report_attributes(const struct vf_attributes *attributes)
+{
+    static const char *const links[] = {"auto", "enable", "disable"};
+    json_t *report = json_object();
+    const uint8_t *mac = attributes->mac;
+    char text[18];
+
+    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+             mac[4], mac[5]);
+    if (attributes->present & VF_ATTR_MAC)
+        json_object_set_new(report, "mac", json_string(text));
+    if (attributes->present & VF_ATTR_VLAN) {
+        json_object_set_new(report, "vlan", json_integer(attributes->vlan));
+        json_object_set_new(report, "qos", json_integer(attributes->qos));
+    }
+    if (attributes->present & VF_ATTR_TRUST)
+        json_object_set_new(report, "trust", json_boolean(attributes->trust));
+    if (attributes->present & VF_ATTR_SPOOFCHK)
+        json_object_set_new(report, "spoofchk", json_boolean(attributes->spoofchk));
+    if ((attributes->present & VF_ATTR_LINK) && attributes->link_state < 3)
+        json_object_set_new(report, "link", json_string(links[attributes->link_state]));
+    if (attributes->present & VF_ATTR_RATE) {
+        json_object_set_new(report, "min_tx_mbit", json_integer(attributes->min_tx_rate));
+        json_object_set_new(report, "max_tx_mbit", json_integer(attributes->max_tx_rate));
+    }
+    if (attributes->nvme_queues)
+        json_object_set_new(report, "nvme_queues", json_integer(attributes->nvme_queues));
+    if (attributes->nvme_vectors)
+        json_object_set_new(report, "nvme_vectors", json_integer(attributes->nvme_vectors));
+    return report;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the CLI may ask: a table of verbs, each with its members. One JSON object a line:
+ *
+ *   {"verb": "list"}                                    everything in short
+ *   {"verb": "show", "name": "db"}                      one partition in full
+ *   {"verb": "devices"}                                 cards, PFs, VFs
+ *   {"verb": "watch"} or {"verb": "watch", "name": …}   list or show again at each change
+ *   {"verb": "start", "name": "db", "reason": "…"}
+ *   {"verb": "stop", "name": "db", "force": false, "timeout_ms": 30000, "reason": "…"}
+ *   {"verb": "reload", "reason": "…"}                   the files are read anew
+ *   {"verb": "console", "name": "db", "input": true, "follow": true}
+ *   {"verb": "audit"}                                   the answer brings the log's file along
+ *   {"verb": "shutdown", "reason": "…"}
+ *
+ * Answers: {"ok": true, …} or {"ok": false, "errno": 2, "error": "ENOENT", "text": "…"}.
+ */
+#pragma once
+
+#include "client.h"
+
+/* `line` has no newline. Answers now or later. */
+void verbs_handle(struct client *client, const char *line, size_t length);
+
+/* Tells a client in CLIENT_WATCH what is new for it, when it takes more. */
+void verbs_watch(struct client *client);
+
+/* An answer that says no; never NULL unless memory is short. */
+json_t *verbs_refusal(int error, const char *text);
+
+/* A reload's client goes away. */
+void verbs_forget(struct client *client);
