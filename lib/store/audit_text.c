@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "parclose/device.h"
+#include "names/names.h"
 
 #define NAME(table, value) ((value) < sizeof(table) / sizeof((table)[0]) ? (table)[value] : "?")
 
@@ -29,37 +29,6 @@ static const char *const kind_names[AUDIT_KINDS] = {
 static const char *const audit_phase_names[AUDIT_PHASES] = {
     "?", [AUDIT_BEGUN] = "begun", [AUDIT_APPLIED] = "applied", [AUDIT_UNDONE] = "undone"};
 
-static const char *const phase_names[PARTITION_PHASES] = {
-    [PHASE_DEFINED] = "defined", [PHASE_STARTING] = "starting", [PHASE_WAITING] = "waiting",
-    [PHASE_RUNNING] = "running", [PHASE_STOPPING] = "stopping", [PHASE_FAILED] = "failed",
-    [PHASE_FROZEN] = "frozen",
-};
-
-static const char *const action_names[DEVICE_ACTIONS] = {
-    [ACTION_NONE] = "none",
-    [ACTION_PF_BIND] = "bind-pf",
-    [ACTION_PF_CREATE_VFS] = "create-vfs",
-    [ACTION_PF_LINK_UP] = "link-up",
-    [ACTION_PF_RESTART] = "restart-pf",
-    [ACTION_VF_ACTIVATE] = "activate-vf",
-    [ACTION_VF_RELEASE] = "release-vf",
-};
-
-static const char *const rung_names[] = {
-    [RUNG_WAIT] = "wait",
-    [RUNG_RESTART_PF] = "restart-pf",
-    [RUNG_RESTART_SR_PCIM] = "restart-sr-pcim",
-    [RUNG_RESTART_ISP] = "restart-interconnect",
-    [RUNG_ERROR] = "error",
-};
-
-static const char *const owner_names[] = {
-    [OWNER_AVAILABLE] = "available", [OWNER_IDLE] = "idle",
-    [OWNER_BOOT] = "boot",           [OWNER_CONTROL] = "control",
-    [OWNER_COMMAND] = "command",     [OWNER_INTERCONNECT] = "interconnect",
-    [OWNER_GUEST] = "partition",
-};
-
 static const char *const attach_names[] = {
     [ATTACH_NONE] = "detached",
     [ATTACH_COMMITTED] = "attach committed",
@@ -77,40 +46,19 @@ const char *audit_phase_name(uint32_t phase)
     return NAME(audit_phase_names, phase);
 }
 
-const char *phase_name(uint32_t phase)
-{
-    return NAME(phase_names, phase);
-}
-
-const char *device_action_name(uint32_t action)
-{
-    return NAME(action_names, action);
-}
-
-const char *rung_name(uint32_t rung)
-{
-    return NAME(rung_names, rung);
-}
-
-void bdf_text(struct bdf bdf, char text[BDF_TEXT_MAX])
-{
-    snprintf(text, BDF_TEXT_MAX, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
-             bdf.value >> 3 & 0x1f, bdf.value & 7);
-}
-
 static void owner_text(const struct owner *owner, char *text, size_t size)
 {
     if (owner->kind == OWNER_GUEST)
         snprintf(text, size, "partition %" PRIu32, owner->partition.value);
     else
-        snprintf(text, size, "%s", NAME(owner_names, owner->kind));
+        snprintf(text, size, "%s", name_of_owner(owner->kind));
 }
 
 void audit_resource_text(const struct audit_change *change, char *text, size_t size)
 {
-    char bdf[BDF_TEXT_MAX];
+    char bdf[NAME_BDF_MAX];
 
-    bdf_text((struct bdf){(uint32_t)change->key[0]}, bdf);
+    name_of_bdf((struct bdf){(uint32_t)change->key[0]}, bdf);
     switch (change->kind) {
     case RESOURCE_CONTROL:
         snprintf(text, size, "control");
@@ -166,8 +114,8 @@ static void partition_text(const struct partition_config *config, char *text, si
 
 static void run_text(const struct partition_run *run, char *text, size_t size)
 {
-    snprintf(text, size, "%s, %s, rung %s, descriptor %" PRIu64 "%s%.*s", phase_name(run->phase),
-             NAME(attach_names, run->attach), rung_name(run->rung), run->descriptor_generation,
+    snprintf(text, size, "%s, %s, rung %s, descriptor %" PRIu64 "%s%.*s", name_of_phase(run->phase),
+             NAME(attach_names, run->attach), name_of_rung(run->rung), run->descriptor_generation,
              run->reason[0] ? ": " : "", PARCLOSE_REASON_MAX, run->reason);
 }
 
@@ -219,8 +167,7 @@ void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
         pf_text(image, text, size);
         break;
     case RESOURCE_ACTION:
-        snprintf(text, size, "%s",
-                 device_action_name(((const struct action_image *)image)->action));
+        snprintf(text, size, "%s", name_of_action(((const struct action_image *)image)->action));
         break;
     default:
         snprintf(text, size, "?");

@@ -18,12 +18,3 @@ void audit_resource_text(const struct audit_change *change, char *text, size_t s
 
 /* The image of a kind of resource in one line; "-" for NULL. */
 void audit_image_text(uint32_t kind, const void *image, char *text, size_t size);
-
-/* Names of the enums that images hold; "?" for a value that is none. */
-const char *phase_name(uint32_t phase);          /* enum partition_phase: "waiting" */
-const char *device_action_name(uint32_t action); /* enum device_action: "activate-vf" */
-const char *rung_name(uint32_t rung);            /* enum rung: "restart-pf" */
-
-/* 0000:01:00.0 */
-#define BDF_TEXT_MAX 16
-void bdf_text(struct bdf bdf, char text[BDF_TEXT_MAX]);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log/log.h"
+#include "names/names.h"
+#include "tell.h"
+#include "transaction.h"
+
+static void verdict(struct control *control, uint64_t id, int error, uint32_t writes,
+                    const char *text)
+{
+    struct pcim_verdict message = {.header = frame_header(PCIM_VERDICT, sizeof(message), id),
+                                   .error = error,
+                                   .writes = writes};
+
+    if (!id)
+        return;
+    snprintf(message.text, sizeof(message.text), "%s", text);
+    control->effects->send(control->effects_context, PROCESS_SR_PCIM, &message, NULL, 0);
+}
+
+/* The partition that a VF belongs to; NULL: nobody's. */
+static const struct partition *holder(struct control *control, const struct vf *vf)
+{
+    return vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
+}
+
+/* Whether some monitor has it or may have it. */
+static bool vf_held(struct control *control, const struct vf *vf)
+{
+    const struct partition *partition = holder(control, vf);
+    return (vf->present && vf->observed.open) || (partition && partition->run.channels);
+}
+
+static bool any_vf_held(struct control *control, const struct pf *pf)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        if (vf_held(control, &pf->vfs[i]))
+            return true;
+    return pf->present && pf->observed.open_vfs > 0;
+}
+
+static const char *judge_activate(struct control *control, const struct vf *vf)
+{
+    const struct partition *partition = holder(control, vf);
+
+    if (!partition)
+        return "no partition wants this VF";
+    if (vf_held(control, vf))
+        return "the VF is in use";
+    return partition->run.phase == PHASE_STOPPING ? "its partition is stopping" : NULL;
+}
+
+static const char *judge_release(struct control *control, const struct vf *vf)
+{
+    if (holder(control, vf))
+        return "a partition wants this VF";
+    return vf_held(control, vf) ? "the VF is in use" : NULL;
+}
+
+/* Why a proposal is refused; NULL: it is not. */
+static const char *judge(struct control *control, const struct pcim_propose *proposal)
+{
+    const struct card_config *card = db_card(control->db, proposal->pf);
+    struct pf *pf = db_pf(control->db, proposal->pf);
+
+    if (!card || !pf)
+        return "the PF is not managed";
+    switch (proposal->action) {
+    case ACTION_PF_BIND:
+    case ACTION_PF_LINK_UP:
+        return NULL;
+    case ACTION_PF_CREATE_VFS:
+        if (proposal->vfs != card->vfs)
+            return "not the number of VFs that is configured";
+        return any_vf_held(control, pf) ? "a VF of it is in use" : NULL;
+    case ACTION_PF_RESTART:
+        return any_vf_held(control, pf) ? "a VF of it is in use" : NULL;
+    case ACTION_VF_ACTIVATE:
+        return proposal->index < card->vfs ? judge_activate(control, &pf->vfs[proposal->index])
+                                           : "the card has no such VF";
+    case ACTION_VF_RELEASE:
+        return proposal->index < card->vfs ? judge_release(control, &pf->vfs[proposal->index])
+                                           : "the card has no such VF";
+    default:
+        return "no such action";
+    }
+}
+
+static bool of_vf(uint32_t action)
+{
+    return action == ACTION_VF_ACTIVATE || action == ACTION_VF_RELEASE;
+}
+
+static void commit(struct control *control, const struct pcim_propose *proposal, uint32_t index)
+{
+    const struct action_image image = {.action = proposal->action,
+                                       .pf = proposal->pf,
+                                       .index = index,
+                                       .vfs = proposal->vfs,
+                                       .transaction = transaction_number(control)};
+
+    transaction_begin(control, AUDIT_ACTION, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_SR_PCIM, NULL);
+    transaction_text(control, "%s", name_of_action(proposal->action));
+    transaction_change(control, RESOURCE_ACTION, image.pf.value, index, &image);
+    int error = transaction_commit(control, true);
+    if (error) {
+        verdict(control, proposal->header.id, error, 0, "the transaction cannot be saved");
+        return;
+    }
+    struct action *action = db_action(control->db, image.pf, index);
+    action->proposal = proposal->header.id;
+    tell_action(control, action);
+}
+
+void action_propose(struct control *control, const struct pcim_propose *proposal)
+{
+    uint32_t index = of_vf(proposal->action) ? proposal->index : ACTION_WHOLE_PF;
+    struct action *same = db_action(control->db, proposal->pf, index);
+    const char *refusal = judge(control, proposal);
+
+    if (same && same->image.action == proposal->action && !same->proposal)
+        same->proposal = proposal->header.id;
+    else if (same)
+        verdict(control, proposal->header.id, -EBUSY, 0, "an action on it is under way");
+    else if (refusal)
+        verdict(control, proposal->header.id, -EPERM, 0, refusal);
+    else
+        commit(control, proposal, index);
+}
+
+void action_applied(struct control *control, const struct tcb_applied *result)
+{
+    struct action *action = db_action_of(control->db, result->transaction);
+    char bdf[NAME_BDF_MAX];
+
+    if (!action) /* answered before: it was sent again on a new link */
+        return;
+    struct action_image image = action->image;
+    uint64_t proposal = action->proposal;
+    name_of_bdf(image.pf, bdf);
+    transaction_begin(control, AUDIT_ACTION, result->error ? AUDIT_UNDONE : AUDIT_APPLIED,
+                      result->transaction);
+    transaction_text(control, "%s: %u writes%s%.100s", name_of_action(image.action), result->writes,
+                     result->text[0] ? ": " : "", result->text);
+    transaction_change(control, RESOURCE_ACTION, image.pf.value, image.index, NULL);
+    if (transaction_commit(control, false))
+        return;
+    if (result->error)
+        log_warning("%s on %s failed: %s", name_of_action(image.action), bdf, result->text);
+    verdict(control, proposal, result->error, result->writes, result->text);
+}
+
+void actions_resend(struct control *control)
+{
+    for (size_t i = 0; i < DB_ACTIONS_MAX; i++)
+        if (control->db->actions[i].used)
+            tell_action(control, &control->db->actions[i]);
+}
+
+void actions_orphan(struct control *control)
+{
+    for (size_t i = 0; i < DB_ACTIONS_MAX; i++)
+        control->db->actions[i].proposal = 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "drive.h"
+#include "host.h"
+#include "lifecycle.h"
+#include "log/log.h"
+#include "replay.h"
+#include "snapshot.h"
+#include "transaction.h"
+
+#define LOG_NAME "audit.log"
+
+uint64_t control_boottime(const struct control *control)
+{
+    return control->effects->clock_ns(control->effects_context, CLOCK_BOOTTIME);
+}
+
+void control_changed(struct control *control)
+{
+    if (!control->changed)
+        control->effects->changed(control->effects_context);
+    control->changed = true;
+}
+
+static void earlier(uint64_t *earliest, uint64_t deadline)
+{
+    if (deadline && (!*earliest || deadline < *earliest))
+        *earliest = deadline;
+}
+
+void control_arm(struct control *control)
+{
+    uint64_t earliest = 0;
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        const struct partition *partition = &control->db->partitions[i];
+        if (!partition_started(partition))
+            continue;
+        earlier(&earliest, partition->run.deadline_boottime_ns);
+        earlier(&earliest, partition->retry_boottime_ns);
+    }
+    if (control->db->control.shutting_down)
+        earlier(&earliest, control->db->control.shutdown_boottime_ns);
+    control->effects->timer(control->effects_context, earliest);
+}
+
+void control_deadline(struct control *control)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        if (partition_started(&control->db->partitions[i]))
+            drive_deadline(control, &control->db->partitions[i]);
+    shutdown_finish(control);
+    control_arm(control);
+}
+
+void control_idle(struct control *control)
+{
+    char text[PARCLOSE_REASON_MAX];
+
+    control->changed = false;
+    snapshot_publish(control);
+    if (db_check(control->db, text))
+        log_error("the resource map is wrong: %s", text);
+    int error = audit_log_sync(control->log);
+    if (!error)
+        error = audit_log_reserve(control->log);
+    if (error == -ENOSPC)
+        log_warning("the audit log's disk is full");
+    else if (error)
+        control->effects->fatal(control->effects_context);
+}
+
+/* A first start in the same boot: a shutdown that was accepted is over. */
+static int serve_again(struct control *control)
+{
+    const struct control_image serving = {0};
+
+    if (!control->first_start || !control->db->control.shutting_down)
+        return 0;
+    transaction_begin(control, AUDIT_RESET, AUDIT_BEGUN, 0);
+    transaction_text(control, "started again after a shutdown");
+    transaction_change(control, RESOURCE_CONTROL, 0, 0, &serving);
+    return transaction_commit(control, true);
+}
+
+static int open_log(struct control *control, int directory, char *text)
+{
+    struct audit_opened opened;
+    int error = audit_log_open(&control->log, directory, LOG_NAME, control->db->boot_id,
+                               replay_entry, control, &opened);
+
+    if (error == -EUCLEAN)
+        snprintf(text, PARCLOSE_REASON_MAX,
+                 "entry %llu of the audit log is damaged, and whole ones follow it: restore the "
+                 "file, or move it away to begin anew",
+                 (unsigned long long)opened.bad_entry);
+    else if (error)
+        snprintf(text, PARCLOSE_REASON_MAX, "the audit log cannot be opened: %s", strerror(-error));
+    else if (opened.cut_bytes)
+        log_warning("audit log: torn entry %llu was cut off", (unsigned long long)opened.bad_entry);
+    if (!error)
+        log_info("audit log: %llu entries", (unsigned long long)opened.entries);
+    return error;
+}
+
+struct control *control_new(const struct effects *effects, void *effects_context)
+{
+    struct control *control = calloc(1, sizeof(*control));
+
+    if (!control)
+        return NULL;
+    control->effects = effects;
+    control->effects_context = effects_context;
+    control->entry = aligned_alloc(8, AUDIT_ENTRY_MAX);
+    if (control->entry)
+        return control;
+    free(control);
+    return NULL;
+}
+
+int control_start(struct control *control, const struct inventory *inventory, int directory,
+                  uint32_t generation, char text[PARCLOSE_REASON_MAX])
+{
+    text[0] = 0;
+    control->first_start = generation == 1;
+    /* grows over restarts */
+    control->snapshot_generation =
+        control->effects->clock_ns(control->effects_context, CLOCK_REALTIME) / 1000;
+    int error = db_new(&control->db, inventory);
+    if (!error)
+        error = open_log(control, directory, text);
+    if (!error)
+        error = reset_after_boot(control, text);
+    if (!error)
+        error = serve_again(control);
+    if (error)
+        return error;
+    control->first_transaction = transaction_number(control);
+    host_tell_boot(control);
+    control_arm(control);
+    return 0;
+}
+
+void control_free(struct control *control)
+{
+    if (!control)
+        return;
+    audit_log_close(control->log);
+    db_free(control->db);
+    free(control->entry);
+    free(control);
+}

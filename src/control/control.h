@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parclose-control: the resource database, transactions, the gate.
+ *
+ * Privilege: runs as its own user with no capability. It may touch one directory, the one that
+ * holds the audit log (file "state" from boot), and speak on its links to boot, command, the TCB,
+ * SR-PCIM and lead. It opens no device, no other file, no socket.
+ *
+ * This header is the core's: everything here is driven by messages and by a clock, through
+ * `struct effects`, so that a test can be all the other processes at once. main.c is the only file
+ * that knows of the event loop.
+ */
+#pragma once
+
+#include "db.h"
+#include "parclose/msg_control_command.h"
+#include "store/audit_log.h"
+#include "wire/frame.h"
+
+/* What control does to the world outside. None of them blocks, none calls back into control but
+ * send(), which may report a dead link through the *_down() functions. */
+struct effects {
+    int (*send)(void *context, enum process_kind peer, const void *message, const int *files,
+                size_t files_count);
+    int (*send_boot)(void *context, const void *message);
+    void (*timer)(void *context, uint64_t boottime_ns); /* the next control_deadline(); 0: none */
+    void (*changed)(void *context); /* call control_idle() when nothing else is to be done */
+    uint64_t (*clock_ns)(void *context, int clock); /* CLOCK_REALTIME, _BOOTTIME, _MONOTONIC */
+    void (*fatal)(void *context); /* the audit log is broken: end, a successor replays it */
+};
+
+#define CONTROL_REQUESTS_MAX 64
+#define CONTROL_CONSOLES_MAX 16
+
+/* A committed request of command: asked again, it is answered alike. */
+struct request_done {
+    uint64_t id;
+    uint32_t type;
+    uint32_t digest;
+    uint64_t transaction;
+};
+
+struct console_wait {
+    uint64_t order;   /* id of LEAD_CONSOLE; 0: free */
+    uint64_t request; /* id of CONTROL_CONSOLE_OPEN */
+};
+
+struct control {
+    const struct effects *effects;
+    void *effects_context;
+    struct db *db;
+    struct audit_log *log;
+    struct audit_entry *entry;  /* of the transaction that is being made: AUDIT_ENTRY_MAX bytes */
+    int entry_error;            /* the first that came up while it was made */
+    bool old_boot;              /* replay met entries of an earlier boot of the host */
+    bool first_start;           /* generation 1: what is gone was stopped, it did not fail */
+    uint64_t first_transaction; /* the first that this process makes */
+    bool check_each_commit;     /* tests: db_check() after every commit, not only when idle */
+    bool changed;               /* a snapshot is due */
+    bool command_up, tcb_up, pcim_up, lead_up;
+    bool lead_synced; /* lead said all monitors that it has */
+    uint64_t snapshot_generation;
+    uint64_t console_orders;
+    struct request_done requests[CONTROL_REQUESTS_MAX]; /* a ring */
+    size_t requests_next;
+    struct console_wait consoles[CONTROL_CONSOLES_MAX];
+    struct boot_status processes[PROCESS_KINDS]; /* header.type 0: not said */
+};
+
+/* A core without a map; NULL: no memory. Every other function but control_free() needs the start.
+ */
+struct control *control_new(const struct effects *effects, void *effects_context);
+
+/*
+ * Opens the log in `directory` (borrowed), replays it, and resets what does not run any more.
+ * -EUCLEAN: the log is damaged; `text` says where. `generation`: of this kind of process, from
+ * boot.
+ */
+int control_start(struct control *control, const struct inventory *inventory, int directory,
+                  uint32_t generation, char text[PARCLOSE_REASON_MAX]);
+void control_free(struct control *control);
+
+/* At the time that effects.timer() asked for. */
+void control_deadline(struct control *control);
+
+/* At leisure after effects.changed(): the snapshot, the check of the map, space for the log. */
+void control_idle(struct control *control);
+
+/* Notes that something that snapshots show has changed. */
+void control_changed(struct control *control);
+
+/* Sets the timer to the earliest deadline of all. */
+void control_arm(struct control *control);
+
+uint64_t control_boottime(const struct control *control);
+
+/* Links: what may come in, and what control says on a new one. */
+extern const struct frame_row command_rows[], tcb_rows[], pcim_rows[], lead_rows[];
+extern const size_t command_rows_count, tcb_rows_count, pcim_rows_count, lead_rows_count;
+void command_up(void *control);
+void command_down(void *control);
+void tcb_up(void *control);
+void tcb_down(void *control);
+void pcim_up(void *control);
+void pcim_down(void *control);
+void lead_up(void *control);
+void lead_down(void *control);
+
+/* The inventory that boot hands over: seals, size, every field. Takes the file. */
+int inventory_read(int file, struct inventory *inventory);
+
+/* A memfd of a copy of `data`, sealed against every change. A file, or a negative errno. */
+int sealed_file(const char *name, const void *data, size_t size);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The resource database: every pCPU, every extent of memory, every PF and VF, every partition, and
+ * who owns it. In memory only; what rebuilds it is the audit log (replay.h). Nothing but
+ * db_apply() changes an owner, a definition or a partition's running data, and only a committed
+ * transaction (transaction.h) or the replay calls that.
+ *
+ * Besides, a PF, a VF and a partition carry what was *observed* of them: told by the TCB, SR-PCIM
+ * and lead, forgotten with control, said again on each new link.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "parclose/msg_boot.h"
+#include "parclose/msg_control_lead.h"
+#include "store/audit_entry.h"
+
+#define DB_EXTENTS_MAX 2048
+#define DB_ACTIONS_MAX 64
+#define MEMORY_GRAIN   (UINT64_C(2) << 20) /* bytes: offsets and sizes are multiples of it */
+
+struct pcpu {
+    uint32_t pcpu;
+    uint32_t node;
+    struct owner owner;
+};
+
+/* A run of memory of a node with one owner. The extents of a node cover it without gap or overlap,
+ * in order; neighbours of one owner are one extent. */
+struct extent {
+    uint32_t node;
+    uint64_t offset;
+    uint64_t bytes;
+    struct owner owner;
+};
+
+struct vf {
+    struct owner owner;
+    bool present; /* the TCB sees it */
+    bool said;    /* on this link to the TCB */
+    struct vf_observed observed;
+};
+
+struct pf {
+    struct bdf bdf;
+    struct pf_image image;
+    uint32_t vfs_count; /* VFs that are resources: as many as its card is to have; 0: not managed */
+    bool present;
+    bool said;
+    struct pf_observed observed;
+    uint32_t readiness; /* enum pf_readiness: the latest that was processed */
+    uint64_t readiness_ns;
+    char reason[PARCLOSE_REASON_MAX]; /* SR-PCIM's words for it */
+    struct vf vfs[PARCLOSE_MAX_VFS_PER_PF];
+};
+
+/* A partition. `config` is what was configured, `run` what runs and is in the log, the rest what
+ * was observed since control started. */
+struct partition {
+    struct partition_id id;
+    bool defined;
+    struct partition_config config;
+    struct partition_run run;
+    bool said;                   /* lead spoke of its monitor on this link */
+    uint32_t ordered;            /* 1 << enum order: sent on this link to lead, not answered */
+    struct lead_monitor monitor; /* lead's latest word; present 0: none */
+    uint64_t retry_boottime_ns;  /* when CHANNELS is tried again; 0: no retry is due */
+    char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS */
+};
+
+/* An action on a device that is committed and not answered. */
+struct action {
+    bool used;
+    struct action_image image;
+    uint64_t proposal; /* SR-PCIM's id, to answer; 0: nobody waits for it any more */
+};
+
+struct db {
+    uint8_t boot_id[16];
+    struct control_image control;
+    bool host_set;
+    struct host_config host;
+    uint32_t nodes_count;
+    struct inventory_node nodes[PARCLOSE_MAX_NODES];
+    uint32_t pcpus_count;
+    struct pcpu pcpus[PARCLOSE_MAX_PCPUS];
+    uint32_t extents_count;
+    struct extent extents[DB_EXTENTS_MAX];
+    struct pf *pfs[PARCLOSE_MAX_PFS];                     /* owned; NULL: free */
+    struct partition partitions[PARCLOSE_MAX_PARTITIONS]; /* index = id - 1 */
+    struct action actions[DB_ACTIONS_MAX];
+};
+
+/* The map as boot found the host: pCPU 0 is boot's, the others idle, all memory available. */
+int db_new(struct db **db, const struct inventory *inventory);
+void db_free(struct db *db);
+
+/*
+ * Puts the after image (or, undoing, the before image) of a change into the map. -ENOENT: no such
+ * resource on this host (a log of another machine, or a pCPU that is gone), -ENOSPC: a table is
+ * full; nothing is changed then.
+ */
+int db_apply(struct db *db, const struct audit_change *change, bool undo);
+
+/* All changes of an entry, or none: undone in reverse order when one cannot be applied. */
+int db_apply_entry(struct db *db, const struct audit_entry *entry);
+
+/* The image that a resource has now; NULL: it does not exist, or it is memory. */
+const void *db_image(struct db *db, uint32_t kind, uint64_t key0, uint64_t key1);
+
+/* Whether the map has the change's before image: what a transaction was made from still stands. */
+bool db_matches(struct db *db, const struct audit_change *change);
+
+/*
+ * The invariants: exactly one owner each, of a kind that may own it; extents without gap or
+ * overlap; a partition owns just what its phase says. 0, or -EUCLEAN with the first violation in
+ * `text`.
+ */
+int db_check(const struct db *db, char text[PARCLOSE_REASON_MAX]);
+
+struct owner owner_of_kind(enum owner_kind kind);
+struct owner owner_guest(struct partition_id id);
+bool owner_equal(struct owner a, struct owner b);
+
+struct pcpu *db_pcpu(struct db *db, uint32_t number);
+struct pf *db_pf(struct db *db, struct bdf bdf);           /* NULL: unknown */
+struct pf *db_pf_make(struct db *db, struct bdf bdf);      /* made when missing; NULL: table full */
+struct pf *db_pf_of_card(struct db *db, const char *card); /* NULL: no such card */
+const struct card_config *db_card(const struct db *db, struct bdf pf); /* NULL: not managed */
+struct vf *db_vf_by_bdf(struct db *db, struct bdf bdf);                /* NULL: no such */
+struct partition *db_partition(struct db *db, struct partition_id id); /* NULL: not defined */
+struct partition *db_partition_named(struct db *db, const char *name);
+struct partition *db_partition_free(struct db *db); /* a slot for a new one; NULL: none */
+struct action *db_action(struct db *db, struct bdf pf, uint32_t index);
+struct action *db_action_of(struct db *db, uint64_t transaction);
+
+/* Forgets a PF that is neither managed nor present. */
+void db_pf_prune(struct db *db, struct bdf bdf);
+
+/* Whether a partition has resources now (between its start and its release). */
+bool partition_started(const struct partition *partition);
+
+/* Memory (db_memory.c) */
+
+/* First-fit: `bytes` available on `node`, as up to `max` runs. How many; -ENOMEM. */
+int db_memory_find(const struct db *db, uint32_t node, uint64_t bytes, struct extent *runs,
+                   size_t max);
+/* Owner of the whole run; false when it has several or lies outside. */
+bool db_memory_owned(const struct db *db, uint32_t node, uint64_t offset, uint64_t bytes,
+                     struct owner *owner);
+/* -ENOENT: outside of the node; -ENOSPC: no room for more extents. */
+int db_memory_set(struct db *db, uint32_t node, uint64_t offset, uint64_t bytes,
+                  struct owner owner);
+uint64_t db_memory_total(const struct db *db);
+/* Bytes of `node` (UINT32_MAX: all) with that owner. */
+uint64_t db_memory_of(const struct db *db, uint32_t node, struct owner owner);

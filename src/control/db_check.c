@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "db.h"
+
+__attribute__((format(printf, 2, 3))) static int wrong(char *text, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, PARCLOSE_REASON_MAX, format, arguments);
+    va_end(arguments);
+    return -EUCLEAN;
+}
+
+/* A guest that owns something is defined and started; nobody else has a partition's number. */
+static bool owner_ok(const struct db *db, struct owner owner)
+{
+    if (owner.kind != OWNER_GUEST)
+        return owner.kind < OWNER_GUEST && owner.partition.value == 0;
+    return owner.partition.value >= 1 && owner.partition.value <= PARCLOSE_MAX_PARTITIONS &&
+           partition_started(&db->partitions[owner.partition.value - 1]);
+}
+
+static int check_pcpus(const struct db *db, char *text)
+{
+    for (uint32_t i = 0; i < db->pcpus_count; i++) {
+        const struct pcpu *pcpu = &db->pcpus[i];
+        if (!owner_ok(db, pcpu->owner) ||
+            (pcpu->owner.kind != OWNER_IDLE && pcpu->owner.kind != OWNER_BOOT &&
+             pcpu->owner.kind != OWNER_GUEST))
+            return wrong(text, "pCPU %u has owner %u/%u", pcpu->pcpu, pcpu->owner.kind,
+                         pcpu->owner.partition.value);
+    }
+    return 0;
+}
+
+static int check_node(const struct db *db, const struct inventory_node *node, char *text)
+{
+    uint64_t offset = 0;
+
+    for (uint32_t i = 0; i < db->extents_count; i++) {
+        const struct extent *extent = &db->extents[i];
+        if (extent->node != node->node)
+            continue;
+        if (extent->offset != offset || !extent->bytes || extent->bytes % MEMORY_GRAIN)
+            return wrong(text, "memory of node %u: gap or overlap at %llu", node->node,
+                         (unsigned long long)offset);
+        if (!owner_ok(db, extent->owner) ||
+            (extent->owner.kind != OWNER_AVAILABLE && extent->owner.kind != OWNER_BOOT &&
+             extent->owner.kind != OWNER_GUEST))
+            return wrong(text, "memory of node %u at %llu has owner %u/%u", node->node,
+                         (unsigned long long)offset, extent->owner.kind,
+                         extent->owner.partition.value);
+        offset += extent->bytes;
+    }
+    if (offset != node->memory_bytes)
+        return wrong(text, "memory of node %u ends at %llu", node->node,
+                     (unsigned long long)offset);
+    return 0;
+}
+
+static int check_pf(const struct db *db, const struct pf *pf, char *text)
+{
+    bool managed = db_card(db, pf->bdf) != NULL;
+
+    if (pf->image.owner.kind != (managed ? OWNER_INTERCONNECT : OWNER_BOOT) ||
+        pf->image.owner.partition.value || (pf->vfs_count != 0) != managed)
+        return wrong(text, "PF 0x%x has owner %u", pf->bdf.value, pf->image.owner.kind);
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
+        struct owner owner = pf->vfs[i].owner;
+        if (!owner_ok(db, owner) ||
+            (owner.kind != OWNER_INTERCONNECT && owner.kind != OWNER_GUEST) ||
+            (owner.kind == OWNER_GUEST && i >= pf->vfs_count))
+            return wrong(text, "VF %u of PF 0x%x has owner %u/%u", i, pf->bdf.value, owner.kind,
+                         owner.partition.value);
+    }
+    return 0;
+}
+
+static uint32_t pcpus_of(const struct db *db, struct owner owner)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < db->pcpus_count; i++)
+        count += owner_equal(db->pcpus[i].owner, owner);
+    return count;
+}
+
+static uint32_t vfs_of(const struct db *db, struct owner owner)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
+        for (size_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            count += owner_equal(db->pfs[i]->vfs[v].owner, owner);
+    return count;
+}
+
+/* Started: exactly what its definition says. Not started: nothing. */
+static int check_partition(const struct db *db, const struct partition *partition, char *text)
+{
+    const struct owner guest = owner_guest(partition->id);
+    const struct partition_config *config = &partition->config;
+    bool started = partition_started(partition);
+    uint64_t bytes = started ? (uint64_t)config->memory_mib << 20 : 0;
+
+    if (partition->run.phase >= PARTITION_PHASES || partition->run.attach > ATTACH_UNDOING)
+        return wrong(text, "partition %u: phase %u, attach %u", partition->id.value,
+                     partition->run.phase, partition->run.attach);
+    if (partition->run.phase == PHASE_RUNNING && partition->run.attach != ATTACH_DONE)
+        return wrong(text, "partition %u runs without an attach", partition->id.value);
+    if (pcpus_of(db, guest) != (started ? config->vcpus : 0) ||
+        vfs_of(db, guest) != (started ? config->vfs_count : 0) ||
+        db_memory_of(db, UINT32_MAX, guest) != bytes)
+        return wrong(text, "partition %u owns %u pCPUs, %u VFs, %llu bytes", partition->id.value,
+                     pcpus_of(db, guest), vfs_of(db, guest),
+                     (unsigned long long)db_memory_of(db, UINT32_MAX, guest));
+    return 0;
+}
+
+int db_check(const struct db *db, char text[PARCLOSE_REASON_MAX])
+{
+    int error = check_pcpus(db, text);
+
+    for (uint32_t i = 0; i < db->nodes_count && !error; i++)
+        error = check_node(db, &db->nodes[i], text);
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS && !error; i++)
+        if (db->pfs[i])
+            error = check_pf(db, db->pfs[i], text);
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS && !error; i++)
+        error = check_partition(db, &db->partitions[i], text);
+    return error;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "drive.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "gate.h"
+#include "ladder.h"
+#include "lifecycle.h"
+#include "log/log.h"
+#include "states.h"
+#include "tell.h"
+#include "transaction.h"
+
+#define NS_PER_MS     UINT64_C(1000000)
+#define STOP_GRACE_NS (UINT64_C(5000) * NS_PER_MS) /* for lead to force what it should */
+#define OWN_STATES    (STATES_BEFORE_GATE & ~STATE_BIT(STATE_CHANNEL_IMAGE))
+
+uint64_t order_id(enum order order, uint64_t transaction)
+{
+    return transaction << 4 | (uint64_t)order;
+}
+
+static uint64_t order_transaction(const struct partition *partition, enum order order)
+{
+    return order == ORDER_ATTACH || order == ORDER_DETACH ? partition->run.attach_transaction
+                                                          : partition->run.start_transaction;
+}
+
+static int send_stop(struct control *control, const struct partition *partition)
+{
+    const struct partition_run *run = &partition->run;
+    uint64_t now = control_boottime(control);
+    struct lead_stop message = {
+        .header =
+            frame_header(LEAD_STOP, sizeof(message), order_id(ORDER_STOP, run->start_transaction)),
+        .partition = partition->id,
+        /* a guest that is not attached cannot see its power button */
+        .force = run->attach != ATTACH_DONE || run->deadline_boottime_ns <= now,
+    };
+
+    if (!message.force)
+        message.timeout_ms = (uint32_t)((run->deadline_boottime_ns - now) / NS_PER_MS);
+    return control->effects->send(control->effects_context, PROCESS_LEAD, &message, NULL, 0);
+}
+
+static int send_order(struct control *control, const struct partition *partition, enum order order)
+{
+    static const uint16_t types[] = {[ORDER_CREATE] = LEAD_CREATE,
+                                     [ORDER_CHANNELS] = LEAD_CHANNELS,
+                                     [ORDER_ATTACH] = LEAD_ATTACH,
+                                     [ORDER_DETACH] = LEAD_DETACH};
+    uint64_t transaction = order_transaction(partition, order);
+    struct lead_order message = {
+        .header = frame_header(types[order], sizeof(message), order_id(order, transaction)),
+        .partition = partition->id,
+        .transaction = transaction};
+    bool described = order == ORDER_CREATE || order == ORDER_CHANNELS;
+    int file = described ? descriptor_publish(control->db, partition) : -1;
+
+    if (described && file < 0)
+        return file;
+    int error = control->effects->send(control->effects_context, PROCESS_LEAD, &message, &file,
+                                       described ? 1 : 0);
+    if (described)
+        close(file);
+    return error;
+}
+
+void drive_order(struct control *control, struct partition *partition, enum order order)
+{
+    uint32_t bit = UINT32_C(1) << order;
+
+    if (!control->lead_up || (partition->ordered & bit))
+        return;
+    int error =
+        order == ORDER_STOP ? send_stop(control, partition) : send_order(control, partition, order);
+    if (!error)
+        partition->ordered |= bit;
+    else
+        log_warning("partition %s: order %d is not sent: %s", partition->config.name, (int)order,
+                    strerror(-error));
+}
+
+/* Its VFs are all active: a new descriptor that names them goes to its monitor. */
+static void hand_channels(struct control *control, struct partition *partition)
+{
+    struct partition_run run = partition->run;
+
+    if (!run.channels) {
+        run.channels = 1;
+        run.descriptor_generation++;
+        transaction_begin(control, AUDIT_CHANNELS, AUDIT_BEGUN, 0);
+        transaction_run(control, partition, &run);
+        if (transaction_commit(control, false))
+            return;
+        tell_wants(control, partition);
+    }
+    drive_order(control, partition, ORDER_CHANNELS);
+}
+
+static void begin_waiting(struct control *control, struct partition *partition)
+{
+    struct partition_run run = partition->run;
+    char text[PARCLOSE_REASON_MAX] = "";
+
+    run.phase = PHASE_WAITING;
+    ladder_wait(control, &run);
+    gate_open(control->db, partition, text);
+    transaction_begin(control, AUDIT_WAIT, AUDIT_BEGUN, 0);
+    transaction_text(control, "%.150s", text);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, true))
+        return;
+    log_notice("partition %s waits: %s", partition->config.name, text);
+    control_arm(control);
+}
+
+static void before_gate(struct control *control, struct partition *partition)
+{
+    char text[PARCLOSE_REASON_MAX];
+    uint32_t states = partition_states(partition);
+    bool may_order = partition->retry_boottime_ns <= control_boottime(control);
+
+    if (may_order && gate_try(control, partition))
+        return;
+    if (!(states & STATE_BIT(STATE_CHANNEL_IMAGE)) && (states & STATE_BIT(STATE_ALIVE)) &&
+        may_order && (partition->run.channels || gate_vf_missing(control->db, partition, text) < 0))
+        hand_channels(control, partition);
+    if (partition->run.phase == PHASE_STARTING && (states & OWN_STATES) == OWN_STATES &&
+        gate_blocked(control->db, partition))
+        begin_waiting(control, partition);
+}
+
+void drive_partition(struct control *control, struct partition *partition)
+{
+    const struct partition_run *run = &partition->run;
+
+    if (!partition_started(partition) || !control->lead_synced)
+        return;
+    if (run->phase == PHASE_STOPPING)
+        drive_order(control, partition, ORDER_STOP);
+    else if (!partition->monitor.present)
+        drive_order(control, partition, ORDER_CREATE);
+    else if (run->attach == ATTACH_NONE)
+        before_gate(control, partition);
+    else if (run->attach == ATTACH_COMMITTED)
+        drive_order(control, partition, ORDER_ATTACH);
+    else if (run->attach == ATTACH_UNDOING &&
+             partition->retry_boottime_ns <= control_boottime(control))
+        drive_order(control, partition, ORDER_DETACH);
+}
+
+static bool uses(struct db *db, const struct partition *partition, const struct pf *pf)
+{
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++)
+        if (db_pf_of_card(db, partition->config.vfs[i].card) == pf)
+            return true;
+    return false;
+}
+
+void drive_users(struct control *control, const struct pf *pf)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        struct partition *partition = &control->db->partitions[i];
+        if (partition_started(partition) && uses(control->db, partition, pf))
+            drive_partition(control, partition);
+    }
+}
+
+void drive_all(struct control *control)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        drive_partition(control, &control->db->partitions[i]);
+}
+
+/* Lead should have forced it by now: told so, and again after the same grace. */
+static void force(struct control *control, struct partition *partition)
+{
+    struct partition_run run = partition->run;
+    uint64_t now = control_boottime(control);
+
+    partition->ordered &= ~(UINT32_C(1) << ORDER_STOP);
+    drive_order(control, partition, ORDER_STOP);
+    run.deadline_boottime_ns = now + STOP_GRACE_NS;
+    transaction_begin(control, AUDIT_STOP, AUDIT_BEGUN, 0);
+    transaction_text(control, "its time is over: forced");
+    transaction_run(control, partition, &run);
+    transaction_commit(control, false);
+}
+
+void drive_deadline(struct control *control, struct partition *partition)
+{
+    uint64_t now = control_boottime(control);
+
+    if (partition->retry_boottime_ns && partition->retry_boottime_ns <= now) {
+        partition->retry_boottime_ns = 0;
+        drive_partition(control, partition);
+    }
+    if (!partition->run.deadline_boottime_ns || partition->run.deadline_boottime_ns > now)
+        return;
+    if (partition->run.phase == PHASE_STOPPING)
+        force(control, partition);
+    else if (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN)
+        ladder_climb(control, partition);
+}

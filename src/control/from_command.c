@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What command asks for: one row a request, one RESULT an answer. A request that was committed
+ * before (its answer was lost with a predecessor, or with command) is answered alike and does
+ * nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control.h"
+#include "drive.h"
+#include "host.h"
+#include "lifecycle.h"
+#include "log/log.h"
+#include "replies.h"
+#include "transaction.h"
+
+/* Every request begins like this. */
+struct request {
+    struct wire_header header;
+    struct requester requester;
+};
+
+static bool request_ok(const struct request *request)
+{
+    return request->header.id != 0 &&
+           frame_string_ok(request->requester.reason, sizeof(request->requester.reason));
+}
+
+/* A request that is a transaction: judged, committed, answered, once. */
+static int serve(struct control *control, const struct frame *frame,
+                 int (*act)(struct control *control, const void *request, char *text))
+{
+    const struct request *request = (const void *)frame->bytes;
+    char text[PARCLOSE_REASON_MAX] = "";
+
+    if (!request_ok(request))
+        return -EBADMSG;
+    int error = request_known(control, &request->header) ? 0 : act(control, request, text);
+    if (error)
+        log_info("request 0x%x of command refused: %s", request->header.type, text);
+    reply_command(control, request->header.id, error,
+                  error ? 0 : request_known(control, &request->header), text, NULL, 0);
+    return 0;
+}
+
+static int act_host_set(struct control *control, const void *request, char *text)
+{
+    return host_set(control, request, text);
+}
+
+static int act_define(struct control *control, const void *request, char *text)
+{
+    return partition_define(control, request, text);
+}
+
+static int act_undefine(struct control *control, const void *request, char *text)
+{
+    return partition_undefine(control, request, text);
+}
+
+static int act_start(struct control *control, const void *request, char *text)
+{
+    return partition_start(control, request, text);
+}
+
+static int act_stop(struct control *control, const void *request, char *text)
+{
+    return partition_stop(control, request, text);
+}
+
+static int act_shutdown(struct control *control, const void *request, char *text)
+{
+    return control_shutdown(control, request, text);
+}
+
+static int on_host_set(void *control, struct frame *frame)
+{
+    return serve(control, frame, act_host_set);
+}
+
+static int on_define(void *control, struct frame *frame)
+{
+    return serve(control, frame, act_define);
+}
+
+static int on_undefine(void *control, struct frame *frame)
+{
+    return serve(control, frame, act_undefine);
+}
+
+static int on_start(void *control, struct frame *frame)
+{
+    return serve(control, frame, act_start);
+}
+
+static int on_stop(void *control, struct frame *frame)
+{
+    return serve(control, frame, act_stop);
+}
+
+static int on_shutdown(void *control, struct frame *frame)
+{
+    return serve(control, frame, act_shutdown);
+}
+
+static int on_audit_open(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct request *request = (const void *)frame->bytes;
+    int file = audit_log_read_only(control->log);
+
+    if (!request_ok(request))
+        return -EBADMSG;
+    reply_command(control, request->header.id, 0, 0, "", &file, 1);
+    return 0;
+}
+
+static struct console_wait *console_free(struct control *control)
+{
+    for (size_t i = 0; i < CONTROL_CONSOLES_MAX; i++)
+        if (!control->consoles[i].order)
+            return &control->consoles[i];
+    return NULL;
+}
+
+static int open_console(struct control *control, const struct control_partition_name *request,
+                        char *text)
+{
+    const struct partition *partition = db_partition_named(control->db, request->name);
+    struct console_wait *wait = console_free(control);
+
+    if (!partition)
+        return refuse(text, -ENOENT, "no partition %s is defined", request->name);
+    if (!partition->monitor.present)
+        return refuse(text, -ESRCH, "partition %s has no monitor: start it first", request->name);
+    if (!wait || !control->lead_synced)
+        return refuse(text, -EAGAIN, "the lead monitor is busy or restarting: try again");
+    wait->order = order_id(ORDER_CONSOLE, ++control->console_orders);
+    wait->request = request->header.id;
+    const struct lead_order order = {.header =
+                                         frame_header(LEAD_CONSOLE, sizeof(order), wait->order),
+                                     .partition = partition->id};
+    control->effects->send(control->effects_context, PROCESS_LEAD, &order, NULL, 0);
+    return 0;
+}
+
+static int on_console_open(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct control_partition_name *request = (const void *)frame->bytes;
+    char text[PARCLOSE_REASON_MAX] = "";
+
+    if (!request_ok((const void *)frame->bytes) ||
+        !frame_string_ok(request->name, sizeof(request->name)))
+        return -EBADMSG;
+    int error = open_console(control, request, text);
+    if (error)
+        reply_command(control, request->header.id, error, 0, text, NULL, 0);
+    return 0;
+}
+
+const struct frame_row command_rows[] = {
+    {CONTROL_HOST_SET, 0, 0, sizeof(struct control_host_set), FRAME_ALWAYS, on_host_set},
+    {CONTROL_PARTITION_DEFINE, 0, 0, sizeof(struct control_partition_define), FRAME_ALWAYS,
+     on_define},
+    {CONTROL_PARTITION_UNDEFINE, 0, 0, sizeof(struct control_partition_name), FRAME_ALWAYS,
+     on_undefine},
+    {CONTROL_PARTITION_START, 0, 0, sizeof(struct control_partition_start), FRAME_ALWAYS, on_start},
+    {CONTROL_PARTITION_STOP, 0, 0, sizeof(struct control_partition_stop), FRAME_ALWAYS, on_stop},
+    {CONTROL_CONSOLE_OPEN, 0, 0, sizeof(struct control_partition_name), FRAME_ALWAYS,
+     on_console_open},
+    {CONTROL_AUDIT_OPEN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_audit_open},
+    {CONTROL_SHUTDOWN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_shutdown},
+};
+const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);
+
+void command_up(void *context)
+{
+    struct control *control = context;
+
+    control->command_up = true;
+    control_changed(control);
+}
+
+void command_down(void *context)
+{
+    struct control *control = context;
+
+    control->command_up = false;
+    memset(control->consoles, 0, sizeof(control->consoles));
+}

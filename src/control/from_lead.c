@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What lead says of monitors, and its answers to orders.
+ *
+ * On each new link lead says every monitor that it has, then SYNC. Only then is it known what *is*,
+ * and a partition of which nothing was said has no monitor:
+ *   committed            monitor said, frozen   said, running       not said
+ *   START, not created   goes on                goes on             CREATE again, by id
+ *   START, created       goes on                frozen (no attach   gone: resources back
+ *                                               is committed)
+ *   ATTACH               gate open: ATTACH      the effect is       gone
+ *                        again; else undone     whole: completed
+ *   attached             ATTACH again           goes on             gone
+ *   STOP                 STOP again             STOP again          gone
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "control.h"
+#include "drive.h"
+#include "gate.h"
+#include "lifecycle.h"
+#include "log/log.h"
+#include "replies.h"
+#include "tell.h"
+#include "transaction.h"
+
+#define RETRY_NS UINT64_C(1000000000)
+
+static bool monitor_ok(const struct lead_monitor *monitor)
+{
+    return monitor->partition.value >= 1 && monitor->partition.value <= PARCLOSE_MAX_PARTITIONS &&
+           monitor->present <= 1 && monitor->frozen <= 1 &&
+           monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit <= EXIT_MONITOR_DIED &&
+           monitor->vcpus_count <= PARCLOSE_MAX_VCPUS &&
+           frame_string_ok(monitor->text, sizeof(monitor->text));
+}
+
+/* A monitor that no start stands for: ended. */
+static void stray(struct control *control, struct partition_id id)
+{
+    const struct lead_stop message = {
+        .header = frame_header(LEAD_STOP, sizeof(message), order_id(ORDER_STOP, 0)),
+        .partition = id,
+        .force = 1};
+
+    log_warning("lead has a monitor for partition %u, which is not started: stopped", id.value);
+    control->effects->send(control->effects_context, PROCESS_LEAD, &message, NULL, 0);
+}
+
+static void note_created(struct control *control, struct partition *partition)
+{
+    struct partition_run run = partition->run;
+
+    if (run.created)
+        return;
+    run.created = 1;
+    transaction_begin(control, AUDIT_START, AUDIT_APPLIED, run.start_transaction);
+    transaction_run(control, partition, &run);
+    transaction_commit(control, false);
+}
+
+/* Brings together what is committed and what is. */
+static void reconcile(struct control *control, struct partition *partition)
+{
+    const struct lead_monitor *monitor = &partition->monitor;
+    char text[PARCLOSE_REASON_MAX];
+
+    if (partition->run.attach == ATTACH_COMMITTED && monitor->frozen &&
+        !gate_open(control->db, partition, text))
+        gate_undo(control, partition, false, text);
+    else if (partition->run.attach == ATTACH_COMMITTED && !monitor->frozen)
+        gate_attached(control, partition, monitor->event_ns);
+    else if (partition->run.attach == ATTACH_DONE && monitor->frozen)
+        drive_order(control, partition, ORDER_ATTACH);
+}
+
+static void monitor_said(struct control *control, struct partition *partition,
+                         const struct lead_monitor *message)
+{
+    partition->monitor = *message;
+    partition->said = true;
+    note_created(control, partition);
+    /* A thaw that was on its way when its attach was undone. */
+    if (partition->run.attach == ATTACH_NONE && !message->frozen &&
+        (message->states & STATE_BIT(STATE_PROCESSOR_IMAGE)))
+        gate_undo(control, partition, true, "thawed without an attach that stands");
+    drive_partition(control, partition);
+}
+
+static int on_monitor(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct lead_monitor *message = (const void *)frame->bytes;
+
+    if (!monitor_ok(message))
+        return -EBADMSG;
+    struct partition *partition = &control->db->partitions[message->partition.value - 1];
+    if (partition_started(partition) && message->present)
+        monitor_said(control, partition, message);
+    else if (message->present)
+        stray(control, message->partition);
+    else if (partition_started(partition) && (partition->monitor.present || partition->run.created))
+        partition_gone(control, partition, (enum exit_reason)message->exit, message->text);
+    control_changed(control);
+    return 0;
+}
+
+static void not_said(struct control *control, struct partition *partition)
+{
+    /* a start that was committed before this first run of control, and nothing of it is there */
+    bool first =
+        control->first_start && partition->run.start_transaction < control->first_transaction;
+
+    partition->monitor = (struct lead_monitor){0};
+    if (partition->run.phase == PHASE_STOPPING)
+        partition_gone(control, partition, EXIT_STOPPED, "");
+    else if (first)
+        partition_gone(control, partition, EXIT_NONE, "");
+    else if (partition->run.created)
+        partition_gone(control, partition, EXIT_MONITOR_DIED, "its monitor is gone");
+    else
+        drive_partition(control, partition);
+}
+
+static int on_sync(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    (void)frame;
+
+    control->lead_synced = true;
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        struct partition *partition = &control->db->partitions[i];
+        if (!partition_started(partition))
+            continue;
+        if (!partition->said) {
+            not_said(control, partition);
+            continue;
+        }
+        reconcile(control, partition);
+        drive_partition(control, partition);
+    }
+    control->first_start = false;
+    control_changed(control);
+    shutdown_finish(control);
+    return 0;
+}
+
+static void channels_failed(struct control *control, struct partition *partition,
+                            const struct lead_result *message)
+{
+    struct partition_run run = partition->run;
+
+    run.channels = 0;
+    transaction_begin(control, AUDIT_CHANNELS, AUDIT_UNDONE, run.start_transaction);
+    transaction_text(control, "%.150s", message->text);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, false))
+        return;
+    memcpy(partition->trouble, message->text, sizeof(partition->trouble));
+    tell_wants(control, partition);
+}
+
+/* Whatever is tried again after it is tried at a walking pace. */
+static void order_failed(struct control *control, struct partition *partition, enum order order,
+                         const char *text)
+{
+    log_warning("partition %s: lead could not follow order %d: %s", partition->config.name,
+                (int)order, text);
+    partition->retry_boottime_ns = control_boottime(control) + RETRY_NS;
+    control_arm(control);
+}
+
+static void result_of(struct control *control, struct partition *partition, enum order order,
+                      const struct lead_result *message)
+{
+    enum attach_state attach = (enum attach_state)partition->run.attach;
+
+    partition->ordered &= ~(UINT32_C(1) << order);
+    if (message->error && order != ORDER_STOP)
+        order_failed(control, partition, order, message->text);
+    if (order == ORDER_CREATE && message->error)
+        partition_fail(control, partition, message->text);
+    else if (order == ORDER_CREATE)
+        note_created(control, partition);
+    else if (order == ORDER_CHANNELS && message->error)
+        channels_failed(control, partition, message);
+    else if (order == ORDER_CHANNELS) {
+        partition->trouble[0] = 0;
+        partition->ordered |= UINT32_C(1) << order; /* done: not to be repeated on this link */
+    } else if (order == ORDER_ATTACH && attach == ATTACH_COMMITTED && message->error)
+        gate_undo(control, partition, true, message->text);
+    else if (order == ORDER_ATTACH && attach == ATTACH_COMMITTED)
+        gate_attached(control, partition, message->done_ns);
+    else if (order == ORDER_DETACH && attach == ATTACH_UNDOING && !message->error)
+        gate_detached(control, partition);
+    else if (order == ORDER_STOP && (message->error == -ENOENT || message->error == -ESRCH))
+        partition_gone(control, partition, EXIT_STOPPED, "");
+    else if (order == ORDER_STOP)
+        partition->ordered |= UINT32_C(1) << order;
+    if (partition_started(partition))
+        drive_partition(control, partition);
+}
+
+static void console_result(struct control *control, struct frame *frame,
+                           const struct lead_result *message)
+{
+    for (size_t i = 0; i < CONTROL_CONSOLES_MAX; i++) {
+        struct console_wait *wait = &control->consoles[i];
+        if (!wait->order || wait->order != message->header.id)
+            continue;
+        bool whole = !message->error && frame->files_count == 3;
+        reply_command(control, wait->request,
+                      whole            ? 0
+                      : message->error ? message->error
+                                       : -EIO,
+                      0, whole ? "" : message->text, frame->files, whole ? 3 : 0);
+        *wait = (struct console_wait){0};
+    }
+}
+
+/* The transaction that the order with this id belongs to must still be the partition's. */
+static bool result_is_due(const struct partition *partition, enum order order, uint64_t id)
+{
+    uint64_t transaction = order == ORDER_ATTACH || order == ORDER_DETACH
+                               ? partition->run.attach_transaction
+                               : partition->run.start_transaction;
+    return partition_started(partition) && id == order_id(order, transaction);
+}
+
+static int on_result(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct lead_result *message = (const void *)frame->bytes;
+    enum order order = (enum order)(message->header.id & 15);
+
+    if (message->partition.value < 1 || message->partition.value > PARCLOSE_MAX_PARTITIONS ||
+        message->error > 0 || !frame_string_ok(message->text, sizeof(message->text)) ||
+        order < ORDER_CREATE || order > ORDER_CONSOLE)
+        return -EBADMSG;
+    struct partition *partition = &control->db->partitions[message->partition.value - 1];
+    if (order == ORDER_CONSOLE)
+        console_result(control, frame, message);
+    else if (result_is_due(partition, order, message->header.id))
+        result_of(control, partition, order, message);
+    control_changed(control);
+    return 0;
+}
+
+const struct frame_row lead_rows[] = {
+    {LEAD_RESULT, 0, 3, sizeof(struct lead_result), FRAME_ALWAYS, on_result},
+    {LEAD_MONITOR, 0, 0, sizeof(struct lead_monitor), FRAME_ALWAYS, on_monitor},
+    {LEAD_SYNC, 0, 0, sizeof(struct lead_sync), FRAME_ALWAYS, on_sync},
+};
+const size_t lead_rows_count = sizeof(lead_rows) / sizeof(lead_rows[0]);
+
+void lead_up(void *context)
+{
+    struct control *control = context;
+
+    control->lead_up = true;
+    control->lead_synced = false;
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        control->db->partitions[i].said = false;
+        control->db->partitions[i].ordered = 0;
+    }
+}
+
+void lead_down(void *context)
+{
+    struct control *control = context;
+
+    control->lead_up = false;
+    control->lead_synced = false;
+    for (size_t i = 0; i < CONTROL_CONSOLES_MAX; i++) {
+        struct console_wait *wait = &control->consoles[i];
+        if (wait->order)
+            reply_command(control, wait->request, -EAGAIN, 0,
+                          "the lead monitor is restarting: try again", NULL, 0);
+        *wait = (struct console_wait){0};
+    }
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the TCB observes, and the results of actions. Nothing of it is kept beyond this process: a
+ * new link says it all again, and what was not said again by the SYNC is gone.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "actions.h"
+#include "control.h"
+#include "drive.h"
+#include "log/log.h"
+#include "parclose/msg_control_tcb.h"
+#include "tell.h"
+
+static bool pf_ok(const struct pf_observed *pf)
+{
+    return pf->bdf.value && pf->class <= CLASS_NVME && pf->status <= FUNCTION_ERROR &&
+           pf->answers <= 1 && pf->link_up <= 1 && pf->open_vfs <= PARCLOSE_MAX_VFS_PER_PF &&
+           frame_string_ok(pf->driver, sizeof(pf->driver)) &&
+           frame_string_ok(pf->netdev, sizeof(pf->netdev)) &&
+           frame_string_ok(pf->serial, sizeof(pf->serial));
+}
+
+static int on_pf(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct tcb_pf *message = (const void *)frame->bytes;
+
+    if (!pf_ok(&message->pf))
+        return -EBADMSG;
+    struct pf *pf = db_pf_make(control->db, message->pf.bdf);
+    if (!pf) {
+        log_warning("more than %d PFs: one is left out", PARCLOSE_MAX_PFS);
+        return 0;
+    }
+    pf->observed = message->pf;
+    pf->present = pf->said = true;
+    control_changed(control);
+    return 0;
+}
+
+static bool vf_ok(const struct vf_observed *vf)
+{
+    return vf->bdf.value && vf->pf.value && vf->index < PARCLOSE_MAX_VFS_PER_PF &&
+           vf->status <= FUNCTION_ERROR && vf->answers <= 1 && vf->attributes_set <= 1 &&
+           vf->open <= 1 && frame_string_ok(vf->driver, sizeof(vf->driver));
+}
+
+static int on_vf(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct tcb_vf *message = (const void *)frame->bytes;
+
+    if (!vf_ok(&message->vf))
+        return -EBADMSG;
+    struct pf *pf = db_pf(control->db, message->vf.pf);
+    if (!pf) {
+        log_warning("the TCB speaks of a VF of an unknown PF");
+        return 0;
+    }
+    struct vf *vf = &pf->vfs[message->vf.index];
+    vf->observed = message->vf;
+    vf->present = vf->said = true;
+    control_changed(control);
+    drive_users(control, pf);
+    return 0;
+}
+
+static void vf_gone(struct vf *vf)
+{
+    vf->present = false;
+    vf->observed = (struct vf_observed){0};
+}
+
+static void pf_gone(struct control *control, struct pf *pf)
+{
+    pf->present = false;
+    pf->observed = (struct pf_observed){0};
+    for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        vf_gone(&pf->vfs[i]);
+    db_pf_prune(control->db, pf->bdf);
+}
+
+static int on_gone(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct tcb_gone *message = (const void *)frame->bytes;
+    struct pf *pf = db_pf(control->db, message->bdf);
+    struct vf *vf = db_vf_by_bdf(control->db, message->bdf);
+
+    if (pf)
+        pf_gone(control, pf);
+    else if (vf)
+        vf_gone(vf);
+    control_changed(control);
+    return 0;
+}
+
+/* All is said: what was not is not there any more. */
+static int on_sync(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    (void)frame;
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
+        struct pf *pf = control->db->pfs[i];
+        if (!pf)
+            continue;
+        for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            if (pf->vfs[v].present && !pf->vfs[v].said)
+                vf_gone(&pf->vfs[v]);
+        if (pf->present && !pf->said)
+            pf_gone(control, pf);
+    }
+    control_changed(control);
+    drive_all(control);
+    return 0;
+}
+
+static int on_applied(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct tcb_applied *message = (const void *)frame->bytes;
+
+    if (!frame_string_ok(message->text, sizeof(message->text)) || message->error > 0)
+        return -EBADMSG;
+    action_applied(control, message);
+    return 0;
+}
+
+const struct frame_row tcb_rows[] = {
+    {TCB_PF, 0, 0, sizeof(struct tcb_pf), FRAME_ALWAYS, on_pf},
+    {TCB_VF, 0, 0, sizeof(struct tcb_vf), FRAME_ALWAYS, on_vf},
+    {TCB_GONE, 0, 0, sizeof(struct tcb_gone), FRAME_ALWAYS, on_gone},
+    {TCB_SYNC, 0, 0, sizeof(struct tcb_sync), FRAME_ALWAYS, on_sync},
+    {TCB_APPLIED, 0, 0, sizeof(struct tcb_applied), FRAME_ALWAYS, on_applied},
+};
+const size_t tcb_rows_count = sizeof(tcb_rows) / sizeof(tcb_rows[0]);
+
+static void nothing_said(struct db *db)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
+        if (!db->pfs[i])
+            continue;
+        db->pfs[i]->said = false;
+        for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            db->pfs[i]->vfs[v].said = false;
+    }
+}
+
+void tcb_up(void *context)
+{
+    struct control *control = context;
+
+    control->tcb_up = true;
+    nothing_said(control->db);
+    tell_tcb(control);
+    actions_resend(control);
+}
+
+void tcb_down(void *context)
+{
+    struct control *control = context;
+    control->tcb_up = false;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "drive.h"
+#include "ladder.h"
+#include "log/log.h"
+#include "names/names.h"
+#include "states.h"
+#include "transaction.h"
+
+/* For the test that proves the gate's tests: a gate that overlooks the partition's first PF. */
+#ifdef PARCLOSE_MUTANT_GATE_IGNORES_PF
+#define FIRST_PF_ASKED 1
+#else
+#define FIRST_PF_ASKED 0
+#endif
+
+const char *readiness_text(uint32_t readiness)
+{
+    static const char *const texts[PF_READINESS_KINDS] = {
+        [PF_UNKNOWN] = "not judged yet by SR-PCIM",
+        [PF_READY] = "ready",
+        [PF_ABSENT] = "no such device",
+        [PF_DRIVER_UNBOUND] = "its driver is not bound",
+        [PF_NO_ANSWER] = "its configuration space does not answer",
+        [PF_VFS_MISSING] = "its VFs are not enabled",
+        [PF_VF_NO_ANSWER] = "a VF of it does not answer",
+        [PF_LINK_DOWN] = "it is down",
+        [PF_BUSY] = "an action on it is under way",
+        [PF_IN_ERROR] = "in error: every means of recovery was tried",
+    };
+    return readiness < PF_READINESS_KINDS ? texts[readiness] : "?";
+}
+
+struct pf *gate_pf_missing(struct db *db, const struct partition *partition)
+{
+    for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++) {
+        struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
+        if (!pf || pf->readiness != PF_READY)
+            return pf;
+    }
+    return NULL;
+}
+
+/* The same walk as a yes or no: a card that is not in the map is not ready either. */
+static bool pfs_ready(struct db *db, const struct partition *partition)
+{
+    for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++) {
+        const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
+        if (!pf || pf->readiness != PF_READY)
+            return false;
+    }
+    return true;
+}
+
+/* What keeps a VF from being handed out; NULL: nothing. */
+static const char *vf_trouble(const struct vf *vf)
+{
+    const struct vf_observed *seen = &vf->observed;
+
+    if (!vf->present || seen->status == FUNCTION_ABSENT)
+        return "it is not there yet";
+    if (!seen->answers)
+        return "its configuration space does not answer";
+    if (strcmp(seen->driver, "vfio-pci") != 0)
+        return "it is not bound to vfio-pci yet";
+    if (!seen->attributes_set)
+        return "it is not reset and configured yet";
+    if (seen->status != FUNCTION_ACTIVE)
+        return seen->status == FUNCTION_ERROR ? "it is in error" : "it is not active yet";
+    return NULL;
+}
+
+int gate_vf_missing(struct db *db, const struct partition *partition,
+                    char text[PARCLOSE_REASON_MAX])
+{
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        const struct pf *pf = db_pf_of_card(db, wanted->card);
+        const char *trouble = pf ? vf_trouble(&pf->vfs[wanted->index]) : "its card is not managed";
+        if (!trouble)
+            continue;
+        snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %s", wanted->index, wanted->card,
+                 trouble);
+        return (int)i;
+    }
+    return -1;
+}
+
+static void pf_waiting_text(const struct db *db, const struct pf *pf, char *text)
+{
+    const struct card_config *card = db_card(db, pf->bdf);
+    char bdf[NAME_BDF_MAX];
+
+    name_of_bdf(pf->bdf, bdf);
+    snprintf(text, PARCLOSE_REASON_MAX, "PF %s (card %s): %.90s", bdf, card ? card->name : "?",
+             pf->reason[0] ? pf->reason : readiness_text(pf->readiness));
+}
+
+static void state_waiting_text(const struct partition *partition, uint32_t missing, char *text)
+{
+    unsigned state = (unsigned)__builtin_ctz(missing);
+
+    if (partition->trouble[0] && state == STATE_CHANNEL_IMAGE)
+        snprintf(text, PARCLOSE_REASON_MAX, "handing over its VFs: %.120s", partition->trouble);
+    else
+        snprintf(text, PARCLOSE_REASON_MAX, "its monitor: state %s is not reached yet",
+                 state_entries[state].name);
+}
+
+bool gate_open(struct db *db, const struct partition *partition, char text[PARCLOSE_REASON_MAX])
+{
+    uint32_t missing = STATES_BEFORE_GATE & ~partition_states(partition);
+
+    if (!missing && pfs_ready(db, partition))
+        return true;
+    const struct pf *pf = gate_pf_missing(db, partition);
+    if (pf)
+        pf_waiting_text(db, pf, text);
+    else if (partition->run.channels || gate_vf_missing(db, partition, text) < 0)
+        state_waiting_text(partition, missing ? missing : STATE_BIT(STATE_CHANNEL_IMAGE), text);
+    return false;
+}
+
+bool gate_blocked(struct db *db, const struct partition *partition)
+{
+    char text[PARCLOSE_REASON_MAX];
+
+    return !pfs_ready(db, partition) ||
+           (!partition->run.channels && gate_vf_missing(db, partition, text) >= 0);
+}
+
+static uint64_t opened_ns(struct db *db, const struct partition *partition)
+{
+    uint64_t latest = partition->monitor.event_ns;
+
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
+        if (pf && pf->readiness_ns > latest)
+            latest = pf->readiness_ns;
+    }
+    return latest;
+}
+
+bool gate_try(struct control *control, struct partition *partition)
+{
+    struct partition_run run = partition->run;
+    char text[PARCLOSE_REASON_MAX];
+
+    if (run.attach != ATTACH_NONE || !gate_open(control->db, partition, text))
+        return false;
+    run.attach = ATTACH_COMMITTED;
+    run.attach_transaction = transaction_number(control);
+    run.last_ready_ns = opened_ns(control->db, partition);
+    transaction_begin(control, AUDIT_ATTACH, AUDIT_BEGUN, 0);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, true))
+        return false;
+    drive_order(control, partition, ORDER_ATTACH);
+    return true;
+}
+
+void gate_undo(struct control *control, struct partition *partition, bool freeze,
+               const char *reason)
+{
+    struct partition_run run = partition->run;
+
+    run.attach = freeze ? ATTACH_UNDOING : ATTACH_NONE;
+    run.phase = PHASE_FROZEN;
+    ladder_wait(control, &run);
+    transaction_begin(control, AUDIT_ATTACH, AUDIT_UNDONE, run.attach_transaction);
+    transaction_text(control, "%.150s", reason);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, true))
+        return;
+    if (freeze)
+        drive_order(control, partition, ORDER_DETACH);
+    log_notice("partition %s: attach %llu undone: %s", partition->config.name,
+               (unsigned long long)run.attach_transaction, reason);
+    control_arm(control);
+}
+
+static bool uses(struct db *db, const struct partition *partition, const struct pf *pf)
+{
+    for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++)
+        if (db_pf_of_card(db, partition->config.vfs[i].card) == pf)
+            return true;
+    return false;
+}
+
+void gate_lost(struct control *control, const struct pf *pf)
+{
+    char text[PARCLOSE_REASON_MAX];
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        struct partition *partition = &control->db->partitions[i];
+        if (!partition_started(partition) || partition->run.attach != ATTACH_COMMITTED ||
+            !uses(control->db, partition, pf))
+            continue;
+        pf_waiting_text(control->db, pf, text);
+        gate_undo(control, partition, true, text);
+    }
+}
+
+/* A moment of the monotonic clock as the two others say it. */
+static struct state_time time_of(const struct control *control, uint64_t monotonic_ns)
+{
+    const struct effects *effects = control->effects;
+    void *context = control->effects_context;
+    uint64_t ago = effects->clock_ns(context, CLOCK_MONOTONIC) - monotonic_ns;
+
+    return (struct state_time){effects->clock_ns(context, CLOCK_REALTIME) - ago,
+                               effects->clock_ns(context, CLOCK_BOOTTIME) - ago};
+}
+
+void gate_attached(struct control *control, struct partition *partition, uint64_t thawed_ns)
+{
+    struct partition_run run = partition->run;
+
+    run.attach = ATTACH_DONE;
+    run.phase = PHASE_RUNNING;
+    run.thawed_ns = thawed_ns;
+    run.attached = run.scheduled = time_of(control, thawed_ns);
+    run.rung = RUNG_WAIT;
+    memset(run.rungs_taken, 0, sizeof(run.rungs_taken));
+    run.deadline_boottime_ns = 0;
+    transaction_begin(control, AUDIT_ATTACH, AUDIT_APPLIED, run.attach_transaction);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, false))
+        return;
+    log_notice("partition %s: processors attached %llu us after the last event that the gate "
+               "waited for",
+               partition->config.name,
+               (unsigned long long)((run.thawed_ns - run.last_ready_ns) / 1000));
+    control_arm(control);
+}
+
+void gate_detached(struct control *control, struct partition *partition)
+{
+    struct partition_run run = partition->run;
+
+    run.attach = ATTACH_NONE;
+    transaction_begin(control, AUDIT_ATTACH, AUDIT_UNDONE, run.attach_transaction);
+    transaction_text(control, "frozen again");
+    transaction_run(control, partition, &run);
+    transaction_commit(control, false);
+}

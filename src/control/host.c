@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config_check.h"
+#include "drive.h"
+#include "log/log.h"
+#include "replies.h"
+#include "tell.h"
+#include "transaction.h"
+
+static int reserve_pcpus(struct control *control, const struct host_config *host, char *text)
+{
+    const struct owner boot = owner_of_kind(OWNER_BOOT), idle = owner_of_kind(OWNER_IDLE);
+
+    for (uint32_t i = 0; i < control->db->pcpus_count; i++) {
+        const struct pcpu *pcpu = &control->db->pcpus[i];
+        struct owner owner = i < host->reserved_pcpus ? boot : idle;
+        if (owner_equal(pcpu->owner, owner))
+            continue;
+        if (pcpu->owner.kind == OWNER_GUEST && owner.kind == OWNER_IDLE)
+            continue; /* a guest has it, and may keep it */
+        if (pcpu->owner.kind == OWNER_GUEST)
+            return refuse(text, -EBUSY, "pCPU %u is to be reserved, but partition %u has it",
+                          pcpu->pcpu, pcpu->owner.partition.value);
+        transaction_change(control, RESOURCE_PCPU, pcpu->pcpu, 0, &owner);
+    }
+    return 0;
+}
+
+/* What of a node is reserved now: the extent of boot at its beginning. */
+static uint64_t reserved_now(const struct db *db, uint32_t node)
+{
+    return db_memory_of(db, node, owner_of_kind(OWNER_BOOT));
+}
+
+static int reserve_node(struct control *control, uint32_t node, uint64_t bytes, char *text)
+{
+    uint64_t now = reserved_now(control->db, node);
+    struct owner owner;
+
+    if (bytes < now)
+        transaction_memory(control, node, bytes, now - bytes, owner_of_kind(OWNER_AVAILABLE));
+    if (bytes <= now)
+        return 0;
+    if (!db_memory_owned(control->db, node, now, bytes - now, &owner) ||
+        owner.kind != OWNER_AVAILABLE)
+        return refuse(text, -EBUSY,
+                      "%llu MiB of node %u are to be reserved, but a partition has some of it: "
+                      "stop it first",
+                      (unsigned long long)(bytes >> 20), node);
+    transaction_memory(control, node, now, bytes - now, owner_of_kind(OWNER_BOOT));
+    return 0;
+}
+
+static int reserve_memory(struct control *control, const struct host_config *host, char *text)
+{
+    const struct db *db = control->db;
+    uint64_t left = (uint64_t)host->reserved_memory_mib << 20;
+    int error = 0;
+
+    left = (left + MEMORY_GRAIN - 1) & ~(MEMORY_GRAIN - 1);
+    if (left > db_memory_total(db))
+        return refuse(text, -ENOMEM, "%u MiB are to be reserved: this host has %llu",
+                      host->reserved_memory_mib, (unsigned long long)(db_memory_total(db) >> 20));
+    for (uint32_t i = 0; i < db->nodes_count && !error; i++) {
+        uint64_t here = left < db->nodes[i].memory_bytes ? left : db->nodes[i].memory_bytes;
+        error = reserve_node(control, db->nodes[i].node, here, text);
+        left -= here;
+    }
+    return error;
+}
+
+int host_reserve(struct control *control, const struct host_config *host,
+                 char text[PARCLOSE_REASON_MAX])
+{
+    if (host->reserved_pcpus > control->db->pcpus_count)
+        return refuse(text, -EINVAL, "%u pCPUs are to be reserved: this host has %u",
+                      host->reserved_pcpus, control->db->pcpus_count);
+    int error = reserve_pcpus(control, host, text);
+    if (!error)
+        error = reserve_memory(control, host, text);
+    return error;
+}
+
+/* A started partition's VFs must mean the same functions before and after. */
+static int keeps_vfs(struct control *control, const struct host_config *host, char *text)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        const struct partition *partition = &control->db->partitions[i];
+        for (uint32_t v = 0; partition_started(partition) && v < partition->config.vfs_count; v++) {
+            const struct partition_vf *vf = &partition->config.vfs[v];
+            const struct card_config *old = host_config_card(&control->db->host, vf->card);
+            const struct card_config *new = host_config_card(host, vf->card);
+            if (new &&old &&new->bdf.value == old->bdf.value && vf->index < new->vfs &&
+                !strcmp(new->driver, old->driver))
+                continue;
+            return refuse(text, -EBUSY,
+                          "VF %u of card %s is used by partition %s: stop it before the card is "
+                          "changed",
+                          vf->index, vf->card, partition->config.name);
+        }
+    }
+    return 0;
+}
+
+void host_tell_boot(struct control *control)
+{
+    const struct boot_settings message = {.header = frame_header(BOOT_SETTINGS, sizeof(message), 0),
+                                          .watchdog_ms = control->db->host.watchdog_ms};
+    if (control->db->host_set)
+        control->effects->send_boot(control->effects_context, &message);
+}
+
+int host_set(struct control *control, const struct control_host_set *request,
+             char text[PARCLOSE_REASON_MAX])
+{
+    const struct host_config *host = &request->host;
+
+    int error = host_config_check(host, text);
+    if (error)
+        return error;
+    if (control->db->host_set && !memcmp(host, &control->db->host, sizeof(*host)))
+        return 0;
+    error = keeps_vfs(control, host, text);
+    if (error)
+        return error;
+    transaction_begin(control, AUDIT_HOST_SET, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_COMMAND, &request->requester);
+    transaction_request(control, &request->header);
+    transaction_change(control, RESOURCE_HOST, 0, 0, host);
+    error = host_reserve(control, host, text);
+    if (!error)
+        error = commit_or_say(control, text);
+    if (error)
+        return error;
+    log_notice("host configuration: %u cards", host->cards_count);
+    host_tell_boot(control);
+    tell_tcb(control);
+    tell_pcim(control);
+    drive_all(control);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's configuration in the map: cards (their PFs and VFs are the interconnect's), and what
+ * is kept for the host itself: the first pCPUs, and the first memory, in the order of the nodes.
+ */
+#pragma once
+
+#include "control.h"
+
+/* HOST_SET: refused when it would take a card, a VF, a pCPU or memory from a started partition. */
+int host_set(struct control *control, const struct control_host_set *request,
+             char text[PARCLOSE_REASON_MAX]);
+
+/* Adds to the transaction in the making what changes from the map's owners to what `host` keeps
+ * for itself. -EBUSY: a partition has some of it. */
+int host_reserve(struct control *control, const struct host_config *host,
+                 char text[PARCLOSE_REASON_MAX]);
+
+/* Boot learns the watchdog's time. */
+void host_tell_boot(struct control *control);

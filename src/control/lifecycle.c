@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lifecycle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "config/config_check.h"
+#include "drive.h"
+#include "log/log.h"
+#include "replies.h"
+#include "tell.h"
+#include "transaction.h"
+
+#define NS_PER_MS           UINT64_C(1000000)
+#define SHUTDOWN_TIMEOUT_MS 30000 /* for the guests to power off before they are forced */
+#define SHUTDOWN_GRACE_MS   15000 /* then the host goes down even if a partition lives */
+#define SHUTDOWN_WINDOW_MS  (SHUTDOWN_TIMEOUT_MS + SHUTDOWN_GRACE_MS)
+
+static struct state_time now(const struct control *control)
+{
+    return (struct state_time){control->effects->clock_ns(control->effects_context, CLOCK_REALTIME),
+                               control_boottime(control)};
+}
+
+/* ---- define, undefine */
+
+static int define_check(struct control *control, const struct partition_config *config, char *text)
+{
+    const struct partition *old;
+
+    int error = partition_config_check(config, text);
+    if (!error && !control->db->host_set && config->vfs_count)
+        return refuse(text, -EINVAL, "no host configuration is set yet: it names the cards");
+    if (!error)
+        error = partition_config_check_cards(config, &control->db->host, text);
+    if (error)
+        return error;
+    old = db_partition_named(control->db, config->name);
+    if (old && partition_started(old))
+        return refuse(text, -EBUSY, "partition %s is %s: stop it before you change its definition",
+                      config->name, "started");
+    if (!old && !db_partition_free(control->db))
+        return refuse(text, -ENOSPC, "%d partitions are defined already: undefine one",
+                      PARCLOSE_MAX_PARTITIONS);
+    uint64_t bytes = (uint64_t)config->memory_mib << 20;
+    uint64_t total = db_memory_total(control->db);
+    uint64_t reserved = (uint64_t)control->db->host.reserved_memory_mib << 20;
+    if (bytes > total || reserved > total - bytes)
+        return refuse(text, -ENOMEM,
+                      "memory-mib is %u: this host has %llu MiB, %u of them reserved; ask for less",
+                      config->memory_mib, (unsigned long long)(total >> 20),
+                      control->db->host.reserved_memory_mib);
+    uint32_t kept = control->db->host_set ? control->db->host.reserved_pcpus : 1;
+    if (config->vcpus + kept > control->db->pcpus_count)
+        return refuse(text, -ENOSPC,
+                      "vcpus is %u: this host has %u pCPUs, %u of them reserved; ask for less",
+                      config->vcpus, control->db->pcpus_count, kept);
+    return 0;
+}
+
+int partition_define(struct control *control, const struct control_partition_define *request,
+                     char text[PARCLOSE_REASON_MAX])
+{
+    struct partition *partition = db_partition_named(control->db, request->config.name);
+
+    if (partition && !memcmp(&partition->config, &request->config, sizeof(request->config)))
+        return 0; /* nothing to change: no transaction, running or not */
+    int error = define_check(control, &request->config, text);
+    if (error)
+        return error;
+    if (!partition)
+        partition = db_partition_free(control->db);
+    struct partition_run run = partition->run;
+    if (!partition->defined)
+        run = (struct partition_run){.phase = PHASE_DEFINED, .enabled = now(control)};
+    transaction_begin(control, AUDIT_DEFINE, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_COMMAND, &request->requester);
+    transaction_request(control, &request->header);
+    transaction_text(control, "partition %s", request->config.name);
+    transaction_change(control, RESOURCE_PARTITION, partition->id.value, 0, &request->config);
+    transaction_run(control, partition, &run);
+    return commit_or_say(control, text);
+}
+
+static struct partition *named(struct control *control, const char *name, char *text, int *error)
+{
+    struct partition *partition = NULL;
+
+    *error = 0;
+    if (!config_name_ok(name))
+        *error = refuse(text, -EINVAL, "a partition's name must be [a-z][a-z0-9-]*");
+    else if (!(partition = db_partition_named(control->db, name)))
+        *error = refuse(text, -ENOENT, "no partition %s is defined", name);
+    return partition;
+}
+
+int partition_undefine(struct control *control, const struct control_partition_name *request,
+                       char text[PARCLOSE_REASON_MAX])
+{
+    int error;
+    struct partition *partition = named(control, request->name, text, &error);
+
+    if (!partition)
+        return error;
+    if (partition_started(partition))
+        return refuse(text, -EBUSY, "partition %s is started: stop it first", request->name);
+    transaction_begin(control, AUDIT_UNDEFINE, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_COMMAND, &request->requester);
+    transaction_request(control, &request->header);
+    transaction_text(control, "partition %s", request->name);
+    transaction_run(control, partition, NULL);
+    transaction_change(control, RESOURCE_PARTITION, partition->id.value, 0, NULL);
+    return commit_or_say(control, text);
+}
+
+/* ---- start */
+
+static int check_pcpus(struct control *control, const struct partition *partition,
+                       const struct control_partition_start *request, char *text)
+{
+    if (request->pcpus_count != partition->config.vcpus)
+        return refuse(text, -EINVAL, "%u pCPUs were selected for %u vCPUs", request->pcpus_count,
+                      partition->config.vcpus);
+    for (uint32_t i = 0; i < request->pcpus_count; i++) {
+        const struct pcpu *pcpu = db_pcpu(control->db, request->pcpus[i]);
+        if (!pcpu)
+            return refuse(text, -EINVAL, "this host has no pCPU %u", request->pcpus[i]);
+        for (uint32_t j = 0; j < i; j++)
+            if (request->pcpus[j] == request->pcpus[i])
+                return refuse(text, -EINVAL, "pCPU %u was selected twice", request->pcpus[i]);
+        if (pcpu->owner.kind != OWNER_IDLE)
+            return refuse(text,
+                          request->generation < control->snapshot_generation ? -ESTALE : -EBUSY,
+                          "pCPU %u is not idle: stop another partition or ask for fewer vCPUs",
+                          request->pcpus[i]);
+    }
+    return 0;
+}
+
+static int check_vfs(struct control *control, const struct partition *partition, char *text)
+{
+    int error = partition_config_check_cards(&partition->config, &control->db->host, text);
+
+    for (uint32_t i = 0; i < partition->config.vfs_count && !error; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        const struct pf *pf = db_pf_of_card(control->db, wanted->card);
+        if (!pf)
+            return refuse(text, -EINVAL, "card %s is not in the host configuration", wanted->card);
+        struct owner owner = pf->vfs[wanted->index].owner;
+        if (owner.kind == OWNER_INTERCONNECT)
+            continue;
+        const struct partition *other = db_partition(control->db, owner.partition);
+        return refuse(text, -EBUSY,
+                      "VF %u of card %s belongs to partition %s: stop it or choose another VF",
+                      wanted->index, wanted->card, other ? other->config.name : "?");
+    }
+    return error;
+}
+
+static int find_memory(struct control *control, const struct partition *partition, uint32_t node,
+                       struct extent *runs, char *text)
+{
+    uint64_t bytes = (uint64_t)partition->config.memory_mib << 20;
+    int count = db_memory_find(control->db, node, bytes, runs, PARCLOSE_MAX_PARTITIONS);
+
+    if (count < 0)
+        return refuse(
+            text, -ENOMEM,
+            "node %u has %llu MiB available, %u are needed: stop another partition or ask "
+            "for less",
+            node,
+            (unsigned long long)(db_memory_of(control->db, node, owner_of_kind(OWNER_AVAILABLE)) >>
+                                 20),
+            partition->config.memory_mib);
+    return count;
+}
+
+static int start_check(struct control *control, const struct partition *partition,
+                       const struct control_partition_start *request, char *text)
+{
+    if (control->db->control.shutting_down)
+        return refuse(text, -ESHUTDOWN, "the host is shutting down: nothing is started any more");
+    if (!control->db->host_set)
+        return refuse(text, -EINVAL, "no host configuration is set yet");
+    if (partition_started(partition))
+        return refuse(text, -EALREADY, "partition %s is started already", request->name);
+    int error = check_pcpus(control, partition, request, text);
+    if (!error)
+        error = check_vfs(control, partition, text);
+    return error;
+}
+
+static void reserve(struct control *control, const struct partition *partition,
+                    const struct control_partition_start *request, const struct extent *runs,
+                    int runs_count)
+{
+    const struct owner guest = owner_guest(partition->id);
+
+    for (uint32_t i = 0; i < request->pcpus_count; i++)
+        transaction_change(control, RESOURCE_PCPU, request->pcpus[i], 0, &guest);
+    for (int i = 0; i < runs_count; i++)
+        transaction_memory(control, runs[i].node, runs[i].offset, runs[i].bytes, guest);
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        transaction_vf(control, db_pf_of_card(control->db, wanted->card), wanted->index, guest);
+    }
+}
+
+static struct partition_run run_started(struct control *control, const struct partition *partition,
+                                        const struct control_partition_start *request)
+{
+    struct partition_run run = {.phase = PHASE_STARTING,
+                                .start_transaction = transaction_number(control),
+                                .descriptor_generation = partition->run.descriptor_generation + 1,
+                                .memory_node = request->memory_node,
+                                .pcpus_count = request->pcpus_count,
+                                .enabled = partition->run.enabled,
+                                .active = now(control)};
+
+    memcpy(run.pcpus, request->pcpus, request->pcpus_count * sizeof(run.pcpus[0]));
+    return run;
+}
+
+/* What the TCB and lead said before belongs to another life of the VFs and of the partition. */
+static void forget_observed(struct control *control, struct partition *partition)
+{
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        struct pf *pf = db_pf_of_card(control->db, wanted->card);
+        if (pf)
+            pf->vfs[wanted->index].observed.attributes_set = 0;
+    }
+    partition->monitor = (struct lead_monitor){0};
+    partition->ordered = 0;
+    partition->retry_boottime_ns = 0;
+    partition->trouble[0] = 0;
+}
+
+int partition_start(struct control *control, const struct control_partition_start *request,
+                    char text[PARCLOSE_REASON_MAX])
+{
+    struct extent runs[PARCLOSE_MAX_PARTITIONS];
+    int error;
+    struct partition *partition = named(control, request->name, text, &error);
+
+    if (partition)
+        error = start_check(control, partition, request, text);
+    if (error)
+        return error;
+    int runs_count = find_memory(control, partition, request->memory_node, runs, text);
+    if (runs_count < 0)
+        return runs_count;
+    struct partition_run run = run_started(control, partition, request);
+    transaction_begin(control, AUDIT_START, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_COMMAND, &request->requester);
+    transaction_request(control, &request->header);
+    transaction_text(control, "partition %s", request->name);
+    reserve(control, partition, request, runs, runs_count);
+    transaction_run(control, partition, &run);
+    error = commit_or_say(control, text);
+    if (error)
+        return error;
+    forget_observed(control, partition);
+    tell_assigns(control, partition);
+    tell_wants(control, partition);
+    drive_partition(control, partition);
+    return 0;
+}
+
+/* ---- stop, release */
+
+static struct partition_run run_stopping(const struct control *control,
+                                         const struct partition *partition, bool force,
+                                         uint32_t timeout_ms)
+{
+    struct partition_run run = partition->run;
+
+    run.phase = PHASE_STOPPING;
+    run.deadline_boottime_ns = control_boottime(control) + (force ? 0 : timeout_ms) * NS_PER_MS;
+    return run;
+}
+
+/* A stop that is under way may be made more urgent, by a new order. */
+static void stopping(struct control *control, struct partition *partition)
+{
+    partition->ordered &= ~(UINT32_C(1) << ORDER_STOP);
+    drive_partition(control, partition);
+    control_arm(control);
+}
+
+int partition_stop(struct control *control, const struct control_partition_stop *request,
+                   char text[PARCLOSE_REASON_MAX])
+{
+    int error;
+    struct partition *partition = named(control, request->name, text, &error);
+
+    if (!partition)
+        return error;
+    if (request->force > 1 || request->timeout_ms > STOP_TIMEOUT_MS_MAX)
+        return refuse(text, -EINVAL, "the time-out is at most %d ms", STOP_TIMEOUT_MS_MAX);
+    if (!partition_started(partition))
+        return refuse(text, -ESRCH, "partition %s is not started", request->name);
+    struct partition_run run =
+        run_stopping(control, partition, request->force, request->timeout_ms);
+    transaction_begin(control, AUDIT_STOP, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_COMMAND, &request->requester);
+    transaction_request(control, &request->header);
+    transaction_text(control, "partition %s%s", request->name, request->force ? ", forced" : "");
+    transaction_run(control, partition, &run);
+    error = commit_or_say(control, text);
+    if (!error)
+        stopping(control, partition);
+    return error;
+}
+
+void partition_fail(struct control *control, struct partition *partition, const char *reason)
+{
+    struct partition_run run = run_stopping(control, partition, true, 0);
+
+    run.exit = EXIT_MONITOR_ERROR;
+    snprintf(run.reason, sizeof(run.reason), "%s", reason);
+    transaction_begin(control, AUDIT_STOP, AUDIT_BEGUN, 0);
+    transaction_text(control, "partition %s: %.100s", partition->config.name, reason);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, true))
+        return;
+    log_error("partition %s failed: %s", partition->config.name, reason);
+    stopping(control, partition);
+}
+
+/* How it ended: on order, by itself in good order, or in failure. */
+static struct partition_run run_ended(const struct partition *partition, enum exit_reason exit,
+                                      const char *reason)
+{
+    const struct partition_run *old = &partition->run;
+    struct partition_run run = {.phase = PHASE_DEFINED,
+                                .exit = exit,
+                                .descriptor_generation = old->descriptor_generation,
+                                .enabled = old->enabled};
+
+    if (old->phase == PHASE_STOPPING && old->exit == EXIT_MONITOR_ERROR) {
+        run.exit = old->exit;
+        reason = old->reason;
+    } else if (old->phase == PHASE_STOPPING && exit != EXIT_POWER_OFF) {
+        run.exit = EXIT_STOPPED;
+        reason = "";
+    }
+    if (run.exit == EXIT_PANIC || run.exit == EXIT_MONITOR_ERROR || run.exit == EXIT_MONITOR_DIED)
+        run.phase = PHASE_FAILED;
+    snprintf(run.reason, sizeof(run.reason), "%s", reason);
+    return run;
+}
+
+static void give_back(struct control *control, const struct partition *partition)
+{
+    const struct owner guest = owner_guest(partition->id);
+    const struct owner idle = owner_of_kind(OWNER_IDLE);
+    struct db *db = control->db;
+
+    for (uint32_t i = 0; i < db->pcpus_count; i++)
+        if (owner_equal(db->pcpus[i].owner, guest))
+            transaction_change(control, RESOURCE_PCPU, db->pcpus[i].pcpu, 0, &idle);
+    for (uint32_t i = 0; i < db->extents_count; i++)
+        if (owner_equal(db->extents[i].owner, guest))
+            transaction_memory(control, db->extents[i].node, db->extents[i].offset,
+                               db->extents[i].bytes, owner_of_kind(OWNER_AVAILABLE));
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
+        for (uint32_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            if (owner_equal(db->pfs[i]->vfs[v].owner, guest))
+                transaction_vf(control, db->pfs[i], v, owner_of_kind(OWNER_INTERCONNECT));
+}
+
+void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,
+                    const char *reason)
+{
+    struct partition_run run = run_ended(partition, exit, reason);
+
+    transaction_begin(control, AUDIT_RELEASE, AUDIT_BEGUN, 0);
+    transaction_text(control, "partition %s: %.100s", partition->config.name,
+                     run.reason[0] ? run.reason : "ended");
+    give_back(control, partition);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, true))
+        return;
+    log_notice("partition %s ended%s%s", partition->config.name, run.reason[0] ? ": " : "",
+               run.reason);
+    partition->monitor = (struct lead_monitor){0};
+    partition->ordered = 0;
+    tell_assigns(control, partition);
+    tell_wants(control, partition);
+    shutdown_finish(control);
+    control_arm(control);
+}
+
+/* ---- shutdown */
+
+static bool anything_started(const struct db *db)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        if (partition_started(&db->partitions[i]))
+            return true;
+    return false;
+}
+
+void shutdown_finish(struct control *control)
+{
+    const struct control_image *image = &control->db->control;
+    const struct boot_empty message = {.header = frame_header(BOOT_SHUTDOWN, sizeof(message), 0)};
+
+    if (!image->shutting_down ||
+        (anything_started(control->db) && control_boottime(control) < image->shutdown_boottime_ns))
+        return;
+    log_notice("shutdown: %s", anything_started(control->db) ? "out of patience" : "all stopped");
+    control->effects->send_boot(control->effects_context, &message);
+}
+
+int control_shutdown(struct control *control, const struct control_plain *request,
+                     char text[PARCLOSE_REASON_MAX])
+{
+    const struct control_image image = {.shutting_down = 1,
+                                        .shutdown_boottime_ns = control_boottime(control) +
+                                                                SHUTDOWN_WINDOW_MS * NS_PER_MS};
+    struct db *db = control->db;
+
+    if (db->control.shutting_down)
+        return 0;
+    transaction_begin(control, AUDIT_SHUTDOWN, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_COMMAND, &request->requester);
+    transaction_request(control, &request->header);
+    transaction_change(control, RESOURCE_CONTROL, 0, 0, &image);
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        const struct partition *partition = &db->partitions[i];
+        struct partition_run run = run_stopping(control, partition, false, SHUTDOWN_TIMEOUT_MS);
+        if (partition_started(partition) && partition->run.phase != PHASE_STOPPING)
+            transaction_run(control, partition, &run);
+    }
+    int error = commit_or_say(control, text);
+    if (error)
+        return error;
+    drive_all(control);
+    control_arm(control);
+    shutdown_finish(control);
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A partition's life in transactions: defined, started with all its resources or none, stopped, and
+ * released when its monitor is gone. Each refuses with a negative errno and, in `text`, what is
+ * wrong and what to do; nothing is changed then.
+ *
+ *   undefined ─define→ DEFINED ─start→ STARTING [→ WAITING] → RUNNING ─stop→ STOPPING ─gone→
+ * DEFINED ▲                                      └────────gone──────────────→ FAILED
+ */
+#pragma once
+
+#include "control.h"
+
+#define STOP_TIMEOUT_MS_MAX 600000
+
+int partition_define(struct control *control, const struct control_partition_define *request,
+                     char text[PARCLOSE_REASON_MAX]);
+int partition_undefine(struct control *control, const struct control_partition_name *request,
+                       char text[PARCLOSE_REASON_MAX]);
+int partition_start(struct control *control, const struct control_partition_start *request,
+                    char text[PARCLOSE_REASON_MAX]);
+int partition_stop(struct control *control, const struct control_partition_stop *request,
+                   char text[PARCLOSE_REASON_MAX]);
+
+/* Stops all and then the host's infrastructure. */
+int control_shutdown(struct control *control, const struct control_plain *request,
+                     char text[PARCLOSE_REASON_MAX]);
+
+/* Orders the infrastructure's end once a shutdown has nothing left to wait for. */
+void shutdown_finish(struct control *control);
+
+/* Ends a started partition on control's own account; it will be FAILED for `reason`. */
+void partition_fail(struct control *control, struct partition *partition, const char *reason);
+
+/* Its monitor is gone: everything it had goes back. */
+void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,
+                    const char *reason);

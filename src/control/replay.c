@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replay.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host.h"
+#include "log/log.h"
+#include "transaction.h"
+
+static bool outlives_boot(const struct audit_change *change)
+{
+    return change->kind == RESOURCE_HOST || change->kind == RESOURCE_PARTITION ||
+           change->kind == RESOURCE_RUN || change->kind == RESOURCE_CONTROL;
+}
+
+static void replay_old(struct control *control, const struct audit_entry *entry)
+{
+    const struct audit_change *change = NULL;
+
+    control->old_boot = true;
+    while ((change = audit_entry_next(entry, change)))
+        if (outlives_boot(change))
+            db_apply(control->db, change, false);
+}
+
+static int replay_now(struct control *control, const struct audit_entry *entry)
+{
+    const struct audit_change *change = NULL;
+
+    while ((change = audit_entry_next(entry, change)))
+        if (!db_matches(control->db, change))
+            return -ESTALE;
+    return db_apply_entry(control->db, entry);
+}
+
+int replay_entry(void *context, const struct audit_entry *entry)
+{
+    struct control *control = context;
+    int error = 0;
+
+    if (memcmp(entry->boot_id, control->db->boot_id, sizeof(entry->boot_id)) != 0)
+        replay_old(control, entry);
+    else
+        error = replay_now(control, entry);
+    if (error) /* it had no effect when it was made either; an UNDONE entry follows */
+        log_warning("entry %llu of the audit log has no effect: %s",
+                    (unsigned long long)entry->sequence, strerror(-error));
+    else
+        request_remember(control, entry);
+    return 0;
+}
+
+static struct partition_run run_reset(const struct partition *partition)
+{
+    struct partition_run run = {.phase = PHASE_DEFINED,
+                                .descriptor_generation = partition->run.descriptor_generation,
+                                .enabled = partition->run.enabled};
+    return run;
+}
+
+int reset_after_boot(struct control *control, char text[PARCLOSE_REASON_MAX])
+{
+    const struct control_image serving = {0};
+    int error = 0;
+
+    if (!control->old_boot)
+        return 0;
+    control->old_boot = false;
+    transaction_begin(control, AUDIT_RESET, AUDIT_BEGUN, 0);
+    transaction_text(control, "the host was booted anew");
+    transaction_change(control, RESOURCE_CONTROL, 0, 0, &serving);
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        const struct partition *partition = &control->db->partitions[i];
+        struct partition_run run = run_reset(partition);
+        if (partition_started(partition))
+            transaction_run(control, partition, &run);
+    }
+    if (control->db->host_set)
+        error = host_reserve(control, &control->db->host, text);
+    if (error) /* a smaller host than the configured one: it starts, and starts no partition */
+        log_error("the host's reservation cannot be made: %s", text);
+    return transaction_commit(control, true);
+}
