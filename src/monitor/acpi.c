@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acpi.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "aml.h"
+#include "layout.h"
+
+#define HEADER_SIZE 36
+#define RSDP_SIZE   36
+
+/* Offsets in the FADT (ACPI 6.5, table 5.9). */
+#define FADT_SIZE          276
+#define FADT_DSDT          40
+#define FADT_BOOT_ARCH     109
+#define FADT_FLAGS         112
+#define FADT_RESET_REG     116
+#define FADT_RESET_VALUE   128
+#define FADT_MINOR         131
+#define FADT_X_DSDT        140
+#define FADT_SLEEP_CONTROL 244
+#define FADT_SLEEP_STATUS  256
+#define FADT_HYPERVISOR    268
+
+#define BOOT_ARCH_NO_VGA 0x04
+#define BOOT_ARCH_NO_RTC 0x20
+#define FLAG_WBINVD      (1u << 0)
+#define FLAG_PWR_BUTTON  (1u << 4) /* a control method, not a fixed register */
+#define FLAG_SLP_BUTTON  (1u << 5)
+#define FLAG_RESET_REG   (1u << 10)
+#define FLAG_HW_REDUCED  (1u << 20)
+
+struct table {
+    struct aml *out;
+    size_t start;
+};
+
+static void checksum(uint8_t *bytes, size_t length, size_t at)
+{
+    uint8_t sum = 0;
+
+    bytes[at] = 0;
+    for (size_t i = 0; i < length; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    bytes[at] = (uint8_t)-sum;
+}
+
+/* The header that all tables but the RSDP share (ACPI 6.5, table 5.4). */
+static struct table table_open(struct aml *out, const char signature[4], unsigned revision)
+{
+    struct table table;
+
+    while (out->length % 16 && !out->full)
+        aml_byte(out, 0);
+    table = (struct table){out, out->length};
+    aml_bytes(out, signature, 4);
+    aml_number(out, 0, 4); /* length: at close */
+    aml_byte(out, revision);
+    aml_byte(out, 0); /* checksum: at close */
+    aml_bytes(out, "PCLOSE", 6);
+    aml_bytes(out, "PARCLOSE", 8);
+    aml_number(out, 1, 4);
+    aml_bytes(out, "PCLS", 4);
+    aml_number(out, 1, 4);
+    return table;
+}
+
+/* Returns the table's guest address offset. */
+static uint32_t table_close(struct table table)
+{
+    uint8_t *bytes = table.out->bytes + table.start;
+    uint32_t length = (uint32_t)(table.out->length - table.start);
+
+    if (table.out->full)
+        return 0;
+    memcpy(bytes + 4, &length, 4);
+    checksum(bytes, length, 9);
+    return (uint32_t)table.start;
+}
+
+static void dsdt_pci(struct aml *aml, const struct acpi_config *config)
+{
+    size_t device = aml_device_open(aml, "PCI0");
+    struct aml_resources crs;
+
+    aml_name_eisa(aml, "_HID", "PNP0A08");
+    aml_name_eisa(aml, "_CID", "PNP0A03");
+    aml_name_integer(aml, "_UID", 0);
+    aml_name_integer(aml, "_SEG", 0);
+    aml_name_integer(aml, "_BBN", 0);
+    crs = aml_resources_open(aml);
+    aml_window_bus(aml, 0, 0);
+    aml_io(aml, 0xcf8, 8);
+    aml_window_io(aml, 0x1000, 0xffff);
+    aml_window_memory(aml, LAYOUT_PCI_WINDOW, LAYOUT_PCI_SIZE);
+    aml_window_memory(aml, config->pci64, LAYOUT_PCI64_SIZE);
+    aml_resources_close(aml, crs);
+    aml_close(aml, device);
+}
+
+/* Linux uses ECAM only where ACPI reserves it. */
+static void dsdt_board(struct aml *aml)
+{
+    size_t device = aml_device_open(aml, "MBRD");
+    struct aml_resources crs;
+
+    aml_name_eisa(aml, "_HID", "PNP0C02");
+    crs = aml_resources_open(aml);
+    aml_memory32(aml, (uint32_t)LAYOUT_ECAM, (uint32_t)LAYOUT_ECAM_SIZE);
+    aml_resources_close(aml, crs);
+    aml_close(aml, device);
+}
+
+static void dsdt_uart(struct aml *aml)
+{
+    size_t device = aml_device_open(aml, "COM1");
+    struct aml_resources crs;
+
+    aml_name_eisa(aml, "_HID", "PNP0501");
+    aml_name_integer(aml, "_UID", 0);
+    crs = aml_resources_open(aml);
+    aml_io(aml, LAYOUT_UART, 8);
+    aml_irq(aml, LAYOUT_GSI_UART);
+    aml_resources_close(aml, crs);
+    aml_close(aml, device);
+}
+
+/* The power button, and the event device whose interrupt presses it (ACPI 6.5, 5.6.9). */
+static void dsdt_button(struct aml *aml)
+{
+    size_t device = aml_device_open(aml, "PWRB");
+    struct aml_resources crs;
+    size_t method;
+
+    aml_name_eisa(aml, "_HID", "PNP0C0C");
+    aml_name_integer(aml, "_UID", 0);
+    aml_close(aml, device);
+
+    device = aml_device_open(aml, "GEDV");
+    aml_name_string(aml, "_HID", "ACPI0013");
+    aml_name_integer(aml, "_UID", 0);
+    crs = aml_resources_open(aml);
+    aml_interrupt(aml, LAYOUT_GSI_EVENT);
+    aml_resources_close(aml, crs);
+    method = aml_method_open(aml, "_EVT", 1);
+    aml_byte(aml, 0x86); /* NotifyOp */
+    aml_name(aml, "PWRB");
+    aml_number(aml, 0x800a, 2); /* BytePrefix, 0x80: pressed */
+    aml_close(aml, method);
+    aml_close(aml, device);
+}
+
+/* The port by which a guest tells that it panicked (Linux driver pvpanic-mmio). */
+static void dsdt_panic(struct aml *aml)
+{
+    size_t device = aml_device_open(aml, "PEVT");
+    struct aml_resources crs;
+
+    aml_name_string(aml, "_HID", "QEMU0001");
+    crs = aml_resources_open(aml);
+    aml_io(aml, LAYOUT_PANIC, 1);
+    aml_resources_close(aml, crs);
+    aml_close(aml, device);
+}
+
+static uint32_t write_dsdt(struct aml *aml, const struct acpi_config *config)
+{
+    struct table table = table_open(aml, "DSDT", 2);
+    size_t scope = aml_scope_open(aml, "\\_SB_");
+    size_t package;
+
+    dsdt_pci(aml, config);
+    dsdt_board(aml);
+    dsdt_uart(aml);
+    dsdt_button(aml);
+    dsdt_panic(aml);
+    aml_close(aml, scope);
+    package = aml_package_open(aml, "\\_S5_", 4);
+    aml_number(aml, 0x0a | LAYOUT_SLEEP_TYPE_5 << 8, 2);
+    for (int i = 1; i < 4; i++)
+        aml_byte(aml, 0x00); /* ZeroOp */
+    aml_close(aml, package);
+    return table_close(table);
+}
+
+/* Generic address structure: one byte-wide I/O port (ACPI 6.5, 5.2.3.2). */
+static void put_port(uint8_t *at, uint16_t port)
+{
+    const uint8_t gas[12] = {1, 8, 0, 1, (uint8_t)port, (uint8_t)(port >> 8)};
+
+    memcpy(at, gas, sizeof(gas));
+}
+
+static uint32_t write_fadt(struct aml *aml, uint64_t dsdt)
+{
+    static const uint32_t flags =
+        FLAG_WBINVD | FLAG_PWR_BUTTON | FLAG_SLP_BUTTON | FLAG_RESET_REG | FLAG_HW_REDUCED;
+    static const uint8_t zero[FADT_SIZE - HEADER_SIZE];
+    struct table table = table_open(aml, "FACP", 6);
+    uint8_t *bytes = aml->bytes + table.start;
+
+    aml_bytes(aml, zero, sizeof(zero));
+    if (aml->full)
+        return 0;
+    memcpy(bytes + FADT_DSDT, &dsdt, 4);
+    memcpy(bytes + FADT_X_DSDT, &dsdt, 8);
+    memcpy(bytes + FADT_FLAGS, &flags, 4);
+    bytes[FADT_BOOT_ARCH] = BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_RTC;
+    bytes[FADT_RESET_VALUE] = LAYOUT_RESET_VALUE;
+    bytes[FADT_MINOR] = 5;
+    put_port(bytes + FADT_SLEEP_CONTROL, LAYOUT_SLEEP);
+    put_port(bytes + FADT_SLEEP_STATUS, LAYOUT_SLEEP + 1);
+    put_port(bytes + FADT_RESET_REG, LAYOUT_SLEEP + 2);
+    memcpy(bytes + FADT_HYPERVISOR, "PARCLOSE", 8);
+    return table_close(table);
+}
+
+static uint32_t write_madt(struct aml *aml, uint32_t vcpus)
+{
+    struct table table = table_open(aml, "APIC", 5);
+
+    aml_number(aml, LAYOUT_LAPIC, 4);
+    aml_number(aml, 0, 4); /* no 8259s */
+    for (uint32_t i = 0; i < vcpus; i++) {
+        aml_number(aml, 0x0800, 2); /* local APIC */
+        aml_byte(aml, i);
+        aml_byte(aml, i);
+        aml_number(aml, 1, 4); /* enabled */
+    }
+    aml_number(aml, 0x0c01, 2); /* I/O APIC, id 0 */
+    aml_number(aml, 0, 2);
+    aml_number(aml, LAYOUT_IOAPIC, 4);
+    aml_number(aml, 0, 4);
+    aml_number(aml, 0x0604, 2); /* LINT1 of all processors is NMI */
+    aml_byte(aml, 0xff);
+    aml_number(aml, 0, 2);
+    aml_byte(aml, 1);
+    return table_close(table);
+}
+
+static uint32_t write_mcfg(struct aml *aml)
+{
+    struct table table = table_open(aml, "MCFG", 1);
+
+    aml_number(aml, 0, 8);
+    aml_number(aml, LAYOUT_ECAM, 8);
+    aml_number(aml, 0, 8); /* segment 0, buses 0..0, reserved */
+    return table_close(table);
+}
+
+static uint32_t write_xsdt(struct aml *aml, const uint32_t *tables, unsigned count, struct gpa gpa)
+{
+    struct table table = table_open(aml, "XSDT", 1);
+
+    for (unsigned i = 0; i < count; i++)
+        aml_number(aml, gpa.value + tables[i], 8);
+    return table_close(table);
+}
+
+static void write_rsdp(uint8_t *bytes, uint64_t xsdt)
+{
+    memset(bytes, 0, RSDP_SIZE);
+    memcpy(bytes, "RSD PTR ", 8);
+    memcpy(bytes + 9, "PCLOSE", 6);
+    bytes[15] = 2;
+    bytes[20] = RSDP_SIZE;
+    memcpy(bytes + 24, &xsdt, 8);
+    checksum(bytes, 20, 8);
+    checksum(bytes, RSDP_SIZE, 32);
+}
+
+int acpi_write(const struct acpi_config *config, uint8_t *bytes, uint32_t size, struct gpa gpa)
+{
+    struct aml aml = {.bytes = bytes, .size = size, .length = RSDP_SIZE, .full = size < RSDP_SIZE};
+    uint32_t tables[3];
+    uint32_t xsdt;
+
+    tables[0] = write_fadt(&aml, gpa.value + write_dsdt(&aml, config));
+    tables[1] = write_madt(&aml, config->vcpus);
+    tables[2] = write_mcfg(&aml);
+    xsdt = write_xsdt(&aml, tables, 3, gpa);
+    if (aml.full)
+        return -ENOSPC;
+    write_rsdp(bytes, gpa.value + xsdt);
+    return (int)aml.length;
+}

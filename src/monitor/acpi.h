@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's ACPI tables (ACPI 6.5, hardware-reduced): RSDP, XSDT, FADT, MADT, MCFG, DSDT.
+ *
+ * They say what the partition always has: processors, I/O APIC, PCI host bridge with its windows,
+ * serial port, power button, panic port, sleep and reset registers. VFs are found by scanning the
+ * bus, so the tables do not depend on them.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "parclose/ids.h"
+
+struct acpi_config {
+    uint32_t vcpus;
+    uint64_t pci64; /* first address of the 64-bit PCI window */
+};
+
+/*
+ * Writes all tables into bytes[0, size), which the guest sees at gpa; the RSDP is first.
+ * Returns the length used or -ENOSPC.
+ */
+int acpi_write(const struct acpi_config *config, uint8_t *bytes, uint32_t size, struct gpa gpa);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "create.h"
+
+#include <errno.h>
+
+#include "boot.h"
+#include "console.h"
+#include "descriptor.h"
+#include "monitor.h"
+#include "sandbox.h"
+#include "sys.h"
+#include "vfio.h"
+
+static int *file_place(struct monitor *m, uint32_t kind, uint32_t index)
+{
+    if (kind >= MONITOR_FILE_KINDS)
+        return NULL;
+    if (kind == FILE_VCPU_CGROUP)
+        return index < PARCLOSE_MAX_VCPUS ? &m->files.cgroups[index] : NULL;
+    return index == 0 ? &m->files.single[kind] : NULL;
+}
+
+int create_file(struct monitor *m, struct inbox *inbox)
+{
+    const struct monitor_file *message = (const struct monitor_file *)inbox->bytes;
+    int *place = file_place(m, message->kind, message->index);
+
+    if (!place)
+        return -EINVAL;
+    if (*place >= 0)
+        return -EEXIST;
+    *place = inbox_take(inbox, 0);
+    return 0;
+}
+
+/* ---- steps of CREATE; each returns a negative errno ---- */
+
+static int step_files(struct monitor *m)
+{
+    for (int kind = 0; kind < FILE_VCPU_CGROUP; kind++)
+        if (m->files.single[kind] < 0 && kind != FILE_INITRD)
+            return -ENOENT;
+    return descriptor_read(m->files.single[FILE_DESCRIPTOR], &m->descriptor);
+}
+
+/* Without its frozen cgroup a vCPU would run at once: there is no way around it. */
+static int step_cgroups(struct monitor *m)
+{
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VCPUS; i++)
+        if ((m->files.cgroups[i] >= 0) != (i < m->descriptor.vcpus_count))
+            return -ENOENT;
+    state_enter(&m->states, STATE_CHANNELS_ASSIGNED);
+    state_enter(&m->states, STATE_PROCESSOR_ASSIGNED);
+    return 0;
+}
+
+static int step_memory(struct monitor *m)
+{
+    int rc = memory_make(&m->memory, m->descriptor.memory_bytes, m->descriptor.memory_node);
+
+    if (rc == 0)
+        state_enter(&m->states, STATE_MEMORY_ASSIGNED);
+    return rc;
+}
+
+static int step_vm(struct monitor *m)
+{
+    m->vm.kvm = m->files.single[FILE_KVM];
+    m->vm.vcpus_count = m->descriptor.vcpus_count;
+    return spawner_order(&m->desk, ORDER_CREATE_VM);
+}
+
+static int step_slots(struct monitor *m)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct memory_extent extent = memory_extent(&m->memory, i);
+        struct kvm_userspace_memory_region region = {
+            .slot = i,
+            .guest_phys_addr = extent.gpa.value,
+            .memory_size = extent.size,
+            .userspace_addr = (uint64_t)m->memory.base + extent.offset,
+        };
+        long rc = extent.size ? sys_ioctl_ptr(m->vm.fd, KVM_SET_USER_MEMORY_REGION, &region) : 0;
+
+        if (rc < 0)
+            return (int)rc;
+    }
+    return 0;
+}
+
+static int step_devices(struct monitor *m)
+{
+    int rc = irq_begin(&m->router, m->vm.fd);
+
+    if (rc >= 0)
+        pci_begin(&m->pci, &m->router, &m->memory, m->vm.fd);
+    return rc;
+}
+
+static int step_processors(struct monitor *m, const struct boot_entry *entry)
+{
+    int rc = boot_processors(&m->vm, entry);
+
+    if (rc >= 0)
+        rc = spawner_order(&m->desk, ORDER_VCPUS);
+    if (rc >= 0)
+        state_enter(&m->states, STATE_PROCESSOR_IMAGE);
+    return rc;
+}
+
+static int step_image(struct monitor *m, struct boot_entry *entry, const char **what)
+{
+    struct boot_config config = {
+        .kernel = m->files.single[FILE_KERNEL],
+        .initrd = m->files.single[FILE_INITRD],
+        .cmdline = m->descriptor.cmdline,
+        .vcpus = m->descriptor.vcpus_count,
+    };
+    int rc = boot_load(&config, &m->memory, entry, what);
+
+    if (rc >= 0)
+        state_enter(&m->states, STATE_MEMORY_IMAGE);
+    return rc;
+}
+
+static int build(struct monitor *m, const char **what)
+{
+    static const struct {
+        const char *what;
+        int (*step)(struct monitor *);
+    } steps[] = {
+        {"descriptor and files", step_files}, {"vCPU cgroups", step_cgroups},
+        {"guest memory", step_memory},        {"console ring", console_begin},
+        {"virtual machine", step_vm},         {"memory slots", step_slots},
+        {"interrupts", step_devices},
+    };
+    struct boot_entry entry;
+    int rc;
+
+    for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        *what = steps[i].what;
+        rc = steps[i].step(m);
+        if (rc < 0)
+            return rc;
+    }
+    rc = step_image(m, &entry, what);
+    if (rc < 0)
+        return rc;
+    *what = "processors";
+    return step_processors(m, &entry);
+}
+
+void create_seal(struct monitor *m)
+{
+    static const struct sandbox_list *const lists[] = {&sandbox_main_sealed};
+    int rc = spawner_order(&m->desk, ORDER_SEAL);
+
+    if (rc == 0)
+        rc = sandbox_enter(lists, 1);
+    if (rc < 0)
+        monitor_end(m, EXIT_MONITOR_ERROR, "sandbox", rc);
+}
+
+/* Everything is in place; what remains is the thaw, which is lead's. */
+static void complete(struct monitor *m)
+{
+    m->phase = PHASE_COMPLETE;
+    create_seal(m);
+    state_enter(&m->states, STATE_CHANNEL_IMAGE);
+}
+
+int create_partition(struct monitor *m, struct inbox *inbox)
+{
+    const char *what;
+    int rc;
+
+    (void)inbox;
+    m->phase = PHASE_BUILD;
+    rc = build(m, &what);
+    if (rc < 0) {
+        monitor_end(m, EXIT_MONITOR_ERROR, what, rc);
+        return 0;
+    }
+    m->phase = PHASE_BUILT;
+    if (m->descriptor.vfs_count == 0)
+        complete(m);
+    return 0;
+}
+
+/* KVM learns of the groups: it then honours what devices without cache snooping need. */
+static int tell_kvm(const struct monitor *m, const int *groups, uint32_t count)
+{
+    struct kvm_create_device device = {.type = KVM_DEV_TYPE_VFIO};
+    long rc = sys_ioctl_ptr(m->vm.fd, KVM_CREATE_DEVICE, &device);
+
+    for (uint32_t i = 0; i < count && rc >= 0; i++) {
+        struct kvm_device_attr attr = {.group = KVM_DEV_VFIO_GROUP,
+                                       .attr = KVM_DEV_VFIO_GROUP_ADD,
+                                       .addr = (uint64_t)&groups[i]};
+
+        rc = sys_ioctl_ptr((int)device.fd, KVM_SET_DEVICE_ATTR, &attr);
+        if (rc == -EEXIST)
+            rc = 0; /* two VFs of one group */
+    }
+    return (int)rc;
+}
+
+static int attach_vfs(struct monitor *m, const struct monitor_channels *message, int container,
+                      const int *groups, const char **what)
+{
+    int rc = 0;
+
+    *what = "VFIO group";
+    for (uint32_t i = 0; i < message->vfs_count && rc >= 0; i++)
+        rc = vfio_join(container, groups[i], i == 0);
+    if (rc >= 0)
+        rc = tell_kvm(m, groups, message->vfs_count);
+    if (rc < 0)
+        return rc;
+    *what = "VFIO memory map (RLIMIT_MEMLOCK)";
+    rc = vfio_map_memory(container, &m->memory);
+    if (rc < 0)
+        return rc;
+    *what = "VF";
+    for (uint32_t i = 0; i < message->vfs_count && rc >= 0; i++)
+        rc = pci_add(&m->pci, groups[i], message->vfs[i]);
+    return rc;
+}
+
+int create_channels(struct monitor *m, struct inbox *inbox)
+{
+    const struct monitor_channels *message = (const struct monitor_channels *)inbox->bytes;
+    int groups[PARCLOSE_MAX_PARTITION_VFS], container, rc;
+    const char *what;
+
+    if (message->vfs_count != m->descriptor.vfs_count ||
+        inbox->files_count != 1 + message->vfs_count)
+        return -EINVAL;
+    m->phase = PHASE_BUILD;
+    container = inbox_take(inbox, 0);
+    for (uint32_t i = 0; i < message->vfs_count; i++)
+        groups[i] = inbox_take(inbox, 1 + i);
+    rc = attach_vfs(m, message, container, groups, &what);
+    if (rc < 0)
+        monitor_end(m, EXIT_MONITOR_ERROR, what, rc);
+    else
+        complete(m);
+    return 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "memory.h"
+#include "sys.h"
+
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static bool string_ok(const char *string, size_t size)
+{
+    return memchr(string, 0, size) != NULL;
+}
+
+int descriptor_check(const struct partition_descriptor *d)
+{
+    if (d->magic != DESCRIPTOR_MAGIC || d->version != DESCRIPTOR_VERSION || d->size != sizeof(*d))
+        return -EINVAL;
+    if (d->vcpus_count == 0 || d->vcpus_count > PARCLOSE_MAX_VCPUS ||
+        d->vfs_count > PARCLOSE_MAX_PARTITION_VFS)
+        return -EINVAL;
+    if (d->memory_bytes < MEMORY_MIN || d->memory_bytes > MEMORY_MAX)
+        return -EINVAL;
+    if (d->memory_node != UINT32_MAX && d->memory_node >= PARCLOSE_MAX_NODES)
+        return -EINVAL;
+    if (!string_ok(d->name, sizeof(d->name)) || !string_ok(d->monitor, sizeof(d->monitor)) ||
+        !string_ok(d->kernel, sizeof(d->kernel)) || !string_ok(d->initrd, sizeof(d->initrd)) ||
+        !string_ok(d->cmdline, sizeof(d->cmdline)))
+        return -EINVAL;
+    return 0;
+}
+
+int descriptor_read(int fd, struct partition_descriptor *out)
+{
+    struct stat st;
+    long seals = sys_fcntl(fd, F_GET_SEALS, 0);
+    long rc = sys_fstat(fd, &st);
+
+    if (seals < 0 || (seals & SEALS) != SEALS)
+        return -EPERM;
+    if (rc < 0)
+        return (int)rc;
+    if (st.st_size != sizeof(*out))
+        return -EINVAL;
+    rc = sys_pread(fd, out, sizeof(*out), 0);
+    if (rc != sizeof(*out))
+        return rc < 0 ? (int)rc : -EIO;
+    return descriptor_check(out);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interrupts into the guest: one eventfd a line, tied to a GSI by KVM_IRQFD; what a GSI means (a
+ * pin of the I/O APIC, or an MSI message) is in the kernel's routing table.
+ *
+ * A VF's vector is tied while the guest can take it, and untied while it is masked: meanwhile the
+ * device's signals stay counted in the eventfd, which is thus the vector's pending bit; KVM injects
+ * at once what it finds there when the vector is tied again. The device itself is set up once, with
+ * all its vectors, when the VF is attached: nothing the guest does can lose one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "msix.h"
+#include "parclose/ids.h"
+
+#define IRQ_VECTORS (PARCLOSE_MAX_PARTITION_VFS * MSIX_VECTORS)
+
+struct irq_message {
+    uint64_t address;
+    uint32_t data;
+    bool tied;
+};
+
+struct irq_router {
+    int vm;
+    int uart;                                 /* eventfds of the lines */
+    int event;                                /* of the generic event device */
+    int vectors[IRQ_VECTORS];                 /* eventfds; only those of attached VFs */
+    struct irq_message messages[IRQ_VECTORS]; /* as the kernel knows them */
+};
+
+/* The lines: eventfds made and tied. Negative errno. */
+int irq_begin(struct irq_router *router, int vm);
+
+/* Makes the eventfds of a VF's vectors. */
+int irq_attach(struct irq_router *router, unsigned vf, const struct msix *msix);
+
+/* Brings routes and ties of one VF in line with its MSI-X table. */
+int irq_follow(struct irq_router *router, unsigned vf, const struct msix *msix);
+
+/* Bit n: vector first + n has a signal that was not delivered (for the pending bit array). */
+uint64_t irq_pending(const struct irq_router *router, unsigned vf, const struct msix *msix);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "create.h"
+#include "power.h"
+#include "sys.h"
+#include "text.h"
+
+#define IN(phase)   (1u << (phase))
+#define ANY_PHASE   0xff
+#define REPLAY_MOST 2
+
+/* ---- handlers of a few lines; those that build the partition are in create.c ---- */
+
+static int on_attached(struct monitor *m, struct inbox *inbox)
+{
+    (void)inbox;
+    m->phase = PHASE_ATTACHED;
+    if (m->attaches++) {
+        for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
+            atomic_store(&m->slots[i].resumed, 1);
+    }
+    state_enter(&m->states, STATE_CHANNELS_ATTACHED);
+    state_enter(&m->states, STATE_CHANNELS_SCHEDULED);
+    return 0;
+}
+
+static int on_power_button(struct monitor *m, struct inbox *inbox)
+{
+    (void)inbox;
+    power_button(m);
+    return 0;
+}
+
+static int on_stop(struct monitor *m, struct inbox *inbox)
+{
+    (void)inbox;
+    monitor_end(m, EXIT_STOPPED, "stopped on order", 0);
+    return 0;
+}
+
+static int on_query(struct monitor *m, struct inbox *inbox)
+{
+    m->answer_id = inbox->header.id;
+    m->states.dirty = true;
+    return 0;
+}
+
+static const struct link_row rows[] = {
+    {MONITOR_FILE, sizeof(struct monitor_file), 1, 1, IN(PHASE_COLLECT), create_file},
+    {MONITOR_CREATE, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COLLECT), create_partition},
+    {MONITOR_CHANNELS, sizeof(struct monitor_channels), 2, 1 + PARCLOSE_MAX_PARTITION_VFS,
+     IN(PHASE_BUILT), create_channels},
+    {MONITOR_ATTACHED, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
+     on_attached},
+    {MONITOR_POWER_BUTTON, sizeof(struct monitor_plain), 0, 0, IN(PHASE_ATTACHED), on_power_button},
+    {MONITOR_STOP, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_stop},
+    {MONITOR_QUERY, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_query},
+};
+
+int link_check(const struct inbox *inbox, enum monitor_phase phase, const struct link_row **row)
+{
+    const struct wire_header *h = &inbox->header;
+
+    if (inbox->cut || inbox->size < sizeof(*h) || h->size != inbox->size ||
+        h->version != WIRE_VERSION)
+        return -EPROTO;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct link_row *r = &rows[i];
+
+        if (r->type != h->type)
+            continue;
+        if (r->size != h->size || inbox->files_count < r->files_least ||
+            inbox->files_count > r->files_most)
+            return -EPROTO;
+        *row = r;
+        return r->phases & IN(phase) ? 0 : -EBUSY;
+    }
+    return -EPROTO;
+}
+
+static void serve_one(struct monitor *m)
+{
+    const struct link_row *row;
+    int rc = link_check(&m->inbox, m->phase, &row);
+
+    if (rc == 0)
+        rc = row->handle(m, &m->inbox);
+    if (rc < 0 && m->phase < PHASE_COMPLETE)
+        monitor_end(m, EXIT_MONITOR_ERROR, "message refused", rc);
+    else if (rc < 0)
+        text_log("message refused", rc);
+    inbox_close(&m->inbox);
+    m->inbox_attempts = 0;
+}
+
+void link_serve(struct monitor *m)
+{
+    int rc = 0;
+
+    if (m->inbox.pending) { /* a dead main's: once more, then no more */
+        if (++m->inbox_attempts < REPLAY_MOST)
+            serve_one(m);
+        else
+            inbox_close(&m->inbox);
+    }
+    while (!m->end.reason && (rc = inbox_receive(&m->inbox, MONITOR_FD)) > 0)
+        serve_one(m);
+    if (rc == 0 || (rc != -EAGAIN && rc != -EINTR))
+        m->link_closed = m->end.reason == EXIT_NONE; /* nobody is there: the guest goes on */
+}
+
+static long send_message(const void *message, size_t size)
+{
+    struct iovec iov = {(void *)(uintptr_t)message, size};
+    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    return sys_sendmsg(MONITOR_FD, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void fill_state(const struct monitor *m, struct monitor_state *s)
+{
+    *s = (struct monitor_state){
+        .header = {.version = WIRE_VERSION,
+                   .type = MONITOR_STATE,
+                   .size = sizeof(*s),
+                   .id = m->answer_id},
+        .states = m->states.entered,
+        .vcpus_count = m->vm.vcpus_count,
+        .vcpu_restarts = atomic_load(&m->vcpu_restarts),
+        .main_restarts = atomic_load(&m->main_restarts),
+        .event_ns = m->states.event_ns,
+    };
+    memcpy(s->times, m->states.times, sizeof(s->times));
+    for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
+        s->vcpu_pids[i] = atomic_load(&m->vcpu_pids[i]);
+}
+
+void link_tell(struct monitor *m)
+{
+    struct monitor_state state;
+    long rc;
+
+    if (!m->states.dirty || m->link_closed)
+        return;
+    fill_state(m, &state);
+    rc = send_message(&state, sizeof(state));
+    if (rc == -EAGAIN)
+        return; /* main's loop waits for room */
+    m->states.dirty = false;
+    m->answer_id = 0;
+}
+
+void link_say_exit(struct monitor *m)
+{
+    struct monitor_exit message = {
+        .header = {.version = WIRE_VERSION, .type = MONITOR_EXIT, .size = sizeof(message)},
+        .reason = m->end.reason,
+    };
+
+    memcpy(message.text, m->end.text, sizeof(message.text));
+    if (!m->end.said && !m->link_closed && send_message(&message, sizeof(message)) < 0)
+        text_log("lead was not told the end", 0);
+    m->end.said = true;
+}

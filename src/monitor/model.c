@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model.h"
+
+#include <poll.h>
+
+#include "bus.h"
+#include "console.h"
+#include "create.h"
+#include "link.h"
+#include "monitor.h"
+#include "sys.h"
+
+/* A vCPU operates once it has left the guest, for us or within the kernel: it was in it then. */
+static bool all_operate(const struct monitor *m)
+{
+    for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
+        if (atomic_load(&m->slots[i].exits) == 0 && vm_exits(&m->vm, i) <= 0)
+            return false;
+    return true;
+}
+
+static void observe(struct monitor *m, uint32_t *deaths_seen)
+{
+    uint32_t deaths = atomic_load(&m->deaths);
+
+    if (deaths != *deaths_seen)
+        m->states.dirty = true;
+    *deaths_seen = deaths;
+    if (m->phase != PHASE_ATTACHED)
+        return;
+    if (!state_is(&m->states, STATE_PROCESSORS_OPERATING) && all_operate(m))
+        state_enter(&m->states, STATE_PROCESSORS_OPERATING);
+    if (!state_is(&m->states, STATE_CHANNELS_OPERATING) && pci_operating(&m->pci))
+        state_enter(&m->states, STATE_CHANNELS_OPERATING);
+}
+
+static void wait_events(const struct monitor *m, struct pollfd fds[3])
+{
+    short send = m->states.dirty ? POLLOUT : 0;
+
+    fds[0] = (struct pollfd){.fd = m->link_closed ? -1 : MONITOR_FD, .events = POLLIN | send};
+    fds[1] = (struct pollfd){.fd = m->work, .events = POLLIN};
+    fds[2] =
+        (struct pollfd){.fd = m->ring ? m->files.single[FILE_CONSOLE_IN] : -1, .events = POLLIN};
+    if (sys_poll(fds, 3, 0) < 0)
+        fds[0].revents = fds[1].revents = fds[2].revents = 0;
+}
+
+static void serve_events(struct monitor *m, const struct pollfd fds[3])
+{
+    if (fds[1].revents)
+        sys_event_clear(m->work); /* before the slots are looked at: none is missed */
+    if (fds[2].revents) {
+        sys_event_clear(fds[2].fd);
+        console_pump(m);
+    }
+    if (fds[0].revents)
+        link_serve(m);
+}
+
+_Noreturn void model_run(struct monitor *m)
+{
+    struct pollfd fds[3];
+    uint32_t deaths_seen = 0;
+
+    if (m->phase >= PHASE_COMPLETE)
+        create_seal(m);
+    state_enter(&m->states, STATE_ALIVE);
+    if (m->inbox.pending)
+        link_serve(m);
+    while (!m->end.reason) {
+        bus_serve(m);
+        observe(m, &deaths_seen);
+        console_flush(m);
+        link_tell(m);
+        if (m->end.reason)
+            break;
+        wait_events(m, fds);
+        serve_events(m, fds);
+    }
+    console_flush(m);
+    link_tell(m);
+    link_say_exit(m);
+    sys_exit(0);
+}

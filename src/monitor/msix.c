@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "msix.h"
+
+#include <string.h>
+
+void msix_begin(struct msix *msix, uint32_t count)
+{
+    *msix = (struct msix){.count = count < MSIX_VECTORS ? count : MSIX_VECTORS};
+    for (uint32_t i = 0; i < msix->count; i++)
+        msix->entries[i].words[3] = 1;
+}
+
+static bool access_ok(const struct msix *msix, uint64_t offset, unsigned size)
+{
+    return (size == 4 || size == 8) && offset % size == 0 &&
+           offset < (uint64_t)msix->count * MSIX_ENTRY;
+}
+
+uint64_t msix_read(const struct msix *msix, uint64_t offset, unsigned size)
+{
+    uint64_t value = 0;
+
+    if (!access_ok(msix, offset, size))
+        return UINT64_MAX;
+    memcpy(&value, &msix->entries[offset / MSIX_ENTRY].words[offset % MSIX_ENTRY / 4], size);
+    return value;
+}
+
+bool msix_write(struct msix *msix, uint64_t offset, unsigned size, uint64_t value)
+{
+    struct msix_entry *entry;
+    bool was_live, is_live;
+
+    if (!access_ok(msix, offset, size))
+        return false;
+    entry = &msix->entries[offset / MSIX_ENTRY];
+    was_live = msix_live(msix, (uint32_t)(offset / MSIX_ENTRY));
+    memcpy(&entry->words[offset % MSIX_ENTRY / 4], &value, size);
+    entry->words[0] &= ~UINT32_C(3);
+    entry->words[3] &= 1;
+    is_live = msix_live(msix, (uint32_t)(offset / MSIX_ENTRY));
+    return was_live || is_live;
+}
+
+bool msix_live(const struct msix *msix, uint32_t vector)
+{
+    if (vector >= msix->count || (msix->control & MSIX_CTRL_MASK_ALL))
+        return false;
+    return (msix->control & MSIX_CTRL_ENABLE) && !(msix->entries[vector].words[3] & 1);
+}

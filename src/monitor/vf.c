@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vf.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <linux/pci_regs.h>
+#include <string.h>
+
+#include "layout.h"
+#include "sys.h"
+#include "text.h"
+
+#define PAGE          UINT64_C(4096)
+#define BAR_32_MOST   (UINT64_C(64) << 20) /* larger 64-bit BARs go above 4 GiB */
+#define SLOT_FIRST    8                    /* memory slots before it are RAM's */
+#define COMMAND_BYTES 2
+
+/* ---- BARs ---- */
+
+static bool in_window(uint64_t address, uint64_t size, uint64_t start, uint64_t length)
+{
+    return address >= start && size <= length && address - start <= length - size;
+}
+
+static bool address_ok(const struct vf_context *context, uint64_t address, uint64_t size)
+{
+    return in_window(address, size, LAYOUT_PCI_WINDOW, LAYOUT_PCI_SIZE) ||
+           in_window(address, size, context->pci64, LAYOUT_PCI64_SIZE);
+}
+
+static void set_slot(struct vf *vf, const struct vf_context *context, unsigned bar, unsigned piece,
+                     uint64_t address)
+{
+    struct vf_bar *b = &vf->bars[bar];
+    struct vf_area area = b->pieces[piece];
+    struct kvm_userspace_memory_region region = {
+        .slot = SLOT_FIRST + (vf->index * PCI_BARS + bar) * VF_PIECES + piece,
+        .guest_phys_addr = address ? address + area.start : 0,
+        .memory_size = address ? area.end - area.start : 0,
+        .userspace_addr = (uint64_t)vf->device.bars[bar].map + area.start,
+    };
+    long rc;
+
+    if (b->mapped[piece] == address)
+        return;
+    rc = sys_ioctl_ptr(context->vm, KVM_SET_USER_MEMORY_REGION, &region);
+    if (rc < 0)
+        text_log("BAR not mapped", rc); /* the guest laid it over another: trapped accesses serve */
+    b->mapped[piece] = rc < 0 ? 0 : address;
+}
+
+static void move_bar(struct vf *vf, const struct vf_context *context, unsigned bar, bool decoding)
+{
+    struct vf_bar *b = &vf->bars[bar];
+    uint64_t address = decoding ? pci_config_bar(&vf->config, bar) : 0;
+
+    if (!address_ok(context, address, vf->config.bars[bar].size))
+        address = 0;
+    b->address = address;
+    for (unsigned i = 0; i < VF_PIECES; i++) {
+        if (b->pieces[i].start == b->pieces[i].end || b->mapped[i] == address)
+            continue;
+        if (b->mapped[i])
+            set_slot(vf, context, bar, i, 0);
+        set_slot(vf, context, bar, i, address);
+    }
+}
+
+static void follow_bars(struct vf *vf, const struct vf_context *context)
+{
+    uint32_t command = vf_config_read(vf, PCI_COMMAND, COMMAND_BYTES);
+
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        if (vf->config.bars[i].size)
+            move_bar(vf, context, i, command & PCI_COMMAND_MEMORY);
+    if (command & PCI_COMMAND_MASTER)
+        vf->mastered = true;
+}
+
+/* ---- making it ---- */
+
+/* Pages that hold the table or the pending bits, if they are in this BAR. */
+static struct vf_area trapped_area(uint32_t bar, uint32_t in_bar, uint64_t offset, uint64_t size)
+{
+    if (bar != in_bar || size == 0)
+        return (struct vf_area){0, 0};
+    return (struct vf_area){offset & ~(PAGE - 1), (offset + size + PAGE - 1) & ~(PAGE - 1)};
+}
+
+static void cut_pieces(struct vf *vf, unsigned bar)
+{
+    const struct vfio_region *region = &vf->device.bars[bar];
+    uint32_t device_vectors = vf->device.msix_vectors;
+    struct vf_area first =
+        trapped_area(bar, vf->table_bar, vf->table_offset, device_vectors * UINT64_C(16));
+    struct vf_area second =
+        trapped_area(bar, vf->pba_bar, vf->pba_offset, (device_vectors + 63) / 64 * UINT64_C(8));
+    struct vf_area swap = first;
+    uint64_t end = region->size & ~(PAGE - 1);
+
+    if (!region->map)
+        return;
+    if (second.end && second.start < first.start) {
+        first = second;
+        second = swap;
+    }
+    if (second.end == 0)
+        second = first;
+    vf->bars[bar].pieces[0] = (struct vf_area){0, first.end ? first.start : end};
+    if (!first.end)
+        return;
+    if (second.start > first.end)
+        vf->bars[bar].pieces[1] = (struct vf_area){first.end, second.start};
+    if (second.end < first.end)
+        second.end = first.end;
+    if (end > second.end)
+        vf->bars[bar].pieces[2] = (struct vf_area){second.end, end};
+}
+
+static int place_bar(struct vf *vf, unsigned bar, struct vf_windows *windows, uint64_t pci64)
+{
+    uint64_t size = vf->config.bars[bar].size;
+    uint64_t align = size < PAGE ? PAGE : size;
+    bool high = (vf->config.bars[bar].flags & PCI_BASE_ADDRESS_MEM_TYPE_64) && size > BAR_32_MOST;
+    uint64_t *next = high ? &windows->next64 : &windows->next32;
+    uint64_t address = (*next + align - 1) & ~(align - 1);
+
+    if (!in_window(address, size, high ? pci64 : LAYOUT_PCI_WINDOW,
+                   high ? LAYOUT_PCI64_SIZE : LAYOUT_PCI_SIZE))
+        return -ENOSPC;
+    *next = address + align;
+    pci_config_set_bar(&vf->config, bar, address);
+    return 0;
+}
+
+static void read_msix_place(struct vf *vf, const uint8_t *raw)
+{
+    uint32_t table, pba;
+
+    vf->table_bar = vf->pba_bar = PCI_BARS;
+    if (!vf->config.msix)
+        return;
+    memcpy(&table, raw + vf->config.msix + PCI_MSIX_TABLE, 4);
+    memcpy(&pba, raw + vf->config.msix + PCI_MSIX_PBA, 4);
+    vf->table_bar = table & PCI_MSIX_TABLE_BIR;
+    vf->table_offset = table & PCI_MSIX_TABLE_OFFSET;
+    vf->pba_bar = pba & PCI_MSIX_PBA_BIR;
+    vf->pba_offset = pba & PCI_MSIX_PBA_OFFSET;
+}
+
+static int read_config(struct vf *vf)
+{
+    static uint8_t raw[PCI_CONFIG_SIZE]; /* main only */
+    struct pci_bar bars[PCI_BARS];
+    long got;
+
+    memset(raw, 0, sizeof(raw));
+    got = sys_pread(vf->device.fd, raw, sizeof(raw), vf->device.config.offset);
+    if (got < PCI_CFG_SPACE_SIZE)
+        return got < 0 ? (int)got : -EIO;
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        uint32_t flags = raw[PCI_BASE_ADDRESS_0 + 4 * i] & 15;
+
+        bars[i] = (struct pci_bar){vf->device.bars[i].size, flags};
+    }
+    msix_begin(&vf->msix, vf->device.msix_vectors);
+    pci_config_begin(&vf->config, raw, bars, vf->msix.count);
+    if (!vf->config.msix)
+        vf->msix.count = 0;
+    read_msix_place(vf, raw);
+    return 0;
+}
+
+int vf_attach(struct vf *vf, const struct vf_context *context, struct vf_windows *windows)
+{
+    int rc = read_config(vf);
+
+    for (unsigned i = 0; i < PCI_BARS && rc == 0; i++) {
+        if (!vf->config.bars[i].size)
+            continue;
+        cut_pieces(vf, i);
+        rc = place_bar(vf, i, windows, context->pci64);
+    }
+    if (rc == 0)
+        rc = irq_attach(context->router, vf->index, &vf->msix);
+    if (rc == 0)
+        rc = vfio_set_vectors(&vf->device, context->router->vectors + vf->index * MSIX_VECTORS,
+                              vf->msix.count);
+    if (rc == 0)
+        follow_bars(vf, context);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- configuration space ---- */
+
+uint32_t vf_config_read(const struct vf *vf, uint32_t offset, unsigned size)
+{
+    uint32_t device = 0;
+
+    if (pci_config_passes(&vf->config, offset, size))
+        device = (uint32_t)vfio_read(&vf->device, &vf->device.config, offset, size);
+    return pci_config_read(&vf->config, offset, size, device);
+}
+
+static void pass_bytes(struct vf *vf, uint32_t offset, unsigned size, uint32_t value,
+                       unsigned which)
+{
+    if (which == (1u << size) - 1) {
+        vfio_write(&vf->device, &vf->device.config, offset, size, value);
+        return;
+    }
+    for (unsigned i = 0; i < size; i++)
+        if (which & 1u << i)
+            vfio_write(&vf->device, &vf->device.config, offset + i, 1, value >> 8 * i);
+}
+
+static bool touches(uint32_t offset, unsigned size, uint32_t start, uint32_t end)
+{
+    return offset < end && offset + size > start;
+}
+
+static void follow_msix(struct vf *vf, const struct vf_context *context)
+{
+    int rc;
+
+    vf->msix.control = pci_config_msix_control(&vf->config);
+    rc = irq_follow(context->router, vf->index, &vf->msix);
+    if (rc < 0)
+        text_log("MSI-X routing", rc);
+}
+
+void vf_config_write(struct vf *vf, const struct vf_context *context, uint32_t offset,
+                     unsigned size, uint32_t value)
+{
+    unsigned rest = pci_config_write(&vf->config, offset, size, value);
+
+    if (rest)
+        pass_bytes(vf, offset, size, value, rest);
+    if (touches(offset, size, PCI_COMMAND, PCI_COMMAND + COMMAND_BYTES) ||
+        touches(offset, size, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_0 + 4 * PCI_BARS))
+        follow_bars(vf, context);
+    if (vf->config.msix &&
+        touches(offset, size, vf->config.msix + PCI_MSIX_FLAGS, vf->config.msix + PCI_MSIX_TABLE))
+        follow_msix(vf, context);
+}
+
+/* ---- trapped BAR accesses ---- */
+
+int vf_find_bar(const struct vf *vf, uint64_t address)
+{
+    for (int i = 0; i < PCI_BARS; i++)
+        if (vf->bars[i].address && address - vf->bars[i].address < vf->config.bars[i].size)
+            return i;
+    return -1;
+}
+
+/* The part of a BAR that is the table (as long as the device's own), or the pending bits. */
+static bool in_table(const struct vf *vf, unsigned bar, uint64_t offset)
+{
+    return bar == vf->table_bar && offset >= vf->table_offset &&
+           offset - vf->table_offset < vf->device.msix_vectors * UINT64_C(16);
+}
+
+static bool in_pending(const struct vf *vf, unsigned bar, uint64_t offset)
+{
+    return bar == vf->pba_bar && offset >= vf->pba_offset &&
+           offset - vf->pba_offset < (vf->device.msix_vectors + 63) / 64 * UINT64_C(8);
+}
+
+static uint64_t read_pending(const struct vf *vf, const struct vf_context *context, uint64_t offset)
+{
+    if (offset >= 8)
+        return 0;
+    return irq_pending(context->router, vf->index, &vf->msix) >> (8 * offset);
+}
+
+uint64_t vf_bar_read(const struct vf *vf, const struct vf_context *context, unsigned bar,
+                     uint64_t offset, unsigned size)
+{
+    if (in_table(vf, bar, offset))
+        return msix_read(&vf->msix, offset - vf->table_offset, size);
+    if (in_pending(vf, bar, offset))
+        return read_pending(vf, context, offset - vf->pba_offset);
+    return vfio_read(&vf->device, &vf->device.bars[bar], offset, size);
+}
+
+void vf_bar_write(struct vf *vf, const struct vf_context *context, unsigned bar, uint64_t offset,
+                  unsigned size, uint64_t value)
+{
+    if (in_table(vf, bar, offset)) {
+        if (msix_write(&vf->msix, offset - vf->table_offset, size, value))
+            follow_msix(vf, context);
+    } else if (!in_pending(vf, bar, offset)) {
+        vfio_write(&vf->device, &vf->device.bars[bar], offset, size, value);
+    }
+}

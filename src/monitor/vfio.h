@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * VFIO as the monitor uses it: container and groups come as files; one device file a VF is taken
+ * from its group. Linux Documentation/driver-api/vfio.rst, <linux/vfio.h>.
+ */
+#pragma once
+
+#include "memory.h"
+#include "msix.h"
+#include "parclose/ids.h"
+#include "pci_config.h"
+
+struct vfio_region {
+    uint64_t size;   /* 0: none */
+    uint64_t offset; /* in the device file */
+    uint8_t *map;    /* NULL: only by read and write */
+};
+
+struct vfio_device {
+    int fd;
+    struct vfio_region bars[PCI_BARS];
+    struct vfio_region config;
+    uint32_t msix_vectors;
+};
+
+/* Puts a group into the container; the first one also chooses the IOMMU type. */
+int vfio_join(int container, int group, bool first);
+
+/* All of the guest's RAM becomes reachable for the container's devices, at its own addresses. */
+int vfio_map_memory(int container, const struct guest_memory *memory);
+
+/* Opens and reads the device: regions mapped, number of vectors. */
+int vfio_open(struct vfio_device *device, int group, struct bdf bdf);
+
+/* Switches MSI-X on with one eventfd a vector, all at once and for good. */
+int vfio_set_vectors(const struct vfio_device *device, const int *eventfds, uint32_t count);
+
+/* Region access of 1, 2, 4 or 8 bytes; reads of what is not there give all ones. */
+uint64_t vfio_read(const struct vfio_device *device, const struct vfio_region *region,
+                   uint64_t offset, unsigned size);
+void vfio_write(const struct vfio_device *device, const struct vfio_region *region, uint64_t offset,
+                unsigned size, uint64_t value);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "layout.h"
+#include "sys.h"
+
+#define STATS_DESCRIPTORS 128 /* looked through for "exits" */
+
+static int create_irqchip(struct vm *vm)
+{
+    uint64_t identity = LAYOUT_IDENTITY_MAP;
+    long rc = sys_ioctl(vm->fd, KVM_SET_TSS_ADDR, LAYOUT_TSS);
+
+    if (rc >= 0)
+        rc = sys_ioctl_ptr(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+    if (rc >= 0)
+        rc = sys_ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0);
+    return rc < 0 ? (int)rc : 0;
+}
+
+static int create_vcpu(struct vm *vm, uint32_t index, size_t run_size)
+{
+    long fd = sys_ioctl(vm->fd, KVM_CREATE_VCPU, index);
+    long run;
+
+    if (fd < 0)
+        return (int)fd;
+    vm->vcpus[index] = (int)fd;
+    run = sys_mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
+    if (sys_is_error(run))
+        return (int)run;
+    vm->runs[index] = (struct kvm_run *)run;
+    vm->stats[index] = (int)sys_ioctl(vm->vcpus[index], KVM_GET_STATS_FD, 0);
+    return 0;
+}
+
+int vm_create(struct vm *vm, bool irqchip)
+{
+    long size = sys_ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+    long fd = sys_ioctl(vm->kvm, KVM_CREATE_VM, 0);
+    int rc = 0;
+
+    if (fd < 0 || size < (long)sizeof(struct kvm_run))
+        return fd < 0 ? (int)fd : -ENODEV;
+    vm->fd = (int)fd;
+    if (irqchip)
+        rc = create_irqchip(vm);
+    for (uint32_t i = 0; i < vm->vcpus_count && rc == 0; i++)
+        rc = create_vcpu(vm, i, (size_t)size);
+    return rc;
+}
+
+int vm_touch(struct vm *vm)
+{
+    for (uint32_t i = 0; i < vm->vcpus_count; i++) {
+        long rc;
+
+        vm->runs[i]->immediate_exit = 1;
+        rc = sys_ioctl(vm->vcpus[i], KVM_RUN, 0);
+        vm->runs[i]->immediate_exit = 0;
+        if (rc != -EINTR && rc != -EAGAIN)
+            return rc < 0 ? (int)rc : -EPROTO; /* it must not have entered the guest */
+    }
+    return 0;
+}
+
+/* Where the value "exits" lies in the statistics file (KVM API, 4.133); 0: not there. */
+static uint64_t find_exits(int fd)
+{
+    struct kvm_stats_header header;
+    union {
+        struct kvm_stats_desc desc;
+        char bytes[sizeof(struct kvm_stats_desc) + 64];
+    } entry;
+    size_t step;
+
+    if (sys_pread(fd, &header, sizeof(header), 0) != sizeof(header) || header.name_size > 64)
+        return 0;
+    step = sizeof(struct kvm_stats_desc) + header.name_size;
+    for (uint32_t i = 0; i < header.num_desc && i < STATS_DESCRIPTORS; i++) {
+        if (sys_pread(fd, &entry, step, header.desc_offset + i * step) != (long)step)
+            return 0;
+        if (memcmp(entry.bytes + sizeof(struct kvm_stats_desc), "exits", 6) == 0)
+            return header.data_offset + entry.desc.offset;
+    }
+    return 0;
+}
+
+int64_t vm_exits(const struct vm *vm, uint32_t vcpu)
+{
+    static uint64_t offset; /* the same for all vCPUs */
+    int64_t value;
+
+    if (vm->stats[vcpu] < 0)
+        return -1;
+    if (offset == 0)
+        offset = find_exits(vm->stats[vcpu]);
+    if (offset == 0 || sys_pread(vm->stats[vcpu], &value, sizeof(value), offset) != sizeof(value))
+        return -1;
+    return value;
+}
