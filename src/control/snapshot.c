@@ -10,6 +10,7 @@
 #include "gate.h"
 #include "ladder.h"
 #include "log/log.h"
+#include "names/names.h"
 #include "snapshot.h"
 #include "states.h"
 
@@ -19,24 +20,17 @@ static bool waits(const struct partition *partition)
            partition->run.attach != ATTACH_DONE;
 }
 
-/* "…; restart of the PF in 12 s" */
+/* "…; restart the PF in 12 s" */
 static void append_deadline(const struct control *control, const struct partition_run *run,
                             char text[PARCLOSE_REASON_MAX])
 {
-    static const char *const steps[] = {
-        [RUNG_WAIT] = "",
-        [RUNG_RESTART_PF] = "restart of the PF",
-        [RUNG_RESTART_SR_PCIM] = "restart of SR-PCIM",
-        [RUNG_RESTART_ISP] = "restart of the interconnect partition",
-        [RUNG_ERROR] = "given up and marked in error",
-    };
     uint64_t now = control_boottime(control);
     uint64_t left = run->deadline_boottime_ns > now ? run->deadline_boottime_ns - now : 0;
     size_t used = strlen(text);
 
     if (run->deadline_boottime_ns)
         snprintf(text + used, PARCLOSE_REASON_MAX - used, "; %s in %llu s",
-                 steps[ladder_next(&control->db->host.gate, run)],
+                 name_of_rung(ladder_next(&control->db->host.gate, run)),
                  (unsigned long long)(left + 999999999) / 1000000000);
 }
 

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate: every PF must be ready, none may be overlooked, and what is lost in time is undone. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gate.h"
+#include "states.h"
+#include "world.h"
+
+static void define_and_start(struct world *world, const char *name)
+{
+    struct partition_config config =
+        world_partition(name, 2, "net0", 0, "net1", 3, "disk0", 1, NULL);
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, name), 0);
+}
+
+static const struct lead_order *taken(struct world *world, uint16_t type)
+{
+    return world_take(world, PROCESS_LEAD, type);
+}
+
+static void waits_for_each_pf(void **state)
+{
+    static const struct bdf pfs[] = {NET0, NET1, DISK0};
+    struct world *world = *state;
+
+    for (size_t missing = 0; missing < 3; missing++) {
+        define_and_start(world, "web");
+        world_to_gate(world, "web");
+        for (size_t i = 0; i < 3; i++)
+            if (i != missing)
+                world_readiness(world, pfs[i], PF_READY);
+        assert_null(taken(world, LEAD_ATTACH));
+        world_readiness(world, pfs[missing], PF_READY);
+        assert_non_null(taken(world, LEAD_ATTACH));
+        assert_int_equal(world_stop(world, "web", true, 0), 0);
+        world_monitor_gone(world, "web", EXIT_STOPPED);
+        for (size_t i = 0; i < 3; i++)
+            world_readiness(world, pfs[i], PF_UNKNOWN);
+        assert_int_equal(world_undefine(world, "web"), 0);
+    }
+}
+
+static void no_readiness_but_ready_opens(void **state)
+{
+    struct world *world = *state;
+
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    world_readiness(world, NET1, PF_READY);
+    world_readiness(world, DISK0, PF_READY);
+    for (uint32_t readiness = 0; readiness < PF_READINESS_KINDS; readiness++)
+        if (readiness != PF_READY)
+            world_readiness(world, NET0, (enum pf_readiness)readiness);
+    assert_null(taken(world, LEAD_ATTACH));
+    world_readiness(world, NET0, PF_READY);
+    assert_non_null(taken(world, LEAD_ATTACH));
+}
+
+static void waits_for_each_state(void **state)
+{
+    struct world *world = *state;
+
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    for (unsigned bit = STATE_ALIVE; bit <= STATE_CHANNEL_IMAGE; bit++) {
+        world_monitor(world, "web", STATES_BEFORE_GATE & ~STATE_BIT(bit), true);
+        world_readiness(world, NET0, PF_READY);
+        world_readiness(world, NET1, PF_READY);
+        world_readiness(world, DISK0, PF_READY);
+        assert_null(taken(world, LEAD_ATTACH));
+    }
+    world_monitor(world, "web", STATES_BEFORE_GATE, true);
+    assert_non_null(taken(world, LEAD_ATTACH));
+}
+
+static void monitor_cannot_claim_what_is_behind_the_gate(void **state)
+{
+    struct world *world = *state;
+
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    world_monitor(world, "web", STATE_BIT(PARTITION_STATES) - 1, true);
+    assert_int_equal(partition_states(world_named(world, "web")), STATES_BEFORE_GATE);
+    assert_int_not_equal(world_named(world, "web")->run.phase, PHASE_RUNNING);
+}
+
+static void loss_before_the_attach_shuts(void **state)
+{
+    struct world *world = *state;
+
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    world_readiness(world, DISK0, PF_READY);
+    assert_null(taken(world, LEAD_ATTACH));
+    world_readiness(world, NET0, PF_READY);
+    assert_non_null(taken(world, LEAD_ATTACH));
+}
+
+static const struct lead_order *at_the_commit(struct world *world)
+{
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    world_readiness(world, DISK0, PF_READY);
+    return taken(world, LEAD_ATTACH);
+}
+
+static void loss_between_commit_and_acknowledgement_freezes(void **state)
+{
+    static const struct bdf pfs[] = {NET0, NET1, DISK0};
+    struct world *world = *state;
+    uint64_t attach = at_the_commit(world)->header.id;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct partition *partition = world_named(world, "web");
+        world_readiness(world, pfs[i], PF_DRIVER_UNBOUND);
+        const struct lead_order *detach = taken(world, LEAD_DETACH);
+        assert_non_null(detach);
+        assert_int_equal(partition->run.phase, PHASE_FROZEN);
+        world_lead_result(world, "web", attach, 0); /* of the attach: too late */
+        assert_int_equal(partition->run.phase, PHASE_FROZEN);
+        assert_int_equal(partition->run.attach, ATTACH_UNDOING);
+        world_readiness(world, pfs[i], PF_READY); /* not before the freeze is acknowledged */
+        assert_null(taken(world, LEAD_ATTACH));
+        world_lead_result(world, "web", detach->header.id, 0);
+        const struct lead_order *again = taken(world, LEAD_ATTACH);
+        assert_non_null(again);
+        assert_int_not_equal(again->header.id, attach);
+        attach = again->header.id;
+    }
+    world_lead_result(world, "web", attach, 0);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RUNNING);
+}
+
+static void loss_while_running_touches_nothing(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+
+    world_define(world, &config);
+    world_start(world, "web");
+    world_run(world, "web");
+    world_forget_sent(world);
+    world_readiness(world, NET0, PF_DRIVER_UNBOUND);
+    pcim_down(world->control);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RUNNING);
+    for (size_t i = 0; i < world->sent_count; i++)
+        assert_int_not_equal(world->sent[i].peer, PROCESS_LEAD);
+    assert_int_equal(db_pf(world->control->db, NET0)->readiness, PF_UNKNOWN);
+}
+
+static void death_of_sr_pcim_shuts_until_judged_anew(void **state)
+{
+    struct world *world = *state;
+
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    pcim_down(world->control);
+    world_readiness(world, DISK0, PF_READY);
+    assert_null(taken(world, LEAD_ATTACH));
+    world_forget_sent(world);
+    pcim_up(world->control);
+    assert_non_null(world_take(world, PROCESS_SR_PCIM, PCIM_CARD));
+    const struct pcim_want *want = world_take(world, PROCESS_SR_PCIM, PCIM_WANT);
+    assert_int_equal(want->wanted, 1);
+    assert_int_equal(want->in_use, 1);
+    assert_non_null(world_take(world, PROCESS_SR_PCIM, PCIM_SYNC));
+    world_readiness(world, NET1, PF_READY);
+    assert_null(taken(world, LEAD_ATTACH));
+    world_readiness(world, NET0, PF_READY);
+    assert_non_null(taken(world, LEAD_ATTACH));
+}
+
+static void death_of_sr_pcim_after_the_commit_changes_nothing(void **state)
+{
+    struct world *world = *state;
+    uint64_t attach = at_the_commit(world)->header.id;
+
+    pcim_down(world->control);
+    assert_null(taken(world, LEAD_DETACH));
+    world_lead_result(world, "web", attach, 0);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RUNNING);
+}
+
+static void failed_attach_is_undone_and_tried_again(void **state)
+{
+    struct world *world = *state;
+    uint64_t attach = at_the_commit(world)->header.id;
+
+    world_lead_result(world, "web", attach, -EIO);
+    const struct lead_order *detach = taken(world, LEAD_DETACH);
+    if (!detach) {
+        world_wait(world, SECOND);
+        detach = taken(world, LEAD_DETACH);
+    }
+    assert_non_null(detach);
+    world_lead_result(world, "web", detach->header.id, 0);
+    world_wait(world, 2 * SECOND);
+    assert_non_null(taken(world, LEAD_ATTACH));
+}
+
+static void says_which_pf_and_how_long(void **state)
+{
+    struct world *world = *state;
+    struct pcim_readiness message = {.header = frame_header(PCIM_READINESS, sizeof(message), 0),
+                                     .pf = NET0,
+                                     .readiness = PF_DRIVER_UNBOUND,
+                                     .reason = "driver igb is not bound"};
+
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    world_say(world, PROCESS_SR_PCIM, &message);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_WAITING);
+    world_forget_sent(world);
+    control_idle(world->control);
+    struct frame *frame = world_take_frame(world, PROCESS_COMMAND, CONTROL_SNAPSHOT);
+    assert_non_null(frame);
+    const struct control_snapshot *snapshot = (const void *)frame->bytes;
+    static _Alignas(8) uint8_t bytes[1 << 20];
+    assert_int_equal(pread(frame->files[0], bytes, sizeof(bytes), 0), snapshot->size);
+    const struct snapshot_partition *first = (const void *)(bytes + sizeof(struct snapshot));
+    assert_string_equal(
+        first->waiting_for,
+        "PF 0000:01:00.0 (card net0): driver igb is not bound; restart the PF in 1 s");
+    assert_int_equal(first->next_rung, RUNG_RESTART_PF);
+    frame_clear(frame);
+}
+
+static void no_vfs_no_pfs_to_wait_for(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("plain", 1, NULL);
+
+    world_define(world, &config);
+    world_start(world, "plain");
+    world_to_gate(world, "plain");
+    assert_non_null(taken(world, LEAD_ATTACH));
+}
+
+static void times_are_the_sources(void **state)
+{
+    struct world *world = *state;
+    uint64_t attach = at_the_commit(world)->header.id;
+    uint64_t ready = world->now_ns;
+
+    world->now_ns += 3000000;
+    world_lead_result(world, "web", attach, 0);
+    const struct partition_run *run = &world_named(world, "web")->run;
+    assert_int_equal(run->last_ready_ns, ready);
+    assert_int_equal(run->thawed_ns, ready + 3000000);
+    assert_int_equal(run->attached.boottime_ns, ready + 3000000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(waits_for_each_pf),
+        TEST(no_readiness_but_ready_opens),
+        TEST(waits_for_each_state),
+        TEST(monitor_cannot_claim_what_is_behind_the_gate),
+        TEST(loss_before_the_attach_shuts),
+        TEST(loss_between_commit_and_acknowledgement_freezes),
+        TEST(loss_while_running_touches_nothing),
+        TEST(death_of_sr_pcim_shuts_until_judged_anew),
+        TEST(death_of_sr_pcim_after_the_commit_changes_nothing),
+        TEST(failed_attach_is_undone_and_tried_again),
+        TEST(says_which_pf_and_how_long),
+        TEST(no_vfs_no_pfs_to_wait_for),
+        TEST(times_are_the_sources),
+    };
+    return cmocka_run_group_tests_name("control-gate", tests, NULL, NULL);
+}
