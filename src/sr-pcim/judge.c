@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readiness of a PF: a list of questions in order, the first "no" is the answer. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pcim.h"
+
+__attribute__((format(printf, 3, 4))) static bool
+no(struct judgement *judgement, enum pf_readiness readiness, const char *format, ...)
+{
+    va_list arguments;
+
+    judgement->readiness = readiness;
+    va_start(arguments, format);
+    vsnprintf(judgement->reason, sizeof(judgement->reason), format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static bool is_there(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    if (!pf->present || pf->observed.status == FUNCTION_ABSENT)
+        return no(judgement, PF_ABSENT, "there is no such device");
+    if (!pf->observed.answers)
+        return no(judgement, PF_NO_ANSWER, "its configuration space does not answer");
+    return true;
+}
+
+static bool has_driver(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    if (!pf->observed.driver[0])
+        return no(judgement, PF_DRIVER_UNBOUND, "driver %s is not bound", pf->card.driver);
+    if (strcmp(pf->observed.driver, pf->card.driver) != 0)
+        return no(judgement, PF_DRIVER_UNBOUND, "driver %s is bound to it, not %s",
+                  pf->observed.driver, pf->card.driver);
+    return true;
+}
+
+static bool has_vfs(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    const struct sriov_capability *sriov = &pf->observed.sriov;
+    const uint16_t enabled = SRIOV_CTRL_VF_ENABLE | SRIOV_CTRL_VF_MSE;
+
+    if (!sriov->offset)
+        return no(judgement, PF_VFS_MISSING, "it has no SR-IOV capability");
+    if ((sriov->control & enabled) != enabled || !sriov->num_vfs)
+        return no(judgement, PF_VFS_MISSING, "its VFs are not enabled (%u are configured)",
+                  pf->card.vfs);
+    if (sriov->num_vfs < pf->card.vfs)
+        return no(judgement, PF_VFS_MISSING, "it has %u VFs, %u are configured", sriov->num_vfs,
+                  pf->card.vfs);
+    return true;
+}
+
+static bool vfs_answer(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    for (uint32_t i = 0; i < pf->card.vfs; i++)
+        if (!pf->vfs[i].present || !pf->vfs[i].observed.answers)
+            return no(judgement, PF_VF_NO_ANSWER, "its VF %u does not answer", i);
+    return true;
+}
+
+static bool is_up(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    if (pf->observed.link_up)
+        return true;
+    return no(judgement, PF_LINK_DOWN,
+              pf->observed.class == CLASS_NVME ? "its controller is not live"
+                                               : "its interface is down");
+}
+
+void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    *judgement = (struct judgement){.readiness = PF_READY};
+    if (pf->proposal.id && pf->proposal.action == ACTION_PF_RESTART)
+        no(judgement, PF_BUSY, "it is being restarted");
+    else if (is_there(pf, judgement) && has_driver(pf, judgement) && has_vfs(pf, judgement) &&
+             vfs_answer(pf, judgement))
+        is_up(pf, judgement);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parclose-sr-pcim: may touch nothing. It runs as a user of its own without capabilities, judges
+ * what the TCB observes, and proposes to control what would make it as desired.
+ *
+ * It keeps no state of its own: all that is here is what control wants and what the TCB observes,
+ * both said anew on each new link. So its death and return change nothing, and a picture that is
+ * as desired leads to no proposal, and to no write.
+ */
+#pragma once
+
+#include "parclose/config.h"
+#include "parclose/device.h"
+
+/* A proposal that waits for its verdict, and when the next may be made. */
+struct proposal {
+    uint64_t id;         /* 0: none is under way */
+    uint32_t action;     /* enum device_action: the latest proposed */
+    uint32_t failures;   /* in a row */
+    uint64_t not_before; /* CLOCK_MONOTONIC, ns */
+};
+
+struct pcim_vf {
+    bool present; /* observed, and said since the latest link to the TCB */
+    bool said;
+    bool wanted;
+    bool in_use;
+    struct vf_observed observed;
+    struct proposal proposal;
+};
+
+struct pcim_pf {
+    struct bdf bdf;
+    bool managed; /* control named the card */
+    bool named;   /* in the round of CARD messages under way */
+    struct card_config card;
+    bool present;
+    bool said;
+    struct pf_observed observed;
+    bool recover; /* rung 1 is ordered and not yet proposed */
+    struct proposal proposal;
+    uint32_t readiness; /* as told to control last; PF_UNKNOWN: nothing told */
+    struct pcim_vf vfs[PARCLOSE_MAX_VFS_PER_PF];
+};
+
+/* What a PF's picture says. `reason`: one line, "" when ready. */
+struct judgement {
+    uint32_t readiness; /* enum pf_readiness */
+    char reason[PARCLOSE_REASON_MAX];
+};
+
+/* Judges a managed PF from its picture alone (R-GATE-5). */
+void judge_pf(const struct pcim_pf *pf, struct judgement *judgement);
+
+/* What to do next for the PF itself, resp. for its VF `index`; ACTION_NONE: nothing. */
+uint32_t next_for_pf(const struct pcim_pf *pf);
+uint32_t next_for_vf(const struct pcim_pf *pf, uint32_t index);
+
+/* Whether `action` may be proposed at `now`. */
+bool proposal_due(const struct proposal *proposal, uint32_t action, uint64_t now_ns);
+
+/* Takes the verdict: when the next try may be. */
+void proposal_done(struct proposal *proposal, int error, uint64_t now_ns);

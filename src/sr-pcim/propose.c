@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What would bring a function nearer to what is desired. Nothing when it is there. */
+#include <errno.h>
+#include <string.h>
+
+#include "pcim.h"
+
+#define SECOND_NS      UINT64_C(1000000000)
+#define BACK_OFF_MAX_S 30
+
+static bool driver_bound(const struct pcim_pf *pf)
+{
+    return pf->present && pf->observed.answers && !strcmp(pf->observed.driver, pf->card.driver);
+}
+
+static bool vfs_exist(const struct pcim_pf *pf)
+{
+    return (pf->observed.sriov.control & SRIOV_CTRL_VF_ENABLE) || pf->observed.sriov.num_vfs ||
+           pf->observed.numvfs;
+}
+
+/*
+ * An unbound PF is left alone until the ladder orders rung 1: whoever unbound it may be about to
+ * bind it. A PF with fewer VFs than configured needs 0 first, which kills the others: not ours to
+ * propose.
+ */
+uint32_t next_for_pf(const struct pcim_pf *pf)
+{
+    if (!pf->managed || !pf->present)
+        return ACTION_NONE;
+    if (pf->recover)
+        return pf->observed.driver[0] ? ACTION_PF_RESTART : ACTION_PF_BIND;
+    if (!driver_bound(pf))
+        return ACTION_NONE;
+    if (pf->observed.sriov.offset && !vfs_exist(pf) && !pf->observed.open_vfs)
+        return ACTION_PF_CREATE_VFS;
+    if (pf->observed.class == CLASS_NETWORK && pf->observed.netdev[0] && !pf->observed.link_up)
+        return ACTION_PF_LINK_UP;
+    return ACTION_NONE;
+}
+
+/* Attributes are set through the PF: its interface, or its live controller. */
+static bool pf_can_configure(const struct pcim_pf *pf)
+{
+    if (!driver_bound(pf))
+        return false;
+    if (pf->observed.class == CLASS_NVME)
+        return pf->observed.link_up;
+    return pf->observed.class != CLASS_NETWORK || pf->observed.netdev[0];
+}
+
+uint32_t next_for_vf(const struct pcim_pf *pf, uint32_t index)
+{
+    const struct pcim_vf *vf = &pf->vfs[index];
+
+    if (!pf->managed || index >= pf->card.vfs || !vf->wanted || vf->in_use || !vf->present)
+        return ACTION_NONE;
+    if (vf->observed.open || vf->observed.status == FUNCTION_ACTIVE || !pf_can_configure(pf))
+        return ACTION_NONE;
+    return ACTION_VF_ACTIVATE;
+}
+
+bool proposal_due(const struct proposal *proposal, uint32_t action, uint64_t now_ns)
+{
+    if (action == ACTION_NONE || proposal->id)
+        return false;
+    /* Another action than the last one has not been tried yet: no reason to wait. */
+    return action != proposal->action || now_ns >= proposal->not_before;
+}
+
+void proposal_done(struct proposal *proposal, int error, uint64_t now_ns)
+{
+    uint64_t wait_s = 1;
+
+    proposal->id = 0;
+    proposal->failures = error ? proposal->failures + 1 : 0;
+    for (uint32_t i = 1; i < proposal->failures && wait_s < BACK_OFF_MAX_S; i++)
+        wait_s *= 2;
+    if (wait_s > BACK_OFF_MAX_S)
+        wait_s = BACK_OFF_MAX_S;
+    proposal->not_before = now_ns + wait_s * SECOND_NS;
+}

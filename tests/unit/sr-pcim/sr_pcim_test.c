@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readiness for each kind of trouble, and what is proposed: nothing when all is as desired. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pcim.h"
+
+#define VFS 2
+
+/* An igb as it is when everything is as desired; each test spoils one thing. */
+static int setup(void **state)
+{
+    static struct pcim_pf pf;
+    pf = (struct pcim_pf){
+        .bdf = {0x100},
+        .managed = true,
+        .card = {.name = "net0", .bdf = {0x100}, .vfs = VFS, .driver = "igb"},
+        .present = true,
+        .observed = {.bdf = {0x100},
+                     .class = CLASS_NETWORK,
+                     .status = FUNCTION_ACTIVE,
+                     .answers = 1,
+                     .numvfs = VFS,
+                     .link_up = 1,
+                     .driver = "igb",
+                     .netdev = "eth0",
+                     .sriov = {.offset = 0x160,
+                               .control = SRIOV_CTRL_VF_ENABLE | SRIOV_CTRL_VF_MSE,
+                               .num_vfs = VFS}},
+    };
+    for (uint32_t i = 0; i < VFS; i++)
+        pf.vfs[i] = (struct pcim_vf){
+            .present = true,
+            .observed = {
+                .bdf = {0x180 + 2 * i}, .index = i, .answers = 1, .status = FUNCTION_INACTIVE}};
+    *state = &pf;
+    return 0;
+}
+
+static uint32_t judged(const struct pcim_pf *pf)
+{
+    struct judgement judgement;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness == PF_READY, judgement.reason[0] == 0);
+    return judgement.readiness;
+}
+
+static void as_desired_is_ready_and_proposes_nothing(void **state)
+{
+    struct pcim_pf *pf = *state;
+    assert_int_equal(judged(pf), PF_READY);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+}
+
+static void absent_card(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->present = false;
+    assert_int_equal(judged(pf), PF_ABSENT);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+static void silent_configuration_space(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->observed.answers = 0;
+    assert_int_equal(judged(pf), PF_NO_ANSWER);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+static void unbound_driver_waits_for_rung_1(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->observed.driver[0] = 0;
+    assert_int_equal(judged(pf), PF_DRIVER_UNBOUND);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->recover = true;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND);
+}
+
+static void wrong_driver(void **state)
+{
+    struct pcim_pf *pf = *state;
+    strcpy(pf->observed.driver, "pci-pf-stub");
+    assert_int_equal(judged(pf), PF_DRIVER_UNBOUND);
+    pf->recover = true;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RESTART);
+}
+
+static void rebind_that_left_no_vfs_creates_them(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->observed.sriov.control = 0;
+    pf->observed.sriov.num_vfs = 0;
+    pf->observed.numvfs = 0;
+    assert_int_equal(judged(pf), PF_VFS_MISSING);
+    assert_int_equal(next_for_pf(pf), ACTION_PF_CREATE_VFS);
+    pf->observed.open_vfs = 1;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+static void fewer_vfs_than_configured_is_not_ours_to_mend(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->observed.sriov.num_vfs = 1;
+    pf->observed.numvfs = 1;
+    assert_int_equal(judged(pf), PF_VFS_MISSING);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+/* A PF reset behind the kernel's back: sysfs still says 2, the capability says 0. */
+static void sysfs_is_not_the_truth(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->observed.sriov.num_vfs = 0;
+    pf->observed.sriov.control = 0;
+    assert_int_equal(judged(pf), PF_VFS_MISSING);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+static void any_silent_vf(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->vfs[1].observed.answers = 0;
+    assert_int_equal(judged(pf), PF_VF_NO_ANSWER);
+    pf->vfs[1].observed.answers = 1;
+    pf->vfs[0].present = false;
+    assert_int_equal(judged(pf), PF_VF_NO_ANSWER);
+}
+
+static void link_down_is_brought_up_for_network_only(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->observed.link_up = 0;
+    assert_int_equal(judged(pf), PF_LINK_DOWN);
+    assert_int_equal(next_for_pf(pf), ACTION_PF_LINK_UP);
+    pf->observed.class = CLASS_NVME;
+    assert_int_equal(judged(pf), PF_LINK_DOWN);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+static void restart_under_way_is_busy(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->proposal = (struct proposal){.id = 7, .action = ACTION_PF_RESTART};
+    assert_int_equal(judged(pf), PF_BUSY);
+}
+
+static void wanted_vf_is_activated_once(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->vfs[1].wanted = true;
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+    assert_int_equal(next_for_vf(pf, 1), ACTION_VF_ACTIVATE);
+    pf->vfs[1].observed.status = FUNCTION_ACTIVE;
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+}
+
+static void vf_in_use_or_open_is_never_touched(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->vfs[0].wanted = pf->vfs[0].in_use = true;
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+    pf->vfs[0].in_use = false;
+    pf->vfs[0].observed.open = 1;
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+}
+
+static void nothing_is_configured_through_a_pf_that_cannot(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->vfs[0].wanted = true;
+    pf->observed.driver[0] = 0;
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+    strcpy(pf->observed.driver, "igb");
+    pf->observed.netdev[0] = 0;
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+}
+
+static void failures_back_off_and_other_actions_do_not_wait(void **state)
+{
+    struct proposal proposal = {.id = 1, .action = ACTION_PF_CREATE_VFS};
+    const uint64_t second = UINT64_C(1000000000);
+    (void)state;
+
+    assert_false(proposal_due(&proposal, ACTION_PF_CREATE_VFS, 0));
+    for (int i = 0; i < 3; i++)
+        proposal_done(&proposal, -EIO, 0);
+    assert_false(proposal_due(&proposal, ACTION_PF_CREATE_VFS, 4 * second - 1));
+    assert_true(proposal_due(&proposal, ACTION_PF_CREATE_VFS, 4 * second));
+    assert_true(proposal_due(&proposal, ACTION_PF_LINK_UP, 0));
+    for (int i = 0; i < 100; i++)
+        proposal_done(&proposal, -EIO, 0);
+    assert_true(proposal_due(&proposal, ACTION_PF_CREATE_VFS, 30 * second));
+    proposal_done(&proposal, 0, 0);
+    assert_true(proposal_due(&proposal, ACTION_PF_CREATE_VFS, second));
+}
+
+#define WITH_PF(f) cmocka_unit_test_setup(f, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_PF(as_desired_is_ready_and_proposes_nothing),
+        WITH_PF(absent_card),
+        WITH_PF(silent_configuration_space),
+        WITH_PF(unbound_driver_waits_for_rung_1),
+        WITH_PF(wrong_driver),
+        WITH_PF(rebind_that_left_no_vfs_creates_them),
+        WITH_PF(fewer_vfs_than_configured_is_not_ours_to_mend),
+        WITH_PF(sysfs_is_not_the_truth),
+        WITH_PF(any_silent_vf),
+        WITH_PF(link_down_is_brought_up_for_network_only),
+        WITH_PF(restart_under_way_is_busy),
+        WITH_PF(wanted_vf_is_activated_once),
+        WITH_PF(vf_in_use_or_open_is_never_touched),
+        WITH_PF(nothing_is_configured_through_a_pf_that_cannot),
+        WITH_PF(failures_back_off_and_other_actions_do_not_wait),
+    };
+    return cmocka_run_group_tests_name("sr-pcim", tests, NULL, NULL);
+}
