@@ -72,6 +72,15 @@ static void add_file_problem(const struct command *command, const char *name, js
         json_object_set_new(report, "problem", report_text(definition->error.text));
 }
 
+/* Why its autostart failed: else nothing. */
+static void add_autostart(const struct command *command, const char *name, json_t *report)
+{
+    const struct autostart *autostart = starts_autostart(&command->starts, name);
+
+    if (autostart && autostart->text[0])
+        json_object_set_new(report, "autostart_problem", report_text(autostart->text));
+}
+
 static json_t *partition_brief(const struct command *command,
                                const struct snapshot_partition *partition)
 {
@@ -87,6 +96,7 @@ static json_t *partition_brief(const struct command *command,
         INTEGER(partition->next_rung_boottime_ns));
 
     add_file_problem(command, config->name, report);
+    add_autostart(command, config->name, report);
     return report;
 }
 

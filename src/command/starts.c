@@ -235,12 +235,22 @@ int starts_add(struct starts *starts, const char *name, const struct requester *
     return 0;
 }
 
-static bool tried(const struct starts *starts, const char *name)
+const struct autostart *starts_autostart(const struct starts *starts, const char *name)
 {
     for (size_t i = 0; i < starts->tried_count; i++)
-        if (!strcmp(starts->tried[i], name))
-            return true;
-    return false;
+        if (!strcmp(starts->tried[i].name, name))
+            return &starts->tried[i];
+    return NULL;
+}
+
+static void on_autostarted(void *context, int error, uint64_t transaction, const char *text)
+{
+    struct autostart *autostart = context;
+
+    (void)transaction;
+    autostart->ended = true;
+    if (error && error != -EALREADY)
+        snprintf(autostart->text, sizeof(autostart->text), "%s", text);
 }
 
 static bool wants_autostart(const struct starts *starts, const struct snapshot_partition *partition)
@@ -250,10 +260,11 @@ static bool wants_autostart(const struct starts *starts, const struct snapshot_p
 
     return definition && definition->good && definition->config.autostart &&
            partition->phase == PHASE_DEFINED && partition->exit == EXIT_NONE &&
-           !(partition->states & STATE_BIT(STATE_ACTIVE)) && !tried(starts, definition->name);
+           !(partition->states & STATE_BIT(STATE_ACTIVE)) &&
+           !starts_autostart(starts, definition->name);
 }
 
-static void autostart(struct starts *starts)
+static void autostart_all(struct starts *starts)
 {
     struct command *command = starts->command;
     struct requester requester = command->self;
@@ -263,8 +274,9 @@ static void autostart(struct starts *starts)
         const struct snapshot_partition *partition = &command->view.partitions[i];
         if (starts->tried_count == PARCLOSE_MAX_PARTITIONS || !wants_autostart(starts, partition))
             continue;
-        memcpy(starts->tried[starts->tried_count++], partition->config.name, PARCLOSE_NAME_MAX);
-        int error = starts_add(starts, partition->config.name, &requester, NULL, NULL);
+        struct autostart *autostart = &starts->tried[starts->tried_count++];
+        memcpy(autostart->name, partition->config.name, sizeof(autostart->name));
+        int error = starts_add(starts, autostart->name, &requester, on_autostarted, autostart);
         if (error)
             log_error("autostart of %s: %s", partition->config.name, strerror(-error));
     }
@@ -274,7 +286,7 @@ void starts_snapshot(struct starts *starts)
 {
     advance(starts);
     if (starts->command->current && starts->command->synchronized)
-        autostart(starts);
+        autostart_all(starts);
 }
 
 void starts_forget(struct starts *starts, const void *context)

@@ -26,13 +26,20 @@ struct start;
 /* error 0, -EALREADY: it is started already, or why it is not, in words in `text`. */
 typedef void start_done(void *context, int error, uint64_t transaction, const char *text);
 
+/* An autostart of this life of command. */
+struct autostart {
+    char name[PARCLOSE_NAME_MAX];
+    bool ended;
+    char text[PARCLOSE_REASON_MAX]; /* why it failed; "" */
+};
+
 struct starts {
     struct command *command;
     struct start *first; /* the one that is under way, then those that wait for it */
     bool advancing;
     sd_event_source *deadline;
     size_t tried_count;
-    char tried[PARCLOSE_MAX_PARTITIONS][PARCLOSE_NAME_MAX]; /* by autostart, in this life */
+    struct autostart tried[PARCLOSE_MAX_PARTITIONS];
 };
 
 void starts_init(struct starts *starts, struct command *command);
@@ -47,3 +54,6 @@ void starts_snapshot(struct starts *starts);
 
 /* Nobody wants to know any more; the start goes on. */
 void starts_forget(struct starts *starts, const void *context);
+
+/* What became of a partition's autostart; NULL: none was tried in this life. */
+const struct autostart *starts_autostart(const struct starts *starts, const char *name);

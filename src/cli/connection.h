@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection to command: JSON lines, as src/command/verbs.h describes them. */
+#pragma once
+
+#include "cli.h"
+
+struct connection {
+    int socket; /* -1: none */
+    int fd;     /* a file that came along with the latest line; -1: none */
+    char *in;
+    size_t used, size;
+};
+
+#define NO_DEADLINE UINT64_MAX
+
+/* -errno; nothing is printed. */
+int connection_open(struct connection *connection, const char *path);
+void connection_close(struct connection *connection);
+
+int connection_send(struct connection *connection, const json_t *request);
+
+/* A line by `deadline_ms` (cli_now_ms): 1, 0: closed, -ETIMEDOUT, -EPROTO: no JSON object. */
+int connection_receive(struct connection *connection, uint64_t deadline_ms, json_t **line);
+
+/* A new request object: verb, name (NULL: none), and --reason. */
+json_t *request_new(const struct cli *cli, const char *verb, const char *name);
+
+/*
+ * Asks once. On CLI_OK *answer is the caller's, and *fd too (NULL: no file is expected). Else the
+ * refusal has been printed (as JSON on standard output with --json). Takes `request`.
+ */
+int ask(const struct cli *cli, json_t *request, json_t **answer, int *fd);
+
+/* Prints a refusal, or that nobody could be asked; returns the exit code for it. */
+int refused(const struct cli *cli, const json_t *answer);
+int unreachable(const struct cli *cli, int error);
+
+/*
+ * Watches a partition (NULL: all), over restarts of command, until `step` returns an exit code
+ * (it returns WATCH_ON to go on). step gets NULL as long as nobody can be asked. CLI_TIMEOUT when
+ * the deadline passes, without a word.
+ */
+#define WATCH_ON -1
+typedef int watch_step(void *context, const json_t *report);
+int watch(const struct cli *cli, const char *name, uint64_t deadline_ms, watch_step *step,
+          void *context);

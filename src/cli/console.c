@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "connection.h"
+#include "format.h"
+#include "options.h"
+
+#define ESCAPE 0x1d /* ^] */
+
+/* Our side of the console. */
+struct session {
+    struct connection connection;
+    bool input; /* standard input goes to the guest */
+    bool raw;   /* it is a terminal, and `before` is to be restored */
+    bool follow;
+    struct termios before;
+};
+
+static void raw_on(struct session *session)
+{
+    struct termios raw;
+
+    if (!session->input || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &session->before) < 0)
+        return;
+    raw = session->before;
+    cfmakeraw(&raw);
+    session->raw = !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+static void raw_off(const struct session *session)
+{
+    if (session->raw)
+        tcsetattr(STDIN_FILENO, TCSANOW, &session->before);
+}
+
+static int write_all(int fd, const char *bytes, size_t size)
+{
+    while (size) {
+        ssize_t got = write(fd, bytes, size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return -errno;
+        bytes += got;
+        size -= (size_t)got;
+    }
+    return 0;
+}
+
+/* 1: go on; 0: the console has ended; or a negative errno. */
+static int output(struct session *session)
+{
+    char bytes[16384];
+    ssize_t got = recv(session->connection.socket, bytes, sizeof(bytes), 0);
+
+    if (got <= 0)
+        return got < 0 && errno != ECONNRESET ? -errno : 0;
+    int error = write_all(STDOUT_FILENO, bytes, (size_t)got);
+    return error ? error : 1;
+}
+
+/* 1: go on; 0: the escape was typed. */
+static int input(struct session *session)
+{
+    char bytes[4096];
+    ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+    if (got <= 0) {
+        session->input = false;
+        return 1;
+    }
+    const char *escape = session->raw ? memchr(bytes, ESCAPE, (size_t)got) : NULL;
+    size_t size = escape ? (size_t)(escape - bytes) : (size_t)got;
+    int error = write_all(session->connection.socket, bytes, size);
+    return error ? error : !escape;
+}
+
+static int relay(struct session *session)
+{
+    int going = 1;
+
+    while (going == 1) {
+        struct pollfd fds[] = {{.fd = session->connection.socket, .events = POLLIN},
+                               {.fd = session->input ? STDIN_FILENO : -1, .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return -errno;
+        if (fds[0].revents)
+            going = output(session);
+        if (going == 1 && fds[1].revents)
+            going = input(session);
+    }
+    return going;
+}
+
+static int open_console(const struct cli *cli, struct session *session, const char *name)
+{
+    json_t *answer = NULL, *request = request_new(cli, "console", name);
+    int error = connection_open(&session->connection, cli->socket);
+
+    json_object_set_new(request, "input", json_boolean(session->input));
+    json_object_set_new(request, "follow", json_boolean(session->follow));
+    if (error) {
+        json_decref(request);
+        return unreachable(cli, error);
+    }
+    error = connection_send(&session->connection, request);
+    json_decref(request);
+    if (error || connection_receive(&session->connection, cli_now_ms() + 60000, &answer) != 1) {
+        cli_error("the connection was lost");
+        return CLI_UNREACHABLE;
+    }
+    int code = CLI_OK;
+    if (!true_of(answer, "ok"))
+        code = refused(cli, answer);
+    else if (session->input && !true_of(answer, "input"))
+        cli_error("%s", text_of(answer, "text"));
+    session->input = session->input && true_of(answer, "input");
+    json_decref(answer);
+    return code;
+}
+
+/* What came behind the answer already is console output. */
+static int relay_from_answer(struct session *session)
+{
+    int error = write_all(STDOUT_FILENO, session->connection.in, session->connection.used);
+
+    session->connection.used = 0;
+    raw_on(session);
+    if (session->raw)
+        cli_error("escape with ^]\r");
+    if (!error)
+        error = relay(session);
+    raw_off(session);
+    if (session->raw)
+        fputs("\n", stderr);
+    return error < 0 ? CLI_FAILED : CLI_OK;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    bool follow = false, no_input = false;
+    const struct option_row options[] = {{"follow", OPTION_FLAG, &follow},
+                                         {"no-input", OPTION_FLAG, &no_input}};
+    int code = options_parse(cli, options, 2, &argc, argv);
+
+    if (code)
+        return code;
+    if (argc != 2)
+        return cli_usage(cli, "expected one partition");
+    bool terminal = isatty(STDIN_FILENO);
+    struct session session = {.input = terminal && !no_input, .follow = follow || terminal};
+    code = open_console(cli, &session, argv[1]);
+    if (!code)
+        code = relay_from_answer(&session);
+    connection_close(&session.connection);
+    return code;
+}
+
+const struct verb verb_console = {
+    .name = "console",
+    .arguments = "NAME",
+    .summary = "a partition's console; ^] ends it",
+    .help = "  --no-input      only look\n"
+            "  --follow        standard input is no terminal: go on after what is there\n",
+    .run = run,
+};

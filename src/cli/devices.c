@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connection.h"
+#include "format.h"
+#include "options.h"
+#include "table.h"
+
+#define DEVICES_XML "/run/parclose/devices.xml"
+
+static const char *owner_text(const json_t *device)
+{
+    const json_t *owner = json_object_get(device, "owner");
+    const char *partition = text_of(owner, "partition");
+    return partition[0] ? partition : text_of(owner, "kind");
+}
+
+static void pf_row(struct table *table, const json_t *pf)
+{
+    const char *card = text_of(pf, "card");
+
+    table_cell(table, "%s", card[0] ? card : text_of(pf, "address"));
+    table_cell(table, "%s", text_of(pf, "address"));
+    table_cell(table, "%s", text_of(pf, "driver"));
+    table_cell(table, "%s", owner_text(pf));
+    table_cell(table, "%s", text_of(pf, "status"));
+    table_cell(table, "%s", text_of(pf, "readiness"));
+    table_cell(table, "%lld of %lld VFs%s%s", (long long)number_of(pf, "vfs_created"),
+               (long long)number_of(pf, "vfs_desired"), text_of(pf, "reason")[0] ? "; " : "",
+               text_of(pf, "reason"));
+}
+
+static void vf_row(struct table *table, const json_t *vf, bool last)
+{
+    table_cell(table, "%s %lld", last ? "└" : "├", (long long)number_of(vf, "index"));
+    table_cell(table, "%s", text_of(vf, "address"));
+    table_cell(table, "%s", text_of(vf, "driver"));
+    table_cell(table, "%s", owner_text(vf));
+    table_cell(table, "%s", text_of(vf, "status"));
+    table_cell(table, "-");
+    table_cell(table, "%s%s", true_of(vf, "open") ? "open" : "closed",
+               true_of(vf, "answers") ? "" : "; does not answer");
+}
+
+static void print_tree(const json_t *answer)
+{
+    static const char *const heads[] = {"CARD",   "ADDRESS",   "DRIVER", "OWNER",
+                                        "STATUS", "READINESS", "DETAIL", NULL};
+    struct table *table = table_new(heads);
+    const json_t *pf, *vf;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(answer, "cards"), i, pf)
+    {
+        const json_t *vfs = json_object_get(pf, "vfs");
+        pf_row(table, pf);
+        json_array_foreach(vfs, k, vf) vf_row(table, vf, k + 1 == json_array_size(vfs));
+    }
+    table_print(table, stdout, terminal_width());
+}
+
+static int print_xml(void)
+{
+    char buffer[65536];
+    ssize_t got;
+    int fd = open(DEVICES_XML, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        cli_error("%s: %s", DEVICES_XML, strerror(errno));
+        return errno == ENOENT ? CLI_UNREACHABLE : CLI_FAILED;
+    }
+    while ((got = read(fd, buffer, sizeof(buffer))) > 0)
+        fwrite(buffer, 1, (size_t)got, stdout);
+    close(fd);
+    return got < 0 || fflush(stdout) ? CLI_FAILED : CLI_OK;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    bool xml = false;
+    const struct option_row options[] = {{"xml", OPTION_FLAG, &xml}};
+    json_t *answer;
+    int code = options_parse(cli, options, 1, &argc, argv);
+
+    if (code)
+        return code;
+    if (argc > 1)
+        return cli_usage(cli, "takes no argument");
+    if (xml)
+        return print_xml();
+    code = ask(cli, request_new(cli, "devices", NULL), &answer, NULL);
+    if (code)
+        return code;
+    if (cli->json)
+        print_json(answer);
+    else
+        print_tree(answer);
+    json_decref(answer);
+    return CLI_OK;
+}
+
+const struct verb verb_devices = {
+    .name = "devices",
+    .arguments = "",
+    .summary = "cards, their PFs and VFs: owner, driver, status, readiness",
+    .help = "  --xml           the TCB's own file, " DEVICES_XML "\n",
+    .run = run,
+};

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "connection.h"
+#include "format.h"
+#include "options.h"
+#include "table.h"
+
+__attribute__((format(printf, 2, 3))) static void field(const char *name, const char *format, ...)
+{
+    char text[2048], plain[2048];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (text[0])
+        printf("%-14s %s\n", name, printable(text, plain, sizeof(plain)));
+}
+
+static void print_definition(const json_t *partition)
+{
+    field("partition", "%s (%lld)", text_of(partition, "name"),
+          (long long)number_of(partition, "id"));
+    field("vcpus", "%lld", (long long)number_of(partition, "vcpus"));
+    field("memory", "%lld MiB", (long long)number_of(partition, "memory_mib"));
+    field("monitor", "%s", text_of(partition, "monitor"));
+    field("kernel", "%s", text_of(partition, "kernel"));
+    field("initrd", "%s", text_of(partition, "initrd"));
+    field("cmdline", "%s", text_of(partition, "cmdline"));
+    field("autostart", "%s", true_of(partition, "autostart") ? "yes" : "no");
+}
+
+static void print_running(const json_t *partition)
+{
+    char text[320];
+
+    field("phase", "%s", text_of(partition, "phase"));
+    field("waiting for", "%s", waiting_text(partition, text, sizeof(text)));
+    field("rung", "%s",
+          number_of(partition, "next_rung_boottime_ns") ? text_of(partition, "rung") : "");
+    field("reason", "%s", text_of(partition, "reason"));
+    field("last exit", "%s", text_of(partition, "exit"));
+    field("autostart", "%s", text_of(partition, "autostart_problem"));
+    field("problem", "%s", text_of(partition, "problem"));
+    field("pcpus", "%s", numbers_text(json_object_get(partition, "pcpus"), text, sizeof(text)));
+    if (json_is_integer(json_object_get(partition, "memory_node")))
+        field("memory node", "%lld", (long long)number_of(partition, "memory_node"));
+    if (number_of(partition, "monitor_pid"))
+        field("monitor pid", "%lld, vCPUs %s", (long long)number_of(partition, "monitor_pid"),
+              numbers_text(json_object_get(partition, "vcpu_pids"), text, sizeof(text)));
+    if (number_of(partition, "vcpu_restarts"))
+        field("vcpu restarts", "%lld", (long long)number_of(partition, "vcpu_restarts"));
+    if (json_is_integer(json_object_get(partition, "gate_latency_ns")))
+        field("gate latency", "%.3f ms", (double)number_of(partition, "gate_latency_ns") / 1e6);
+}
+
+static void vf_row(struct table *table, const json_t *vf)
+{
+    const json_t *pf = json_object_get(vf, "pf"), *is = json_object_get(vf, "vf");
+
+    table_cell(table, "%s/%lld", text_of(vf, "card"), (long long)number_of(vf, "index"));
+    table_cell(table, "%s", text_of(is, "address"));
+    table_cell(table, "%s", text_of(is, "driver"));
+    table_cell(table, "%s", json_is_object(is) ? text_of(is, "status") : "absent");
+    table_cell(table, "%s", text_of(pf, "address"));
+    table_cell(table, "%s", text_of(pf, "readiness"));
+    table_cell(table, "%s", text_of(pf, "reason"));
+}
+
+static void print_vfs(const json_t *partition)
+{
+    static const char *const heads[] = {"VF", "ADDRESS",   "DRIVER", "STATUS",
+                                        "PF", "READINESS", "REASON", NULL};
+    const json_t *vfs = json_object_get(partition, "vfs"), *vf;
+    struct table *table;
+    size_t i;
+
+    if (!json_array_size(vfs))
+        return;
+    table = table_new(heads);
+    json_array_foreach(vfs, i, vf) vf_row(table, vf);
+    putchar('\n');
+    table_print(table, stdout, terminal_width());
+}
+
+/* "+12.345 s" after the state before it that was entered. */
+static void state_row(struct table *table, const json_t *state, int64_t *before)
+{
+    int64_t at = number_of(state, "boottime_ns");
+    char clock[32];
+
+    table_cell(table, "%s", text_of(state, "state"));
+    if (!true_of(state, "entered")) {
+        table_cell(table, "-");
+        table_cell(table, "-");
+        return;
+    }
+    table_cell(table, "%s", clock_text(text_of(state, "at"), clock, sizeof(clock)));
+    if (*before && at)
+        table_cell(table, "%+.3f s", (double)(at - *before) / 1e9);
+    else
+        table_cell(table, "-");
+    *before = at;
+}
+
+static void print_timeline(const json_t *partition)
+{
+    static const char *const heads[] = {"STATE", "ENTERED", "AFTER", NULL};
+    struct table *table = table_new(heads);
+    int64_t before = 0;
+    const json_t *state;
+    size_t i;
+
+    json_array_foreach(json_object_get(partition, "states"), i, state)
+        state_row(table, state, &before);
+    putchar('\n');
+    table_print(table, stdout, terminal_width());
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    json_t *answer;
+    int code = options_parse(cli, NULL, 0, &argc, argv);
+
+    if (code)
+        return code;
+    if (argc != 2)
+        return cli_usage(cli, "expected one partition");
+    code = ask(cli, request_new(cli, "show", argv[1]), &answer, NULL);
+    if (code)
+        return code;
+    if (cli->json) {
+        print_json(answer);
+    } else {
+        const json_t *partition = json_object_get(answer, "partition");
+        print_definition(partition);
+        print_running(partition);
+        print_vfs(partition);
+        print_timeline(partition);
+    }
+    json_decref(answer);
+    return CLI_OK;
+}
+
+const struct verb verb_show = {
+    .name = "show",
+    .arguments = "NAME",
+    .summary = "everything about a partition: its states, its VFs, what it waits for",
+    .help = "",
+    .run = run,
+};
