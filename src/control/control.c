@@ -46,7 +46,7 @@ void control_arm(struct control *control)
         earlier(&earliest, partition->run.deadline_boottime_ns);
         earlier(&earliest, partition->retry_boottime_ns);
     }
-    if (control->db->control.shutting_down)
+    if (control->db->control.shutting_down && !control->shutdown_told)
         earlier(&earliest, control->db->control.shutdown_boottime_ns);
     control->effects->timer(control->effects_context, earliest);
 }

@@ -58,7 +58,8 @@ struct control {
     bool check_each_commit;     /* tests: db_check() after every commit, not only when idle */
     bool changed;               /* a snapshot is due */
     bool command_up, tcb_up, pcim_up, lead_up;
-    bool lead_synced; /* lead said all monitors that it has */
+    bool shutdown_told; /* boot was told to end everything */
+    bool lead_synced;   /* lead said all monitors that it has */
     uint64_t snapshot_generation;
     uint64_t console_orders;
     struct request_done requests[CONTROL_REQUESTS_MAX]; /* a ring */

@@ -413,6 +413,7 @@ void shutdown_finish(struct control *control)
         (anything_started(control->db) && control_boottime(control) < image->shutdown_boottime_ns))
         return;
     log_notice("shutdown: %s", anything_started(control->db) ? "out of patience" : "all stopped");
+    control->shutdown_told = true;
     control->effects->send_boot(control->effects_context, &message);
 }
 
