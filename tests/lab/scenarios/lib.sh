@@ -63,17 +63,38 @@ vf() { # CARD INDEX [ATTRIBUTES]
     echo "<vf card=\"$1\" index=\"$2\" ${3:-}/>"
 }
 
+# card ADDRESS: the name that host.xml gives it
+card() { sed -n "s/.*name=\"\([^\"]*\)\" address=\"$1\".*/\1/p" $CONFIG/host.xml; }
+NET_PF=0000:01:00.0 NVME_PF=0000:03:00.0
+
+# The two partitions of the main job: "one" has two vCPUs, an igb VF and an NVMe VF; "two" an igb VF.
+# two_partitions WORDS_FOR_ONE WORDS_FOR_TWO
+two_partitions() {
+    local net nvme
+    net=$(card $NET_PF) nvme=$(card $NVME_PF)
+    partition one 2 256 "addr=10.0.9.11/24 $1" "$(vf "$net" 0 'mac="52:54:00:00:01:00"')" "$(vf "$nvme" 0)"
+    partition two 1 192 "addr=10.0.9.12/24 $2" "$(vf "$net" 1 'mac="52:54:00:00:01:01"')"
+}
+
 # --- looking ----------------------------------------------------------------------------------------
-field() { parclose show "$1" --json | jq -r "$2"; } # PARTITION JQ
+field() { parclose show "$1" --json | jq -r ".partition$2"; } # PARTITION JQ_PATH
 phase() { field "$1" .phase; }
 is_phase() { [ "$(phase "$1")" = "$2" ]; }
-console() { parclose console "$1" --no-follow 2>/dev/null; }
+entered() { field "$1" ".states[] | select(.state==\"$2\") | .entered" | grep -qx true; } # PARTITION STATE
+console() { parclose console "$1" --no-follow </dev/null 2>/dev/null | tr -d '\r'; }
 guest_said() { console "$1" | grep -q "$2"; } # PARTITION PATTERN
-guest_last() { console "$1" | grep "$2" | tail -1 | tr -d '\r'; }
+guest_last() { console "$1" | grep "$2" | tail -1; }
+# guest_count PARTITION LINE NAME: the number NAME=N in the last line with LINE
+guest_count() { guest_last "$1" "$2" | grep -o "$3=[0-9]*" | cut -d= -f2; }
 
-# pids of our processes by kind: boot control command tcb sr-pcim lead
-pid_of() { pgrep -x -o "parclose-$1"; }
+# pid_of KIND: boot control command tcb sr-pcim lead. The kernel cuts names at 15 bytes.
+pid_of() { pgrep -o -f "^$LIBEXEC/parclose-$1( |\$)"; }
+KINDS="control command tcb sr-pcim lead"
+all_alive() {
+    local kind
+    for kind in boot $KINDS; do [ -n "$(pid_of "$kind")" ] || return 1; done
+    [ "$(parclose list --all --json | jq '[.processes[] | select(.health=="up")] | length')" -ge 5 ]
+}
 
-# The two cards' first network and first NVMe PF, as host init named them
-card_name() { parclose devices --json | jq -r "[.cards[] | select(.class==\"$1\")][0].name"; }
-card_address() { parclose devices --json | jq -r "[.cards[] | select(.class==\"$1\")][0].address"; }
+# mutant KIND NAME: from now on boot starts this executable for KIND; call before parclose up
+mutant() { mount --bind "$MUTANTS/parclose-$1.$2" "$LIBEXEC/parclose-$1"; }

@@ -1,0 +1,58 @@
+# The main job: two partitions behind the readiness gate; what README's ./dev demo shows.
+SCENARIO=demo
+. /share/job.d/lib.sh
+
+say "the host: cards found, two partitions defined"
+host_file || { fail "parclose host init"; finish; }
+two_partitions "nvme=once ping=10.0.9.12" "ping=10.0.9.11"
+cat $CONFIG/host.xml $CONFIG/partitions/one.xml
+check "the configuration is good" parclose host check
+
+say "parclose up"
+check "parclose up" parclose up --timeout 120
+check "one runs" wait_for 60 is_phase one running
+check "two runs" wait_for 60 is_phase two running
+
+say "parclose list --all"
+parclose list --all
+say "parclose devices"
+parclose devices
+
+check "one's guest is up" wait_for 120 guest_said one "L2: report done"
+check "two's guest is up" wait_for 120 guest_said two "L2: report done"
+check "one pings two over VFs" wait_for 90 guest_said one "ping sent=[1-9][0-9]* received=[1-9]"
+check "two pings one over VFs" wait_for 90 guest_said two "ping sent=[1-9][0-9]* received=[1-9]"
+
+say "what guest one said on its console"
+console one | grep '^L2:' | head -25
+say "what guest two said on its console"
+console two | grep '^L2:' | head -25
+check "one sees two processors" guest_said one "cpus 2"
+check "one finds its igb VF as a PCI device with its stock driver" guest_said one "8086:10ca class 020000 driver igbvf"
+check "one finds its NVMe VF as a PCI device with its stock driver" guest_said one "class 010802 driver nvme"
+check "two finds its igb VF" guest_said two "8086:10ca class 020000 driver igbvf"
+check "one's VF has the MAC that its definition gives" guest_said one "mac 52:54:00:00:01:00"
+once=$(guest_last one "nvme once")
+check "a block written through the NVMe VF reads back" \
+    [ -n "$once" -a "$(sed 's/.*wrote=\([0-9a-f]*\).*/\1/' <<<"$once")" = "$(sed 's/.*read=\([0-9a-f]*\).*/\1/' <<<"$once")" ]
+
+say "the timelines"
+parclose show one
+parclose show two
+for p in one two; do
+    equal "$p is in all fifteen states" 15 "$(field $p '.states | map(select(.entered)) | length')"
+    check "$p's processors were attached after its images were complete" [ \
+        "$(field $p '.states[] | select(.state=="ChannelImage") | .boottime_ns')" -lt \
+        "$(field $p '.states[] | select(.state=="ProcessorsAttached") | .boottime_ns')" ]
+done
+
+say "parclose audit"
+parclose audit | tail -25
+cp /run/parclose/devices.xml /share/out/ 2>/dev/null
+check "devices.xml is there" [ -s /run/parclose/devices.xml ]
+
+say "parclose down"
+check "parclose down" parclose down --timeout 60
+check "nothing is left running" [ -z "$(pgrep -f "^$LIBEXEC/")" ]
+check "no cgroup is left" [ -z "$(find /sys/fs/cgroup/parclose.slice -mindepth 1 -type d 2>/dev/null)" ]
+finish
