@@ -7,7 +7,8 @@
  *   boot    -> FILE* (what the kind needs), STORED* (what its predecessor kept), LINK* (its peers),
  *              START
  *   process -> READY once it serves; boot then starts the next in its list.
- * Later boot sends LINK again for each peer that was restarted; the receiver drops the old end.
+ * Later boot sends LINK again for each peer that was restarted; the receiver drops the old end; and
+ * START again when the watchdog's period changes.
  */
 #pragma once
 

@@ -179,6 +179,13 @@ static int watchdog_start(struct process *process, uint32_t watchdog_ms)
                              now + process->watchdog_us, 0, on_watchdog, process);
 }
 
+/* A second START: the host's settings changed. */
+static int watchdog_change(struct process *process, uint32_t watchdog_ms)
+{
+    process->watchdog_us = (uint64_t)watchdog_ms * 1000 / 4;
+    return sd_event_source_set_time_relative(process->watchdog, 0);
+}
+
 static int open_waiting_peers(struct process *process)
 {
     for (size_t i = 0; i < PROCESS_KINDS; i++) {
@@ -197,8 +204,10 @@ static int on_start(void *data, struct frame *frame)
     struct process *process = data;
     const struct boot_start *message = (const void *)frame->bytes;
 
-    if (process->started || message->watchdog_ms < 100)
+    if (message->watchdog_ms < 100)
         return -EBADMSG;
+    if (process->started)
+        return watchdog_change(process, message->watchdog_ms);
     process->started = true;
     int error = watchdog_start(process, message->watchdog_ms);
     if (error >= 0)

@@ -184,6 +184,11 @@ int link_send(struct link *link, const void *message, const int *files, size_t f
     return enqueue(link, message, files, files_count);
 }
 
+size_t link_queued(const struct link *link)
+{
+    return link->queued_count;
+}
+
 void link_set_state(struct link *link, unsigned state)
 {
     link->state = state;

@@ -34,6 +34,9 @@ int link_new(struct link **link, sd_event *event, int socket, const struct link_
 /* Sends or queues; files are duplicated when queued. -EPIPE when the peer is gone. */
 int link_send(struct link *link, const void *message, const int *files, size_t files_count);
 
+/* How many messages wait for the peer to read; 0: all that was sent is in the peer's socket. */
+size_t link_queued(const struct link *link);
+
 /* The session state that `permitted` of the table is checked against; 0 at first. */
 void link_set_state(struct link *link, unsigned state);
 

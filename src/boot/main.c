@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervise.h"
+
+int main(void)
+{
+    return supervise(&host_layout);
+}
