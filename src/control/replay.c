@@ -19,7 +19,6 @@ static void replay_old(struct control *control, const struct audit_entry *entry)
 {
     const struct audit_change *change = NULL;
 
-    control->old_boot = true;
     while ((change = audit_entry_next(entry, change)))
         if (outlives_boot(change))
             db_apply(control->db, change, false);
@@ -40,7 +39,9 @@ int replay_entry(void *context, const struct audit_entry *entry)
     struct control *control = context;
     int error = 0;
 
-    if (memcmp(entry->boot_id, control->db->boot_id, sizeof(entry->boot_id)) != 0)
+    /* the first entry of a boot is its RESET: nothing of the earlier ones is left after it */
+    control->old_boot = memcmp(entry->boot_id, control->db->boot_id, sizeof(entry->boot_id)) != 0;
+    if (control->old_boot)
         replay_old(control, entry);
     else
         error = replay_now(control, entry);
