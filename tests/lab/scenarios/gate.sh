@@ -1,34 +1,12 @@
 # The readiness gate, with each PF's driver unbound in turn; control killed while a partition waits.
-# gate.sh [MUTANT]: with a mutant of control the same checks must fail.
-SCENARIO=gate${1:+-$1}
+SCENARIO=gate
 . /share/job.d/lib.sh
-[ -z "${1:-}" ] || mutant control "$1"
 
 host_file 600000 || { fail "parclose host init"; finish; }
 export AUTOSTART=no
 two_partitions "nvme=once" ""
-driver_of() { basename "$(readlink /sys/bus/pci/devices/"$1"/driver)"; }
 check "parclose up" parclose up --timeout 120
-ready() { parclose devices --json | jq -e "[.cards[] | select(.address==\"$1\") | .readiness==\"ready\"] | all and length==1" >/dev/null; }
 check "both PFs are ready" wait_for 60 eval "ready $NET_PF && ready $NVME_PF"
-
-# exits PARTITION: the sum of KVM's exit counters of each of its vCPUs
-exits() {
-    local pid sum=0 n
-    for pid in $(field "$1" .monitor_pid); do
-        for n in $(cat /sys/kernel/debug/kvm/"$pid"-*/vcpu*/exits 2>/dev/null); do sum=$((sum + n)); done
-    done
-    echo $sum
-}
-# memory_hash PARTITION: of the guest's whole memory, read through its monitor's memfd
-memory_hash() {
-    local pid fd
-    pid=$(field "$1" .monitor_pid)
-    for fd in /proc/"$pid"/fd/*; do
-        case $(readlink "$fd") in /memfd:guest*) md5sum <"$fd" && return ;; esac
-    done
-    echo "no guest memory found"
-}
 
 # waits_for PF WORD PARTITION: unbound, it waits; nothing of the guest moves; bound, it goes on
 waits_for() {
@@ -73,6 +51,5 @@ kill_control() {
 
 waits_for $NET_PF two kill
 waits_for $NVME_PF one -
-# with a card's first PF ignored, "two" (one VF) would start at once
 parclose down --timeout 60
 finish

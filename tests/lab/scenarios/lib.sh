@@ -72,7 +72,7 @@ NET_PF=0000:01:00.0 NVME_PF=0000:03:00.0
 two_partitions() {
     local net nvme
     net=$(card $NET_PF) nvme=$(card $NVME_PF)
-    partition one 2 256 "addr=10.0.9.11/24 $1" "$(vf "$net" 0 'mac="52:54:00:00:01:00"')" "$(vf "$nvme" 0)"
+    partition one 2 256 "addr=10.0.9.11/24 $1" "$(vf "$nvme" 0)" "$(vf "$net" 0 'mac="52:54:00:00:01:00"')"
     partition two 1 192 "addr=10.0.9.12/24 $2" "$(vf "$net" 1 'mac="52:54:00:00:01:01"')"
 }
 
@@ -96,5 +96,36 @@ all_alive() {
     [ "$(parclose list --all --json | jq '[.processes[] | select(.health=="up")] | length')" -ge 5 ]
 }
 
+# mark NUMBER: into QEMU's trace of configuration writes (the host bridge's Interrupt Line: nobody's)
+mark() { setpci -s 00:00.0 3c.b="$(printf %x "$1")"; }
+
+# How many device writes the TCB has logged, in the plain lab's log or the journal
+tcb_writes() { { cat /var/log/parclose.log 2>/dev/null; journalctl -q -u parclose --no-pager 2>/dev/null; } | grep -c "device write" || true; }
+
 # mutant KIND NAME: from now on boot starts this executable for KIND; call before parclose up
 mutant() { mount --bind "$MUTANTS/parclose-$1.$2" "$LIBEXEC/parclose-$1"; }
+
+# --- the gate ---------------------------------------------------------------------------------------
+driver_of() { basename "$(readlink /sys/bus/pci/devices/"$1"/driver)"; }
+# ready ADDRESS: SR-PCIM judges the PF so
+ready() { parclose devices --json | jq -e "[.cards[] | select(.address==\"$1\") | .readiness==\"ready\"] | all and length==1" >/dev/null; }
+not_ready() { ! ready "$1"; }
+both_ready() { ready $NET_PF && ready $NVME_PF; }
+# exits PARTITION: the sum of KVM's exit counters of each of its vCPUs
+exits() {
+    local pid sum=0 n
+    for pid in $(field "$1" .monitor_pid); do
+        for n in $(cat /sys/kernel/debug/kvm/"$pid"-*/vcpu*/exits 2>/dev/null); do sum=$((sum + n)); done
+    done
+    echo $sum
+}
+# memory_hash PARTITION: of the guest's whole memory, read through its monitor's memfd
+memory_hash() {
+    local pid fd
+    pid=$(field "$1" .monitor_pid)
+    for fd in /proc/"$pid"/fd/*; do
+        case $(readlink "$fd") in /memfd:guest*) md5sum <"$fd" && return ;; esac
+    done
+    echo "no guest memory found"
+}
+

@@ -1,0 +1,33 @@
+# The proofs have mutants: with each deliberate fault the checks of the other scenarios must fail.
+SCENARIO=mutants
+. /share/job.d/lib.sh
+mutant control gate-ignores-pf
+mutant tcb extra-write
+
+host_file 600000 || { fail "parclose host init"; finish; }
+export AUTOSTART=no
+two_partitions "" ""
+check "parclose up" parclose up --timeout 120
+check "both PFs are ready" wait_for 60 both_ready
+
+say "a gate that ignores a partition's first PF"
+driver=$(driver_of $NVME_PF)
+echo $NVME_PF >/sys/bus/pci/devices/$NVME_PF/driver/unbind
+check "the PF's loss is noticed" wait_for 10 not_ready $NVME_PF
+parclose start one
+wait_for 40 is_phase one running
+sleep 3
+check "gate mutant: the wait before ProcessorsAttached is missed" entered one ProcessorsAttached
+check "gate mutant: the exit counters of KVM see it" [ "$(exits one)" -gt 0 ]
+echo $NVME_PF >/sys/bus/pci/drivers/"$driver"/bind
+
+say "a TCB that writes when SR-PCIM comes back"
+wait_for 30 both_ready
+sleep 2
+writes=$(tcb_writes)
+kill -9 "$(pid_of sr-pcim)"
+wait_for 20 both_ready
+sleep 1
+check "TCB mutant: the needless write is in the TCB's log" [ "$(tcb_writes)" -gt "$writes" ]
+parclose down --timeout 60
+finish
