@@ -40,7 +40,7 @@ static void read_driver(int device, char *driver, size_t size)
         return;
     path[length] = '\0';
     const char *slash = strrchr(path, '/');
-    snprintf(driver, size, "%s", slash ? slash + 1 : path);
+    snprintf(driver, size, "%.*s", (int)size - 1, slash ? slash + 1 : path);
 }
 
 static void name_card(struct found_card *card, unsigned long class, struct numbers *numbers)

@@ -25,9 +25,13 @@ bool service_is_systemd(void)
 
 static int systemctl(const char *verb)
 {
-    char *const argv[] = {"systemctl", (char *)(uintptr_t)verb, UNIT, NULL};
+    char program[] = "systemctl", order[16], unit[] = UNIT;
+    char *const argv[] = {program, order, unit, NULL};
     pid_t pid;
-    int status, error = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+    int status;
+
+    snprintf(order, sizeof(order), "%s", verb);
+    int error = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
 
     if (error) {
         cli_error("systemctl: %s", strerror(error));
@@ -53,7 +57,7 @@ static int become_holder(void)
     if (setsid() < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
         dup2(log, STDERR_FILENO) < 0 || chdir("/") < 0)
         return errno;
-    execl(HOLDER, HOLDER, (char *)NULL);
+    execl(HOLDER, "parclose-holder", (char *)NULL);
     return errno;
 }
 
