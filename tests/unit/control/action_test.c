@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Actions on devices: nothing is applied that was not committed, nothing is committed that would
+ * take a VF from somebody. */
+#include <errno.h>
+#include <string.h>
+
+#include "world.h"
+
+static int verdict(struct world *world, uint64_t id)
+{
+    const struct pcim_verdict *message = world_take(world, PROCESS_SR_PCIM, PCIM_VERDICT);
+
+    assert_non_null(message);
+    assert_int_equal(message->header.id, id);
+    return message->error;
+}
+
+static void start_web(struct world *world)
+{
+    struct partition_config config = world_partition("web", 1, "net0", 3, NULL);
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+}
+
+static void applied(struct world *world, uint64_t transaction, int error)
+{
+    struct tcb_applied message = {.header = frame_header(TCB_APPLIED, sizeof(message), transaction),
+                                  .transaction = transaction,
+                                  .error = error,
+                                  .writes = 3};
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+}
+
+static void committed_applied_answered(void **state)
+{
+    struct world *world = *state;
+
+    uint64_t number = audit_log_next(world->control->log);
+    uint64_t id = world_propose(world, ACTION_PF_LINK_UP, NET0, 0, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(apply->transaction, number);
+    assert_int_equal(apply->action, ACTION_PF_LINK_UP);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_VERDICT));
+    applied(world, number, 0);
+    assert_int_equal(verdict(world, id), 0);
+    id = world_propose(world, ACTION_PF_LINK_UP, NET0, 0, 0);
+    apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    applied(world, apply->transaction, -EIO);
+    assert_int_equal(verdict(world, id), -EIO);
+}
+
+static void unknown_is_refused(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = audit_log_next(world->control->log);
+
+    assert_int_equal(
+        verdict(world, world_propose(world, ACTION_PF_BIND, (struct bdf){0x999}, 0, 0)), -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_CREATE_VFS, NET0, 0, 6)),
+                     -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ACTIVATE, NET0, 7, 0)), -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ACTIVATE, NET0, UINT32_MAX, 0)),
+                     -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ACTIVATE, NET0, 0, 0)), -EPERM);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    assert_int_equal(audit_log_next(world->control->log), number);
+}
+
+static void one_at_a_time_for_each_function(void **state)
+{
+    struct world *world = *state;
+
+    uint64_t first = world_propose(world, ACTION_PF_LINK_UP, NET0, 0, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_BIND, NET0, 0, 0)), -EBUSY);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_LINK_UP, NET0, 0, 0)), -EBUSY);
+    applied(world, apply->transaction, 0);
+    assert_int_equal(verdict(world, first), 0);
+}
+
+static void new_sr_pcim_takes_the_answer(void **state)
+{
+    struct world *world = *state;
+
+    world_propose(world, ACTION_PF_LINK_UP, NET0, 0, 0);
+    uint64_t number =
+        ((const struct tcb_apply *)world_take(world, PROCESS_TCB, TCB_APPLY))->transaction;
+    pcim_down(world->control);
+    pcim_up(world->control);
+    uint64_t id = world_propose(world, ACTION_PF_LINK_UP, NET0, 0, 0);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    applied(world, number, 0);
+    assert_int_equal(verdict(world, id), 0);
+}
+
+static void nobody_pulls_a_vf_out_from_under_a_guest(void **state)
+{
+    struct world *world = *state;
+
+    start_web(world);
+    world_run(world, "web");
+    world_forget_sent(world);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_RESTART, NET0, 0, 0)), -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_CREATE_VFS, NET0, 0, 7)),
+                     -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ACTIVATE, NET0, 3, 0)), -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RELEASE, NET0, 3, 0)), -EPERM);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    world_propose(world, ACTION_PF_RESTART, NET1, 0, 0); /* another card may be */
+    assert_non_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+}
+
+/* Opened through us by somebody whom control does not know of (yet). */
+static void open_vf_is_left_alone(void **state)
+{
+    struct world *world = *state;
+
+    world_vf(world, NET0, 5, true, true);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_RESTART, NET0, 0, 0)), -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RELEASE, NET0, 5, 0)), -EPERM);
+    world_vf(world, NET0, 5, true, false);
+    world_propose(world, ACTION_VF_RELEASE, NET0, 5, 0);
+    assert_non_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+}
+
+static void only_wanted_vfs_are_activated(void **state)
+{
+    struct world *world = *state;
+
+    start_web(world);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RELEASE, NET0, 3, 0)), -EPERM);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ACTIVATE, NET0, 2, 0)), -EPERM);
+    world_propose(world, ACTION_VF_ACTIVATE, NET0, 3, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(apply->action, ACTION_VF_ACTIVATE);
+    assert_int_equal(apply->index, 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(committed_applied_answered),
+        TEST(unknown_is_refused),
+        TEST(one_at_a_time_for_each_function),
+        TEST(new_sr_pcim_takes_the_answer),
+        TEST(nobody_pulls_a_vf_out_from_under_a_guest),
+        TEST(open_vf_is_left_alone),
+        TEST(only_wanted_vfs_are_activated),
+    };
+    return cmocka_run_group_tests_name("control-action", tests, NULL, NULL);
+}

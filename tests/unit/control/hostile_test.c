@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Peers that lie: each message with a wrong size, with each field beyond its range, with strings
+ * that do not end; and rubbish at random. The map stands, nothing is committed, control lives.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+static void every_row_refuses_every_other_size(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        enum process_kind peer;
+        const struct frame_row *rows;
+        const size_t *count;
+    } tables[] = {{PROCESS_COMMAND, command_rows, &command_rows_count},
+                  {PROCESS_TCB, tcb_rows, &tcb_rows_count},
+                  {PROCESS_SR_PCIM, pcim_rows, &pcim_rows_count},
+                  {PROCESS_LEAD, lead_rows, &lead_rows_count}};
+
+    for (size_t t = 0; t < 4; t++)
+        for (size_t r = 0; r < *tables[t].count; r++)
+            for (uint32_t size = sizeof(struct wire_header); size <= WIRE_MAX; size += 4) {
+                _Alignas(8) uint8_t bytes[WIRE_MAX] = {0};
+                struct wire_header header = frame_header(tables[t].rows[r].type, size, 1);
+                if (size == tables[t].rows[r].size)
+                    continue;
+                memcpy(bytes, &header, sizeof(header));
+                assert_int_equal(world_say(world, tables[t].peer, bytes), -EBADMSG);
+            }
+    assert_int_equal(audit_log_next(world->control->log), 2);
+}
+
+static void types_of_other_links_are_refused(void **state)
+{
+    struct world *world = *state;
+    static const enum process_kind peers[] = {PROCESS_COMMAND, PROCESS_TCB, PROCESS_SR_PCIM,
+                                              PROCESS_LEAD};
+    static const uint16_t bases[] = {MSG_BASE_CONTROL_COMMAND, MSG_BASE_CONTROL_TCB,
+                                     MSG_BASE_CONTROL_SR_PCIM, MSG_BASE_CONTROL_LEAD};
+
+    for (size_t p = 0; p < 4; p++)
+        for (uint32_t type = 0; type < 0x1000; type++) {
+            struct control_plain message = {.header =
+                                                frame_header((uint16_t)type, sizeof(message), 1)};
+            if ((type & 0xff00) != bases[p])
+                assert_int_equal(world_say(world, peers[p], &message), -EBADMSG);
+        }
+}
+
+#define BAD(peer, message, field, value)                                                           \
+    do {                                                                                           \
+        __typeof__(message) bad_ = (message);                                                      \
+        bad_.field = (value);                                                                      \
+        assert_int_equal(world_say(world, peer, &bad_), -EBADMSG);                                 \
+    } while (0)
+
+#define ENDLESS(peer, message, field)                                                              \
+    do {                                                                                           \
+        __typeof__(message) bad_ = (message);                                                      \
+        memset(bad_.field, 'x', sizeof(bad_.field));                                               \
+        assert_int_equal(world_say(world, peer, &bad_), -EBADMSG);                                 \
+    } while (0)
+
+static void lies_of_the_tcb_end_its_session(void **state)
+{
+    struct world *world = *state;
+    struct tcb_pf pf = {.header = frame_header(TCB_PF, sizeof(pf), 0), .pf.bdf = NET0};
+    struct tcb_vf vf = {.header = frame_header(TCB_VF, sizeof(vf), 0),
+                        .vf = {.bdf = {0x180}, .pf = NET0}};
+    struct tcb_applied applied = {.header = frame_header(TCB_APPLIED, sizeof(applied), 1)};
+
+    BAD(PROCESS_TCB, pf, pf.bdf.value, 0);
+    BAD(PROCESS_TCB, pf, pf.class, 3);
+    BAD(PROCESS_TCB, pf, pf.status, 4);
+    BAD(PROCESS_TCB, pf, pf.answers, 2);
+    BAD(PROCESS_TCB, pf, pf.link_up, 2);
+    BAD(PROCESS_TCB, pf, pf.open_vfs, PARCLOSE_MAX_VFS_PER_PF + 1);
+    ENDLESS(PROCESS_TCB, pf, pf.driver);
+    ENDLESS(PROCESS_TCB, pf, pf.netdev);
+    ENDLESS(PROCESS_TCB, pf, pf.serial);
+    BAD(PROCESS_TCB, vf, vf.bdf.value, 0);
+    BAD(PROCESS_TCB, vf, vf.pf.value, 0);
+    BAD(PROCESS_TCB, vf, vf.index, PARCLOSE_MAX_VFS_PER_PF);
+    BAD(PROCESS_TCB, vf, vf.index, UINT32_MAX);
+    BAD(PROCESS_TCB, vf, vf.status, 4);
+    BAD(PROCESS_TCB, vf, vf.answers, 2);
+    BAD(PROCESS_TCB, vf, vf.attributes_set, 2);
+    BAD(PROCESS_TCB, vf, vf.open, 2);
+    ENDLESS(PROCESS_TCB, vf, vf.driver);
+    BAD(PROCESS_TCB, applied, error, 1);
+    ENDLESS(PROCESS_TCB, applied, text);
+}
+
+static void lies_of_sr_pcim_end_its_session(void **state)
+{
+    struct world *world = *state;
+    struct pcim_readiness readiness = {.header = frame_header(PCIM_READINESS, sizeof(readiness), 0),
+                                       .pf = NET0};
+    struct pcim_propose propose = {.header = frame_header(PCIM_PROPOSE, sizeof(propose), 1),
+                                   .action = ACTION_PF_BIND,
+                                   .pf = NET0};
+
+    BAD(PROCESS_SR_PCIM, readiness, readiness, PF_READINESS_KINDS);
+    BAD(PROCESS_SR_PCIM, readiness, readiness, UINT32_MAX);
+    ENDLESS(PROCESS_SR_PCIM, readiness, reason);
+    BAD(PROCESS_SR_PCIM, propose, header.id, 0);
+    BAD(PROCESS_SR_PCIM, propose, action, ACTION_NONE);
+    BAD(PROCESS_SR_PCIM, propose, action, DEVICE_ACTIONS);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    /* of a PF that nobody manages: no matter */
+    readiness.pf.value = 0xffff;
+    readiness.readiness = PF_READY;
+    assert_int_equal(world_say(world, PROCESS_SR_PCIM, &readiness), 0);
+}
+
+static void lies_of_lead_end_its_session(void **state)
+{
+    struct world *world = *state;
+    struct lead_monitor monitor = {.header = frame_header(LEAD_MONITOR, sizeof(monitor), 0),
+                                   .partition = {1}};
+    struct lead_result result = {.header = frame_header(LEAD_RESULT, sizeof(result), 1),
+                                 .partition = {1}};
+
+    BAD(PROCESS_LEAD, monitor, partition.value, 0);
+    BAD(PROCESS_LEAD, monitor, partition.value, PARCLOSE_MAX_PARTITIONS + 1);
+    BAD(PROCESS_LEAD, monitor, partition.value, UINT32_MAX);
+    BAD(PROCESS_LEAD, monitor, present, 2);
+    BAD(PROCESS_LEAD, monitor, frozen, 2);
+    BAD(PROCESS_LEAD, monitor, states, STATE_BIT(PARTITION_STATES));
+    BAD(PROCESS_LEAD, monitor, exit, EXIT_MONITOR_DIED + 1);
+    BAD(PROCESS_LEAD, monitor, vcpus_count, PARCLOSE_MAX_VCPUS + 1);
+    ENDLESS(PROCESS_LEAD, monitor, text);
+    BAD(PROCESS_LEAD, result, partition.value, 0);
+    BAD(PROCESS_LEAD, result, partition.value, PARCLOSE_MAX_PARTITIONS + 1);
+    BAD(PROCESS_LEAD, result, error, 1);
+    BAD(PROCESS_LEAD, result, header.id, 0);
+    BAD(PROCESS_LEAD, result, header.id, 15);
+    ENDLESS(PROCESS_LEAD, result, text);
+}
+
+/* Command speaks for people: what is wrong with a request's content is answered, not punished; what
+ * no person could have caused ends the session. */
+static void lies_of_command_end_its_session(void **state)
+{
+    struct world *world = *state;
+    struct control_partition_start start = {
+        .header = frame_header(CONTROL_PARTITION_START, sizeof(start), 9), .name = "web"};
+    struct control_host_set host = {.header = frame_header(CONTROL_HOST_SET, sizeof(host), 9)};
+    struct control_partition_name console = {
+        .header = frame_header(CONTROL_CONSOLE_OPEN, sizeof(console), 9)};
+    struct control_plain plain = {.header = frame_header(CONTROL_SHUTDOWN, sizeof(plain), 9)};
+
+    BAD(PROCESS_COMMAND, start, header.id, 0);
+    BAD(PROCESS_COMMAND, host, header.id, 0);
+    BAD(PROCESS_COMMAND, plain, header.id, 0);
+    ENDLESS(PROCESS_COMMAND, start, requester.reason);
+    ENDLESS(PROCESS_COMMAND, host, requester.reason);
+    ENDLESS(PROCESS_COMMAND, plain, requester.reason);
+    ENDLESS(PROCESS_COMMAND, console, requester.reason);
+    ENDLESS(PROCESS_COMMAND, console, name);
+    assert_int_equal(world->control->db->control.shutting_down, 0);
+}
+
+static void wrong_requests_are_answered(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+    struct partition_config bad;
+    struct host_config host = world_host();
+    uint64_t next = audit_log_next(world->control->log);
+
+#define REFUSED(field, value)                                                                      \
+    do {                                                                                           \
+        bad = config;                                                                              \
+        bad.field = (value);                                                                       \
+        assert_int_not_equal(world_define(world, &bad), 0);                                        \
+    } while (0)
+    REFUSED(vcpus, 0);
+    REFUSED(vcpus, UINT32_MAX);
+    REFUSED(memory_mib, 0);
+    REFUSED(memory_mib, 63);
+    REFUSED(memory_mib, UINT32_MAX);
+    REFUSED(memory_mib, 513);
+    REFUSED(autostart, 2);
+    REFUSED(vfs_count, UINT32_MAX);
+    REFUSED(vfs_count, PARCLOSE_MAX_PARTITION_VFS + 1);
+    REFUSED(vfs[0].index, UINT32_MAX);
+    REFUSED(vfs[0].attributes.vlan, 4095);
+    REFUSED(vfs[0].attributes.trust, 2);
+    REFUSED(name[0], 0);
+    REFUSED(name[0], '/');
+    REFUSED(kernel[0], 'k');
+    bad = config;
+    memset(bad.name, 'a', sizeof(bad.name));
+    assert_int_not_equal(world_define(world, &bad), 0);
+    memset(bad.vfs[0].card, 'a', sizeof(bad.vfs[0].card));
+    assert_int_not_equal(world_define(world, &bad), 0);
+    host.cards_count = UINT32_MAX;
+    assert_int_not_equal(world_host_set(world, &host), 0);
+    host = world_host();
+    host.cards[0].vfs = 0;
+    assert_int_not_equal(world_host_set(world, &host), 0);
+    host = world_host();
+    host.reserved_memory_mib = 9000;
+    assert_int_not_equal(world_host_set(world, &host), 0);
+    host = world_host();
+    host.reserved_pcpus = 9;
+    assert_int_not_equal(world_host_set(world, &host), 0);
+    host.reserved_pcpus = 0;
+    assert_int_not_equal(world_host_set(world, &host), 0);
+    assert_int_equal(audit_log_next(world->control->log), next);
+}
+
+/* Rubbish of the right type and size, half of it only a few bytes off; seeds are fixed. */
+static void rubbish_leaves_the_map_right(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+    static const struct {
+        enum process_kind peer;
+        const struct frame_row *rows;
+        const size_t *count;
+    } tables[] = {{PROCESS_COMMAND, command_rows, &command_rows_count},
+                  {PROCESS_TCB, tcb_rows, &tcb_rows_count},
+                  {PROCESS_SR_PCIM, pcim_rows, &pcim_rows_count},
+                  {PROCESS_LEAD, lead_rows, &lead_rows_count}};
+    uint32_t seed = 1;
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    for (int round = 0; round < 20000; round++) {
+        size_t t = (size_t)rand_r((unsigned *)&seed) % 4;
+        const struct frame_row *row =
+            &tables[t].rows[(size_t)rand_r((unsigned *)&seed) % *tables[t].count];
+        _Alignas(8) uint8_t bytes[WIRE_MAX] = {0};
+        uint32_t touched = round % 2 ? row->size : 24;
+        for (uint32_t i = sizeof(struct wire_header); i < row->size && touched; i++, touched--)
+            bytes[i] = (uint8_t)(rand_r((unsigned *)&seed) % (round % 3 ? 4 : 256));
+        struct wire_header header =
+            frame_header(row->type, row->size, (uint64_t)rand_r((unsigned *)&seed) % 64);
+        memcpy(bytes, &header, sizeof(header));
+        int error = world_say(world, tables[t].peer, bytes);
+        assert_true(error == 0 || error == -EBADMSG);
+        if (world->sent_count > SENT_MAX / 2)
+            world_forget_sent(world);
+        if (round % 1000 == 0)
+            world_check(world);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_row_refuses_every_other_size), TEST(types_of_other_links_are_refused),
+        TEST(lies_of_the_tcb_end_its_session),    TEST(lies_of_sr_pcim_end_its_session),
+        TEST(lies_of_lead_end_its_session),       TEST(lies_of_command_end_its_session),
+        TEST(wrong_requests_are_answered),        TEST(rubbish_leaves_the_map_right),
+    };
+    return cmocka_run_group_tests_name("control-hostile", tests, NULL, NULL);
+}
