@@ -301,7 +301,7 @@ void console_output(struct client *client)
         if (!client_write(client, console->ring->out + at, size))
             return; /* it was killed: console may be gone */
     }
-    if (position >= client->console_until)
+    if (client->console_until != UINT64_MAX && position >= client->console_until)
         client_close(client);
 }
 

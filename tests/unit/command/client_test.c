@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hostile clients of the CLI's socket: each loses at most its own connection. */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+#define CLIENTS_MAX 32
+
+static int start(void **state)
+{
+    int error = harness_start(state);
+
+    if (!error)
+        link_up(*state, true);
+    return error;
+}
+
+static void refused_with(int fd, const char *line, const char *error)
+{
+    say(fd, line);
+    json_t *json = hear_ok(fd, false);
+    assert_string_equal(json_string_value(json_object_get(json, "error")), error);
+    json_decref(json);
+}
+
+static void a_line_that_is_too_long(void **state)
+{
+    struct harness *harness = *state;
+    static char line[200 * 1024];
+    int fd = client(harness);
+
+    memset(line, 'x', sizeof(line));
+    send(fd, line, sizeof(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+    json_t *json = hear_ok(fd, false);
+    assert_string_equal(json_string_value(json_object_get(json, "error")), "EMSGSIZE");
+    json_decref(json);
+    char byte;
+    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    close(fd);
+    works(harness);
+}
+
+static void what_is_no_json(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    refused_with(fd, "hello", "EINVAL");
+    refused_with(fd, "", "EINVAL");
+    refused_with(fd, "{\"verb\": \"list\"", "EINVAL");
+    refused_with(fd, "{\"verb\": \"list\", \"verb\": \"list\"}", "EINVAL");
+    refused_with(fd, "\xff\xfe{}", "EINVAL");
+    refused_with(fd, "[]", "ENOSYS");
+    refused_with(fd, "17", "EINVAL");
+    refused_with(fd, "{}", "ENOSYS");
+    refused_with(fd, "{\"verb\": 3}", "ENOSYS");
+    refused_with(fd, "{\"verb\": \"reboot\"}", "ENOSYS");
+    say(fd, "{\"verb\": \"list\"}");
+    json_decref(hear_ok(fd, true));
+    close(fd);
+}
+
+static void a_nul_within(void **state)
+{
+    struct harness *harness = *state;
+    static const char bytes[] = "{\"verb\": \"list\0\"}\n{\"verb\": \"list\\u0000\"}\n";
+    int fd = client(harness);
+
+    assert_true(send(fd, bytes, sizeof(bytes) - 1, 0) > 0);
+    json_decref(hear_ok(fd, false));
+    json_decref(hear_ok(fd, false));
+    close(fd);
+    works(harness);
+}
+
+static void deep_nesting(void **state)
+{
+    struct harness *harness = *state;
+    static char line[60001];
+    int fd = client(harness);
+
+    memset(line, '[', sizeof(line) - 1);
+    refused_with(fd, line, "EINVAL");
+    for (size_t i = 0; i + 5 < sizeof(line); i += 5)
+        memcpy(line + i, "{\"a\":", 5);
+    refused_with(fd, line, "EINVAL");
+    close(fd);
+    works(harness);
+}
+
+static void wrong_members(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    refused_with(fd, "{\"verb\": \"show\"}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"show\", \"name\": 3}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"show\", \"name\": \"../../etc\"}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"show\", \"name\": \"Upper\"}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"show\", \"name\": \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+                 "EINVAL");
+    refused_with(fd, "{\"verb\": \"show\", \"name\": \"nobody\"}", "ENOENT");
+    refused_with(fd, "{\"verb\": \"stop\", \"name\": \"db\", \"timeout_ms\": -1}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"stop\", \"name\": \"db\", \"timeout_ms\": 1e9}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"stop\", \"name\": \"db\", \"timeout_ms\": 4294967297}",
+                 "EINVAL");
+    refused_with(fd, "{\"verb\": \"reload\", \"reason\": \"two\\nlines\"}", "EINVAL");
+    refused_with(fd,
+                 "{\"verb\": \"reload\", \"reason\": \"0123456789012345678901234567890123456789"
+                 "012345678901234567890123456789\"}",
+                 "EINVAL");
+    expect_nothing(harness);
+    close(fd);
+}
+
+static void one_that_closes_its_half(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    say(fd, "{\"verb\": \"list\"}");
+    shutdown(fd, SHUT_WR);
+    json_decref(hear_ok(fd, true));
+    assert_null(hear(fd, NULL));
+    close(fd);
+
+    fd = client(harness);
+    assert_int_equal(send(fd, "{\"verb\"", 7, 0), 7);
+    shutdown(fd, SHUT_WR);
+    assert_null(hear(fd, NULL));
+    close(fd);
+
+    /* with an answer that comes later */
+    fd = client(harness);
+    say(fd, "{\"verb\": \"audit\"}");
+    shutdown(fd, SHUT_WR);
+    expect(harness, CONTROL_AUDIT_OPEN);
+    answer(harness, harness->frame.header.id, -EIO, "no", NULL, 0);
+    json_decref(hear_ok(fd, false));
+    assert_null(hear(fd, NULL));
+    close(fd);
+    works(harness);
+}
+
+static void many_requests_at_once(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    for (int i = 0; i < 100; i++)
+        say(fd, "{\"verb\": \"list\"}");
+    for (int i = 0; i < 100; i++)
+        json_decref(hear_ok(fd, true));
+    close(fd);
+}
+
+static void the_thirty_third(void **state)
+{
+    struct harness *harness = *state;
+    int clients[CLIENTS_MAX];
+
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        clients[i] = client(harness);
+        say(clients[i], "{\"verb\": \"watch\"}");
+        json_decref(hear_ok(clients[i], true));
+    }
+    int fd = client(harness);
+    json_t *json = hear_ok(fd, false);
+    assert_string_equal(json_string_value(json_object_get(json, "error")), "EBUSY");
+    json_decref(json);
+    assert_null(hear(fd, NULL));
+    close(fd);
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        close(clients[i]);
+    usleep(100000);
+    works(harness);
+}
+
+static void one_that_does_not_read(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    for (int i = 0; i < 20000; i++)
+        if (send(fd, "{\"verb\": \"list\"}\n", 17, MSG_NOSIGNAL | MSG_DONTWAIT) != 17)
+            break;
+    works(harness);
+    close(fd);
+    works(harness);
+}
+
+static void one_that_is_silent(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    char byte;
+
+    assert_int_equal(send(fd, "{", 1, 0), 1);
+    assert_int_equal(poll(&pollfd, 1, 12000), 1); /* CLIENT_FIRST_US is ten seconds */
+    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    close(fd);
+    works(harness);
+}
+
+static void those_that_come_and_go(void **state)
+{
+    struct harness *harness = *state;
+
+    for (int i = 0; i < 300; i++) {
+        int fd = client(harness);
+        if (i % 3)
+            say(fd, i % 3 == 1 ? "{\"verb\": \"audit\"}" : "{\"verb\": \"watch\"}");
+        close(fd);
+    }
+    usleep(200000);
+    works(harness);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, harness_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_line_that_is_too_long),
+        CASE(what_is_no_json),
+        CASE(a_nul_within),
+        CASE(deep_nesting),
+        CASE(wrong_members),
+        CASE(one_that_closes_its_half),
+        CASE(many_requests_at_once),
+        CASE(the_thirty_third),
+        CASE(one_that_does_not_read),
+        CASE(one_that_is_silent),
+        CASE(those_that_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Command against a control that a test plays: configuration, starts, deaths of control. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+#define HOST                                                                                       \
+    "<host><cards><card name='net0' address='0000:01:00.0' driver='igb' vfs='7'/></cards></host>"
+#define PARTITION(attributes, body)                                                                \
+    "<partition vcpus='1' memory-mib='128' " attributes "><kernel>/k</kernel>" body "</partition>"
+#define DB  "partitions/db.xml"
+#define WEB "partitions/web.xml"
+
+static void sends_what_control_lacks(void **state)
+{
+    struct harness *harness = *state;
+
+    write_config(harness, "host.xml", HOST);
+    write_config(harness, DB, PARTITION("", "<vfs><vf card='net0' index='3'/></vfs>"));
+    link_up(harness, true);
+    const struct control_host_set *host = expect(harness, CONTROL_HOST_SET);
+    assert_int_equal(host->host.cards_count, 1);
+    assert_int_equal(host->host.cards[0].bdf.value, 0x100);
+    assert_string_equal(host->requester.reason, "configuration");
+    assert_true(host->header.id != 0);
+    const struct control_partition_define *define = expect(harness, CONTROL_PARTITION_DEFINE);
+    assert_string_equal(define->config.name, "db");
+    assert_int_equal(define->config.vfs[0].index, 3);
+    expect_nothing(harness);
+}
+
+static void sends_nothing_that_control_has(void **state)
+{
+    struct harness *harness = *state;
+
+    write_config(harness, "host.xml", HOST);
+    write_config(harness, DB, PARTITION("", ""));
+    link_up(harness, true);
+    accept_configuration(harness);
+    link_up(harness, true);
+    expect_nothing(harness);
+}
+
+static void a_bad_file_stops_no_other(void **state)
+{
+    struct harness *harness = *state;
+
+    write_config(harness, "host.xml", HOST);
+    write_config(harness, DB, "<!DOCTYPE x><partition/>");
+    write_config(harness, WEB, PARTITION("", ""));
+    link_up(harness, true);
+    expect(harness, CONTROL_HOST_SET);
+    const struct control_partition_define *define = expect(harness, CONTROL_PARTITION_DEFINE);
+    assert_string_equal(define->config.name, "web");
+    expect_nothing(harness);
+}
+
+static void undefines_what_vanished_and_is_stopped(void **state)
+{
+    struct harness *harness = *state;
+    struct partition_config gone = {.name = "gone",
+                                    .vcpus = 1,
+                                    .memory_mib = 64,
+                                    .monitor = "native",
+                                    .kernel = "/k"},
+                            busy = gone;
+
+    strcpy(busy.name, "busy");
+    write_config(harness, "host.xml", HOST);
+    model_define(&harness->model, &gone);
+    model_define(&harness->model, &busy);
+    harness->model.partitions[1].phase = PHASE_RUNNING;
+    link_up(harness, true);
+    const struct control_partition_name *name = expect(harness, CONTROL_PARTITION_UNDEFINE);
+    assert_string_equal(name->name, "gone");
+    expect(harness, CONTROL_HOST_SET);
+    expect_nothing(harness);
+}
+
+static void starts_what_is_to_autostart_once(void **state)
+{
+    struct harness *harness = *state;
+
+    write_config(harness, "host.xml", HOST);
+    write_config(harness, DB, PARTITION("autostart='yes'", ""));
+    write_config(harness, WEB, PARTITION("", ""));
+    link_up(harness, true);
+    accept_configuration(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+    assert_string_equal(start->name, "db");
+    assert_string_equal(start->requester.reason, "autostart");
+    assert_int_equal(start->generation, harness->model.head.generation);
+    assert_int_equal(start->pcpus_count, 1);
+    assert_int_equal(start->pcpus[0], 1);
+    answer(harness, start->header.id, -ENOSPC, "no", NULL, 0);
+    send_snapshot(harness);
+    link_up(harness, true);
+    expect_nothing(harness);
+}
+
+static void does_not_autostart_what_was_stopped(void **state)
+{
+    struct harness *harness = *state;
+    struct partition_config db = {.name = "db",
+                                  .vcpus = 1,
+                                  .memory_mib = 128,
+                                  .autostart = 1,
+                                  .monitor = "native",
+                                  .kernel = "/k"};
+
+    write_config(harness, "host.xml", HOST);
+    write_config(harness, DB, PARTITION("autostart='yes'", ""));
+    model_define(&harness->model, &db);
+    harness->model.partitions[0].exit = EXIT_STOPPED;
+    link_up(harness, true);
+    expect(harness, CONTROL_HOST_SET);
+    answer(harness, harness->frame.header.id, 0, "", NULL, 0);
+    send_snapshot(harness);
+    expect_nothing(harness);
+}
+
+/* A harness with db and web defined, and a client that asked for the start of db. */
+static int asked_to_start(struct harness *harness)
+{
+    write_config(harness, "host.xml", HOST);
+    write_config(harness, DB, PARTITION("", ""));
+    write_config(harness, WEB, PARTITION("", ""));
+    link_up(harness, true);
+    accept_configuration(harness);
+    int fd = client(harness);
+    say(fd, "{\"verb\": \"start\", \"name\": \"db\", \"reason\": \"test\"}");
+    return fd;
+}
+
+static void start_carries_who_and_why(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+
+    assert_string_equal(start->requester.reason, "test");
+    assert_int_equal(start->requester.uid, getuid());
+    assert_int_equal(start->requester.pid, getpid());
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    json_t *json = hear_ok(fd, true);
+    assert_int_equal(json_integer_value(json_object_get(json, "transaction")), 7);
+    json_decref(json);
+    close(fd);
+}
+
+static void selects_again_from_a_newer_snapshot(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+
+    assert_int_equal(start->pcpus[0], 1);
+    answer(harness, start->header.id, -ESTALE, "", NULL, 0);
+    expect_nothing(harness); /* not from the same one */
+    harness->model.pcpus[1].owner.kind = OWNER_CONTROL;
+    send_snapshot(harness);
+    start = expect(harness, CONTROL_PARTITION_START);
+    assert_int_equal(start->pcpus[0], 2);
+    assert_int_equal(start->generation, harness->model.head.generation);
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    json_decref(hear_ok(fd, true));
+    close(fd);
+}
+
+static void asks_again_with_the_same_id_after_controls_death(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+    struct control_partition_start first = *start;
+
+    link_up(harness, true);
+    start = expect(harness, CONTROL_PARTITION_START);
+    assert_memory_equal(&first, start, sizeof(first));
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    json_decref(hear_ok(fd, true));
+    close(fd);
+}
+
+static void says_what_is_missing(void **state)
+{
+    struct harness *harness = *state;
+
+    write_config(harness, "host.xml", HOST);
+    write_config(harness, DB,
+                 "<partition vcpus='4' memory-mib='128'><kernel>/k</kernel></partition>");
+    write_config(harness, WEB,
+                 "<partition vcpus='1' memory-mib='8192'><kernel>/k</kernel></partition>");
+    link_up(harness, true);
+    accept_configuration(harness);
+    int fd = client(harness);
+    say(fd, "{\"verb\": \"start\", \"name\": \"db\"}");
+    json_t *json = hear_ok(fd, false);
+    assert_string_equal(json_string_value(json_object_get(json, "text")),
+                        "needs 4 pCPUs: 3 are idle");
+    json_decref(json);
+    say(fd, "{\"verb\": \"start\", \"name\": \"web\"}");
+    json = hear_ok(fd, false);
+    assert_non_null(strstr(json_string_value(json_object_get(json, "text")), "8192 MiB"));
+    json_decref(json);
+    say(fd, "{\"verb\": \"start\", \"name\": \"nobody\"}");
+    json = hear_ok(fd, false);
+    assert_string_equal(json_string_value(json_object_get(json, "error")), "ENOENT");
+    json_decref(json);
+    expect_nothing(harness);
+    close(fd);
+}
+
+static void reads_a_changed_file_at_its_start(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+
+    answer(harness, start->header.id, -EIO, "no", NULL, 0);
+    json_decref(hear_ok(fd, false));
+    write_config(harness, DB, PARTITION("", "<cmdline>new</cmdline>"));
+    say(fd, "{\"verb\": \"start\", \"name\": \"db\"}");
+    const struct control_partition_define *define = expect(harness, CONTROL_PARTITION_DEFINE);
+    assert_string_equal(define->config.cmdline, "new");
+    model_define(&harness->model, &define->config);
+    answer(harness, define->header.id, 0, "", NULL, 0);
+    expect_nothing(harness);
+    send_snapshot(harness);
+    start = expect(harness, CONTROL_PARTITION_START);
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    json_decref(hear_ok(fd, true));
+    close(fd);
+}
+
+static void refuses_what_runs_already_kindly(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    json_decref(hear_ok(fd, true));
+    harness->model.partitions[0].phase = PHASE_RUNNING;
+    send_snapshot(harness);
+    say(fd, "{\"verb\": \"start\", \"name\": \"db\"}");
+    json_t *json = hear_ok(fd, true);
+    assert_true(json_is_true(json_object_get(json, "already")));
+    json_decref(json);
+    close(fd);
+}
+
+static void reload_reports_each_file(void **state)
+{
+    struct harness *harness = *state;
+
+    write_config(harness, "host.xml", HOST);
+    link_up(harness, true);
+    accept_configuration(harness);
+    write_config(harness, DB, PARTITION("", "<vfs><vf card='net9' index='0'/></vfs>"));
+    write_config(harness, WEB, PARTITION("", ""));
+    int fd = client(harness);
+    say(fd, "{\"verb\": \"reload\"}");
+    expect(harness, CONTROL_PARTITION_DEFINE);
+    answer(harness, harness->frame.header.id, 0, "", NULL, 0);
+    json_t *json = hear_ok(fd, false);
+    const json_t *problem = json_array_get(json_object_get(json, "problems"), 0);
+    assert_string_equal(json_string_value(problem), "partitions/db.xml:1: <vf card=\"net9\">: no "
+                                                    "such card in host.xml; it has net0");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(json, "changes"), 0)),
+                        "web: defined");
+    json_decref(json);
+    close(fd);
+}
+
+static void a_client_may_leave_while_it_is_served(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+
+    close(fd);
+    usleep(50000);
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    fd = client(harness);
+    write_config(harness, WEB, PARTITION("", "<cmdline>x</cmdline>"));
+    say(fd, "{\"verb\": \"reload\"}");
+    const struct control_partition_define *define = expect(harness, CONTROL_PARTITION_DEFINE);
+    close(fd);
+    usleep(50000);
+    answer(harness, define->header.id, 0, "", NULL, 0);
+    works(harness);
+}
+
+static void refuses_a_snapshot_that_is_not_sealed(void **state)
+{
+    struct harness *harness = *state;
+    struct control_snapshot message = {.header = frame_header(CONTROL_SNAPSHOT, sizeof(message), 0),
+                                       .size = 4096};
+    char zero[4096] = {0};
+
+    link_up(harness, false);
+    int fd = sealed(zero, sizeof(zero), F_SEAL_SHRINK);
+    assert_int_equal(frame_send(harness->control, &message, &fd, 1), 0);
+    close(fd);
+    assert_int_equal(poll(&(struct pollfd){.fd = harness->control, .events = POLLIN}, 1, 5000), 1);
+    assert_int_equal(frame_receive(harness->control, &harness->frame), 0);
+    fd = client(harness);
+    say(fd, "{\"verb\": \"list\"}");
+    json_decref(hear_ok(fd, false));
+    close(fd);
+}
+
+static void refuses_a_snapshot_with_a_wrong_count(void **state)
+{
+    struct harness *harness = *state;
+
+    harness->model.head.vfs_count = 0;
+    harness->model.partitions[0].phase = PARTITION_PHASES;
+    harness->model.partitions[0].id.value = 1;
+    harness->model.head.partitions_count = 1;
+    link_up(harness, true);
+    assert_int_equal(poll(&(struct pollfd){.fd = harness->control, .events = POLLIN}, 1, 5000), 1);
+    assert_int_equal(frame_receive(harness->control, &harness->frame), 0);
+}
+
+static void watch_tells_each_change_once(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    int watcher = client(harness);
+
+    say(watcher, "{\"verb\": \"watch\", \"name\": \"db\"}");
+    json_decref(hear_ok(watcher, true));
+    send_snapshot(harness); /* nothing new in it */
+    harness->model.partitions[0].phase = PHASE_WAITING;
+    strcpy(harness->model.partitions[0].waiting_for, "net0: driver unbound");
+    send_snapshot(harness);
+    json_t *json = hear_ok(watcher, true);
+    const json_t *partition = json_object_get(json, "partition");
+    assert_string_equal(json_string_value(json_object_get(partition, "phase")), "waiting");
+    assert_string_equal(json_string_value(json_object_get(partition, "waiting_for")),
+                        "net0: driver unbound");
+    json_decref(json);
+    close(watcher);
+    close(fd);
+}
+
+static void audit_brings_the_log_along(void **state)
+{
+    struct harness *harness = *state;
+    int log = sealed("log", 3, 0), got = -1;
+    char text[4] = "";
+
+    link_up(harness, true);
+    int fd = client(harness);
+    say(fd, "{\"verb\": \"audit\"}");
+    expect(harness, CONTROL_AUDIT_OPEN);
+    answer(harness, harness->frame.header.id, 0, "", &log, 1);
+    json_t *json = hear(fd, &got);
+    assert_true(json_is_true(json_object_get(json, "ok")));
+    assert_true(got >= 0);
+    assert_int_equal(pread(got, text, 3, 0), 3);
+    assert_string_equal(text, "log");
+    json_decref(json);
+    close(got);
+    close(log);
+    close(fd);
+}
+
+static void stop_is_passed_on(void **state)
+{
+    struct harness *harness = *state;
+
+    link_up(harness, true);
+    int fd = client(harness);
+    say(fd, "{\"verb\": \"stop\", \"name\": \"db\", \"force\": true, \"timeout_ms\": 1234}");
+    const struct control_partition_stop *stop = expect(harness, CONTROL_PARTITION_STOP);
+    assert_int_equal(stop->force, 1);
+    assert_int_equal(stop->timeout_ms, 1234);
+    answer(harness, stop->header.id, -ESRCH, "db is not running", NULL, 0);
+    json_t *json = hear_ok(fd, false);
+    assert_string_equal(json_string_value(json_object_get(json, "text")), "db is not running");
+    json_decref(json);
+    close(fd);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, harness_start, harness_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(sends_what_control_lacks),
+        CASE(sends_nothing_that_control_has),
+        CASE(a_bad_file_stops_no_other),
+        CASE(undefines_what_vanished_and_is_stopped),
+        CASE(starts_what_is_to_autostart_once),
+        CASE(does_not_autostart_what_was_stopped),
+        CASE(start_carries_who_and_why),
+        CASE(selects_again_from_a_newer_snapshot),
+        CASE(asks_again_with_the_same_id_after_controls_death),
+        CASE(says_what_is_missing),
+        CASE(reads_a_changed_file_at_its_start),
+        CASE(refuses_what_runs_already_kindly),
+        CASE(reload_reports_each_file),
+        CASE(a_client_may_leave_while_it_is_served),
+        CASE(refuses_a_snapshot_that_is_not_sealed),
+        CASE(refuses_a_snapshot_with_a_wrong_count),
+        CASE(watch_tells_each_change_once),
+        CASE(audit_brings_the_log_along),
+        CASE(stop_is_passed_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
