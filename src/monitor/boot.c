@@ -112,6 +112,27 @@ static void write_page_tables(const struct guest_memory *memory)
         directories[i] = i << 21 | PAGE_2M;
 }
 
+/*
+ * Linux on hardware-reduced ACPI resets through EFI or, without it, by a jump to where a PC's
+ * firmware begins, in real mode. Ours writes the reset register.
+ */
+static void write_reset_entry(const struct guest_memory *memory)
+{
+    static const uint8_t code[] = {
+        0xba,
+        (LAYOUT_SLEEP + 2) & 0xff,
+        (LAYOUT_SLEEP + 2) >> 8, /* mov dx, reset register */
+        0xb0,
+        LAYOUT_RESET_VALUE, /* mov al, value */
+        0xee,               /* out dx, al */
+        0xf4,
+        0xeb,
+        0xfd, /* hlt, for ever */
+    };
+
+    memcpy(memory_at(memory, (struct gpa){LAYOUT_RESET_ENTRY}, sizeof(code)), code, sizeof(code));
+}
+
 static void add_range(struct boot_params *params, uint64_t start, uint64_t end, uint32_t type)
 {
     if (end > start)
@@ -192,6 +213,7 @@ int boot_load(const struct boot_config *config, const struct guest_memory *memor
     *what = "ACPI tables";
     write_zero_page(memory, &image, head, initrd, initrd_size);
     write_gdt(memory);
+    write_reset_entry(memory);
     write_page_tables(memory);
     *entry = (struct boot_entry){image.load + BZIMAGE_ENTRY_64, LAYOUT_ZERO_PAGE};
     return write_acpi(memory, config->vcpus);

@@ -4,6 +4,7 @@
  *
  *   0x00001000  GDT, page tables, zero page, command line: what the 64-bit entry needs
  *   0x000e0000  ACPI tables (reserved in the memory map; the RSDP first, where a search finds it)
+ *   0x000ffff0  reset entry
  *   0x00100000  RAM, up to LAYOUT_LOW_MAX
  *   0xc0000000  32-bit PCI window
  *   0xe8000000  ECAM of bus 0
@@ -19,6 +20,7 @@
 #define LAYOUT_LOW_END     0x9fc00
 #define LAYOUT_ACPI        0xe0000
 #define LAYOUT_ACPI_SIZE   0x10000
+#define LAYOUT_RESET_ENTRY 0xffff0 /* where firmware begins: a few instructions that reset */
 #define LAYOUT_HIGH_START  0x100000
 
 #define LAYOUT_LOW_MAX      UINT64_C(0xc0000000)
