@@ -15,7 +15,8 @@
 #include "snapshot.h"
 #include "transaction.h"
 
-#define LOG_NAME "audit.log"
+#define LOG_NAME      "audit.log"
+#define SYNC_AFTER_NS UINT64_C(1000000000)
 
 uint64_t control_boottime(const struct control *control)
 {
@@ -37,7 +38,7 @@ static void earlier(uint64_t *earliest, uint64_t deadline)
 
 void control_arm(struct control *control)
 {
-    uint64_t earliest = 0;
+    uint64_t earliest = control->sync_boottime_ns;
 
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
         const struct partition *partition = &control->db->partitions[i];
@@ -51,15 +52,6 @@ void control_arm(struct control *control)
     control->effects->timer(control->effects_context, earliest);
 }
 
-void control_deadline(struct control *control)
-{
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
-        if (partition_started(&control->db->partitions[i]))
-            drive_deadline(control, &control->db->partitions[i]);
-    shutdown_finish(control);
-    control_arm(control);
-}
-
 void control_idle(struct control *control)
 {
     char text[PARCLOSE_REASON_MAX];
@@ -68,13 +60,40 @@ void control_idle(struct control *control)
     snapshot_publish(control);
     if (db_check(control->db, text))
         log_error("the resource map is wrong: %s", text);
-    int error = audit_log_sync(control->log);
-    if (!error)
-        error = audit_log_reserve(control->log);
+    int error = audit_log_reserve(control->log);
     if (error == -ENOSPC)
         log_warning("the audit log's disk is full");
     else if (error)
         control->effects->fatal(control->effects_context);
+}
+
+/* What was only noted (transaction.h) is made durable after a while, so that it costs the gate's
+ * own commit nothing when much is going on. */
+static void sync_notes(struct control *control)
+{
+    if (!control->sync_boottime_ns || control->sync_boottime_ns > control_boottime(control))
+        return;
+    control->sync_boottime_ns = 0;
+    if (audit_log_sync(control->log))
+        control->effects->fatal(control->effects_context);
+}
+
+void control_sync_later(struct control *control)
+{
+    if (control->sync_boottime_ns)
+        return;
+    control->sync_boottime_ns = control_boottime(control) + SYNC_AFTER_NS;
+    control_arm(control);
+}
+
+void control_deadline(struct control *control)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        if (partition_started(&control->db->partitions[i]))
+            drive_deadline(control, &control->db->partitions[i]);
+    shutdown_finish(control);
+    sync_notes(control);
+    control_arm(control);
 }
 
 /* A first start in the same boot: a shutdown that was accepted is over. */

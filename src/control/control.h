@@ -57,6 +57,7 @@ struct control {
     uint64_t first_transaction; /* the first that this process makes */
     bool check_each_commit;     /* tests: db_check() after every commit, not only when idle */
     bool changed;               /* a snapshot is due */
+    uint64_t sync_boottime_ns;  /* when notes in the log are made durable; 0: there are none */
     bool command_up, tcb_up, pcim_up, lead_up;
     bool shutdown_told; /* boot was told to end everything */
     bool lead_synced;   /* lead said all monitors that it has */
@@ -83,6 +84,9 @@ void control_free(struct control *control);
 
 /* At the time that effects.timer() asked for. */
 void control_deadline(struct control *control);
+
+/* A note was appended to the log that no transaction has made durable yet. */
+void control_sync_later(struct control *control);
 
 /* At leisure after effects.changed(): the snapshot, the check of the map, space for the log. */
 void control_idle(struct control *control);

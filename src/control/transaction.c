@@ -155,6 +155,8 @@ int transaction_commit(struct control *control, bool durable)
         return error;
     }
     request_remember(control, control->entry);
+    if (!durable)
+        control_sync_later(control);
     check(control);
     control_changed(control);
     return 0;
