@@ -144,17 +144,19 @@ static int relay_from_answer(struct session *session)
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    bool follow = false, no_input = false;
+    bool follow = false, no_follow = false, no_input = false;
     const struct option_row options[] = {{"follow", OPTION_FLAG, &follow},
+                                         {"no-follow", OPTION_FLAG, &no_follow},
                                          {"no-input", OPTION_FLAG, &no_input}};
-    int code = options_parse(cli, options, 2, &argc, argv);
+    int code = options_parse(cli, options, 3, &argc, argv);
 
     if (code)
         return code;
     if (argc != 2)
         return cli_usage(cli, "expected one partition");
     bool terminal = isatty(STDIN_FILENO);
-    struct session session = {.input = terminal && !no_input, .follow = follow || terminal};
+    struct session session = {.input = terminal && !no_input,
+                              .follow = !no_follow && (follow || terminal)};
     code = open_console(cli, &session, argv[1]);
     if (!code)
         code = relay_from_answer(&session);
@@ -167,6 +169,7 @@ const struct verb verb_console = {
     .arguments = "NAME",
     .summary = "a partition's console; ^] ends it",
     .help = "  --no-input      only look\n"
-            "  --follow        standard input is no terminal: go on after what is there\n",
+            "  --follow        go on with what comes; so by default on a terminal\n"
+            "  --no-follow     end after what is there; so by default elsewhere\n",
     .run = run,
 };
