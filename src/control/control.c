@@ -96,19 +96,6 @@ void control_deadline(struct control *control)
     control_arm(control);
 }
 
-/* A first start in the same boot: a shutdown that was accepted is over. */
-static int serve_again(struct control *control)
-{
-    const struct control_image serving = {0};
-
-    if (!control->first_start || !control->db->control.shutting_down)
-        return 0;
-    transaction_begin(control, AUDIT_RESET, AUDIT_BEGUN, 0);
-    transaction_text(control, "started again after a shutdown");
-    transaction_change(control, RESOURCE_CONTROL, 0, 0, &serving);
-    return transaction_commit(control, true);
-}
-
 static int open_log(struct control *control, int directory, char *text)
 {
     struct audit_opened opened;
@@ -157,8 +144,8 @@ int control_start(struct control *control, const struct inventory *inventory, in
         error = open_log(control, directory, text);
     if (!error)
         error = reset_after_boot(control, text);
-    if (!error)
-        error = serve_again(control);
+    if (!error && control->first_start)
+        error = reset_after_shutdown(control);
     if (error)
         return error;
     control->first_transaction = transaction_number(control);

@@ -117,6 +117,15 @@ int partition_undefine(struct control *control, const struct control_partition_n
 
 /* ---- start */
 
+/* A selection from a snapshot that is not the latest, or that a newer one is about to replace, is
+ * to be made again; only from the map as it is it is wrong. */
+static int stale_or(const struct control *control, const struct control_partition_start *request,
+                    int error)
+{
+    bool stale = control->changed || request->generation < control->snapshot_generation;
+    return stale ? -ESTALE : error;
+}
+
 static int check_pcpus(struct control *control, const struct partition *partition,
                        const struct control_partition_start *request, char *text)
 {
@@ -131,8 +140,7 @@ static int check_pcpus(struct control *control, const struct partition *partitio
             if (request->pcpus[j] == request->pcpus[i])
                 return refuse(text, -EINVAL, "pCPU %u was selected twice", request->pcpus[i]);
         if (pcpu->owner.kind != OWNER_IDLE)
-            return refuse(text,
-                          request->generation < control->snapshot_generation ? -ESTALE : -EBUSY,
+            return refuse(text, stale_or(control, request, -EBUSY),
                           "pCPU %u is not idle: stop another partition or ask for fewer vCPUs",
                           request->pcpus[i]);
     }
@@ -159,9 +167,11 @@ static int check_vfs(struct control *control, const struct partition *partition,
     return error;
 }
 
-static int find_memory(struct control *control, const struct partition *partition, uint32_t node,
-                       struct extent *runs, char *text)
+static int find_memory(struct control *control, const struct partition *partition,
+                       const struct control_partition_start *request, struct extent *runs,
+                       char *text)
 {
+    uint32_t node = request->memory_node;
     uint64_t bytes = (uint64_t)partition->config.memory_mib << 20;
     int count = db_memory_find(control->db, node, bytes, runs, PARCLOSE_MAX_PARTITIONS);
 
@@ -249,7 +259,7 @@ int partition_start(struct control *control, const struct control_partition_star
         error = start_check(control, partition, request, text);
     if (error)
         return error;
-    int runs_count = find_memory(control, partition, request->memory_node, runs, text);
+    int runs_count = find_memory(control, partition, request, runs, text);
     if (runs_count < 0)
         return runs_count;
     struct partition_run run = run_started(control, partition, request);

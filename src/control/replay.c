@@ -61,9 +61,28 @@ static struct partition_run run_reset(const struct partition *partition)
     return run;
 }
 
-int reset_after_boot(struct control *control, char text[PARCLOSE_REASON_MAX])
+/* Running data to its beginning: of all, or only of partitions that are not started. */
+static void reset_runs(struct control *control, bool all)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        const struct partition *partition = &control->db->partitions[i];
+        struct partition_run run = run_reset(partition);
+        if (partition->defined && (all || !partition_started(partition)) &&
+            memcmp(&run, &partition->run, sizeof(run)) != 0)
+            transaction_run(control, partition, &run);
+    }
+}
+
+static void reset_serving(struct control *control)
 {
     const struct control_image serving = {0};
+
+    if (control->db->control.shutting_down)
+        transaction_change(control, RESOURCE_CONTROL, 0, 0, &serving);
+}
+
+int reset_after_boot(struct control *control, char text[PARCLOSE_REASON_MAX])
+{
     int error = 0;
 
     if (!control->old_boot)
@@ -71,16 +90,20 @@ int reset_after_boot(struct control *control, char text[PARCLOSE_REASON_MAX])
     control->old_boot = false;
     transaction_begin(control, AUDIT_RESET, AUDIT_BEGUN, 0);
     transaction_text(control, "the host was booted anew");
-    transaction_change(control, RESOURCE_CONTROL, 0, 0, &serving);
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
-        const struct partition *partition = &control->db->partitions[i];
-        struct partition_run run = run_reset(partition);
-        if (partition_started(partition))
-            transaction_run(control, partition, &run);
-    }
+    reset_serving(control);
+    reset_runs(control, true);
     if (control->db->host_set)
         error = host_reserve(control, &control->db->host, text);
     if (error) /* a smaller host than the configured one: it starts, and starts no partition */
         log_error("the host's reservation cannot be made: %s", text);
     return transaction_commit(control, true);
+}
+
+int reset_after_shutdown(struct control *control)
+{
+    transaction_begin(control, AUDIT_RESET, AUDIT_BEGUN, 0);
+    transaction_text(control, "started again");
+    reset_serving(control);
+    reset_runs(control, false);
+    return control->entry->changes_count ? transaction_commit(control, true) : 0;
 }

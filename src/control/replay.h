@@ -16,5 +16,9 @@
 /* An audit_visit; the context is the control. */
 int replay_entry(void *control, const struct audit_entry *entry);
 
-/* Whether anything of an earlier boot was replayed and not yet reset. */
+/* The RESET of a new boot; nothing when the log's last entry is of this boot. */
 int reset_after_boot(struct control *control, char text[PARCLOSE_REASON_MAX]);
+
+/* For a first start in the same boot: a shutdown that was accepted is over, and how partitions
+ * ended is forgotten, so that those with autostart start. What may still run is left alone. */
+int reset_after_shutdown(struct control *control);

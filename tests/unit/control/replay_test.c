@@ -342,6 +342,28 @@ static void first_start_without_monitors_is_no_failure(void **state)
     assert_int_equal(world_named(world, "web")->run.phase, PHASE_STARTING);
 }
 
+static void how_it_ended_is_forgotten_at_a_first_start(void **state)
+{
+    struct world *world = *state;
+
+    define(world, world_partition("one", 1, NULL));
+    define(world, world_partition("two", 1, NULL));
+    world_start(world, "one");
+    world_run(world, "one");
+    world_stop(world, "one", true, 0);
+    world_monitor_gone(world, "one", EXIT_STOPPED);
+    world_start(world, "two");
+    world_run(world, "two");
+    world_monitor_gone(world, "two", EXIT_PANIC);
+    restart_and_compare(world);
+    assert_int_equal(world_named(world, "one")->run.exit, EXIT_STOPPED);
+    assert_int_equal(world_named(world, "two")->run.phase, PHASE_FAILED);
+    world_restart(world, 1);
+    assert_int_equal(world_named(world, "one")->run.exit, EXIT_NONE);
+    assert_int_equal(world_named(world, "two")->run.phase, PHASE_DEFINED);
+    assert_int_equal(world_named(world, "two")->run.exit, EXIT_NONE);
+}
+
 static void service_restart_keeps_monitors_that_live(void **state)
 {
     struct world *world = *state;
@@ -416,6 +438,7 @@ int main(void)
         TEST(new_boot_resets_what_ran),
         TEST(smaller_host_after_a_boot_is_no_damage),
         TEST(first_start_without_monitors_is_no_failure),
+        TEST(how_it_ended_is_forgotten_at_a_first_start),
         TEST(service_restart_keeps_monitors_that_live),
         TEST(actions_are_applied_again_on_a_new_link),
         TEST(damaged_log_stops_the_start),

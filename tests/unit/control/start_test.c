@@ -113,6 +113,7 @@ static void too_much_is_refused(void **state)
     assert_int_equal(world_define(world, &config), -ENOMEM);
     config.memory_mib = 4096; /* fits the host, not node 0 beside the reservation */
     assert_int_equal(world_define(world, &config), 0);
+    control_idle(world->control);
     assert_int_equal(world_start(world, "big"), -ENOMEM);
     assert_non_null(strstr(world_result_text, "node 0 has 3072 MiB available"));
     world_check(world);
@@ -169,6 +170,28 @@ static void selection_is_validated(void **state)
     }
     assert_int_equal(world_start(world, "web"), 0);
     assert_int_equal(world_start(world, "web"), -EALREADY);
+}
+
+/* Two starts from one snapshot: the second selects anew, it does not fail. */
+static void selection_from_an_old_snapshot_is_stale(void **state)
+{
+    struct world *world = *state;
+
+    define(world, world_partition("one", 2, NULL));
+    define(world, world_partition("two", 2, NULL));
+    control_idle(world->control);
+    struct control_partition_start request = world_start_request(world, "two");
+    request.header.id = 4711;
+    assert_int_equal(world_start(world, "one"), 0);
+    for (int published = 0; published < 2; published++) {
+        world_say(world, PROCESS_COMMAND, &request);
+        assert_int_equal(world_result(world, 4711), -ESTALE);
+        control_idle(world->control);
+    }
+    request.generation = world->control->snapshot_generation;
+    world_say(world, PROCESS_COMMAND, &request);
+    assert_int_equal(world_result(world, 4711), -EBUSY);
+    assert_int_equal(world_start(world, "two"), 0);
 }
 
 static void definition_stands_while_started(void **state)
@@ -459,6 +482,7 @@ int main(void)
         TEST(too_much_is_refused),
         TEST(what_is_unknown_is_refused),
         TEST(selection_is_validated),
+        TEST(selection_from_an_old_snapshot_is_stale),
         TEST(definition_stands_while_started),
         TEST(host_keeps_what_is_used),
         TEST(vf_must_be_active_again_for_each_owner),
