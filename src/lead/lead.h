@@ -4,8 +4,9 @@
  * guests' kernels and initrds for reading, and spawn monitors. /sys is read-only but for cgroup2.
  * It does so on control's order only.
  *
- * What a successor needs is kept by boot (process_store), per partition: descriptor, link, spawner's
- * pidfd, console and its two eventfds. The rest is read again: cgroup files, the monitor's own word.
+ * What a successor needs is kept by boot (process_store), per partition: descriptor, link,
+ * spawner's pidfd, console and its two eventfds. The rest is read again: cgroup files, the
+ * monitor's own word.
  */
 #pragma once
 
@@ -17,7 +18,7 @@
 #include "parclose/msg_tcb_lead.h"
 #include "process/process.h"
 
-/* The files that boot keeps for a partition, by name NAME.KIND. */
+/* The files that boot keeps for a partition, each under the name NAME.KIND. */
 enum kept_file {
     KEPT_DESCRIPTOR,
     KEPT_LINK,
@@ -28,43 +29,51 @@ enum kept_file {
     KEPT_FILES
 };
 
-/* An order whose answer is due. id 0: none. */
-struct due {
-    uint64_t id;
-};
-
-/* A partition that has, or is about to have, a monitor. */
+/* A partition that has, or is about to have, a monitor. Slot id - 1 of lead's table. */
 struct partition {
     struct lead *lead;
     struct partition_id id; /* 0: the slot is free */
     struct partition_descriptor descriptor;
     int files[KEPT_FILES]; /* -1: not there */
+    int kernel, initrd;    /* until they are handed over; -1: none */
     struct cgroup cgroup;
-    struct link *link; /* to the monitor */
+    struct link *link; /* to the monitor; NULL: not spawned, or it broke the protocol */
     sd_event_source *died;
-    sd_event_source *events;     /* of the vCPUs' cgroup.events */
-    sd_event_source *stop_timer; /* until force */
+    sd_event_source *events; /* of the vCPUs' cgroup */
+    sd_event_source *timer;  /* of the stop, then of the clearing away */
     uint32_t spawner_pid;
-    bool frozen;   /* as cgroup.events says */
-    bool channels; /* VFIO files were handed to it */
-    bool stopping;
-    bool attached_once;
+    bool frozen;         /* as cgroup.events says */
+    bool channels;       /* VFIO files were handed to the monitor */
+    bool asked;          /* after a restart: its word is awaited before SYNC */
+    bool gone;           /* its spawner is; the cgroup is being cleared */
+    unsigned steps;      /* of a stop already taken */
     uint64_t changed_ns; /* CLOCK_MONOTONIC of the latest change */
     struct monitor_state state;
-    uint32_t exit; /* enum exit_reason, once it said so */
+    uint32_t exit; /* enum exit_reason, once said */
     char text[PARCLOSE_REASON_MAX];
-    struct due create, channels_due, attach, detach;
-    struct lead *owner;
+    /* ids of the orders whose answers are due; 0: none */
+    uint64_t create, handing, attach, detach;
 };
 
 struct lead {
     struct process *process;
-    int spawn;             /* to the spawning helper */
+    int spawner; /* socket to the spawning helper */
     sd_event_source *spawned;
-    int kvm, monitor_file; /* opened before the seal */
+    int kvm;
+    bool sync_due; /* control is up and waits for the word of every monitor */
     struct partition partitions[PARCLOSE_MAX_PARTITIONS];
 };
 
+uint64_t lead_now_ns(void);
+
+/* The partition with that id; NULL: none. */
 struct partition *lead_find(struct lead *lead, struct partition_id id);
 
-uint64_t lead_now_ns(void);
+/* Answers an order. `text`: "" when it went well. */
+void lead_answer(struct partition *partition, uint64_t id, int error, const char *text);
+
+/* Tells control what is. */
+void lead_tell(struct partition *partition);
+
+/* SYNC to control, once every monitor that was asked has answered. */
+void lead_sync(struct lead *lead);

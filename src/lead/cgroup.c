@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ROOT  "/sys/fs/cgroup"
+#define SLICE ROOT "/parclose.slice"
+
+static int write_at(int folder, const char *name, const char *text)
+{
+    int file = openat(folder, name, O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    int error = write(file, text, strlen(text)) < 0 ? -errno : 0;
+    close(file);
+    return error;
+}
+
+static int make_folder(int folder, const char *name)
+{
+    return mkdirat(folder, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int open_folder(int folder, const char *name)
+{
+    int file = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return file < 0 ? -errno : file;
+}
+
+/* cpuset is needed; memory and pids are welcome. */
+static int switch_on(int folder)
+{
+    write_at(folder, "cgroup.subtree_control", "+memory");
+    write_at(folder, "cgroup.subtree_control", "+pids");
+    return write_at(folder, "cgroup.subtree_control", "+cpuset");
+}
+
+static int switch_on_in(int folder, const char *name)
+{
+    int inner = open_folder(folder, name);
+    if (inner < 0)
+        return inner;
+    int error = switch_on(inner);
+    close(inner);
+    return error;
+}
+
+int cgroup_begin(void)
+{
+    int error = make_folder(AT_FDCWD, SLICE);
+    if (!error)
+        error = switch_on_in(AT_FDCWD, ROOT);
+    return error ? error : switch_on_in(AT_FDCWD, SLICE);
+}
+
+static int make_leaf(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu)
+{
+    char path[64], pcpu[16];
+
+    snprintf(path, sizeof(path), "vcpus/%u", vcpu);
+    int error = make_folder(folder, path);
+    snprintf(path, sizeof(path), "vcpus/%u/cpuset.cpus", vcpu);
+    snprintf(pcpu, sizeof(pcpu), "%u", descriptor->vcpus[vcpu].pcpu);
+    if (!error)
+        error = write_at(folder, path, pcpu);
+    snprintf(path, sizeof(path), "vcpus/%u/cgroup.procs", vcpu);
+    if (!error && fchownat(folder, path, descriptor->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0)
+        error = -errno;
+    return error;
+}
+
+/* Moving a child from vm to a leaf asks for write permission on the leaf's and NAME's cgroup.procs.
+ */
+static int make_inner(int folder, const struct partition_descriptor *descriptor, const char **what)
+{
+    *what = "controllers of its cgroup";
+    int error = switch_on(folder);
+    if (!error)
+        error = make_folder(folder, "vm");
+    if (!error)
+        error = make_folder(folder, "vcpus");
+    if (!error)
+        error = switch_on_in(folder, "vcpus");
+    *what = "freezing its cgroup";
+    if (!error)
+        error = write_at(folder, "vcpus/cgroup.freeze", "1");
+    if (!error && fchownat(folder, "cgroup.procs", descriptor->uid, (gid_t)-1, 0) < 0)
+        error = -errno;
+    *what = "cpuset of a vCPU";
+    for (uint32_t i = 0; i < descriptor->vcpus_count && !error; i++)
+        error = make_leaf(folder, descriptor, i);
+    return error;
+}
+
+static int open_files(struct cgroup *cgroup)
+{
+    cgroup->freeze = openat(cgroup->folder, "vcpus/cgroup.freeze", O_WRONLY | O_CLOEXEC);
+    if (cgroup->freeze < 0)
+        return -errno;
+    cgroup->events = openat(cgroup->folder, "vcpus/cgroup.events", O_RDONLY | O_CLOEXEC);
+    return cgroup->events < 0 ? -errno : 0;
+}
+
+static int path_of(char *path, size_t size, const char *name, const char *inner)
+{
+    int length = snprintf(path, size, SLICE "/%s%s", name, inner);
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+int cgroup_open(struct cgroup *cgroup, const char *name)
+{
+    char path[128];
+
+    *cgroup = CGROUP_NONE;
+    int error = path_of(path, sizeof(path), name, "");
+    if (error)
+        return error;
+    cgroup->folder = open_folder(AT_FDCWD, path);
+    if (cgroup->folder < 0)
+        return cgroup->folder;
+    error = open_files(cgroup);
+    if (error)
+        cgroup_close(cgroup);
+    return error;
+}
+
+int cgroup_make(struct cgroup *cgroup, const struct partition_descriptor *descriptor,
+                const char **what)
+{
+    char path[128];
+
+    *cgroup = CGROUP_NONE;
+    *what = "its cgroup";
+    int error = path_of(path, sizeof(path), descriptor->name, "");
+    if (!error)
+        error = cgroup_remove(descriptor->name, PARCLOSE_MAX_VCPUS);
+    if (!error)
+        error = make_folder(AT_FDCWD, path);
+    if (error)
+        return error;
+    cgroup->folder = open_folder(AT_FDCWD, path);
+    error = cgroup->folder < 0 ? cgroup->folder : make_inner(cgroup->folder, descriptor, what);
+    if (!error)
+        error = open_files(cgroup);
+    if (error) {
+        cgroup_close(cgroup);
+        cgroup_remove(descriptor->name, PARCLOSE_MAX_VCPUS);
+    }
+    return error;
+}
+
+void cgroup_close(struct cgroup *cgroup)
+{
+    if (cgroup->folder >= 0)
+        close(cgroup->folder);
+    if (cgroup->freeze >= 0)
+        close(cgroup->freeze);
+    if (cgroup->events >= 0)
+        close(cgroup->events);
+    *cgroup = CGROUP_NONE;
+}
+
+int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen)
+{
+    return pwrite(cgroup->freeze, frozen ? "1" : "0", 1, 0) == 1 ? 0 : -errno;
+}
+
+int cgroup_frozen(const struct cgroup *cgroup)
+{
+    char text[256];
+    ssize_t size = pread(cgroup->events, text, sizeof(text) - 1, 0);
+
+    if (size < 0)
+        return -errno;
+    text[size] = 0;
+    const char *found = strstr(text, "frozen ");
+    return found ? found[7] == '1' : -EIO;
+}
+
+int cgroup_vm(const struct cgroup *cgroup)
+{
+    return open_folder(cgroup->folder, "vm");
+}
+
+int cgroup_vcpu(const struct cgroup *cgroup, uint32_t vcpu)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "vcpus/%u", vcpu);
+    return open_folder(cgroup->folder, path);
+}
+
+int cgroup_kill(const struct cgroup *cgroup)
+{
+    return write_at(cgroup->folder, "cgroup.kill", "1");
+}
+
+static int remove_inner(const char *name, const char *inner)
+{
+    char path[160];
+    int error = path_of(path, sizeof(path), name, inner);
+
+    if (!error && unlinkat(AT_FDCWD, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        error = -errno;
+    return error;
+}
+
+int cgroup_remove(const char *name, uint32_t vcpus)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < vcpus && !error; i++) {
+        char inner[32];
+        snprintf(inner, sizeof(inner), "/vcpus/%u", i);
+        error = remove_inner(name, inner);
+    }
+    if (!error)
+        error = remove_inner(name, "/vcpus");
+    if (!error)
+        error = remove_inner(name, "/vm");
+    return error ? error : remove_inner(name, "");
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config_check.h"
+#include "wire/frame.h"
+
+#define SEALS      (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define UID_BASE   0x70000000u
+#define MEMORY_MAX (UINT64_C(1) << 44)
+
+static bool sealed(int file)
+{
+    struct stat status;
+
+    return fcntl(file, F_GET_SEALS) == SEALS && fstat(file, &status) == 0 &&
+           status.st_size == (off_t)sizeof(struct partition_descriptor);
+}
+
+static bool path_ok(const char path[PARCLOSE_PATH_MAX], bool may_lack)
+{
+    return frame_string_ok(path, PARCLOSE_PATH_MAX) && (path[0] == '/' || (may_lack && !path[0]));
+}
+
+static bool numbers_ok(const struct partition_descriptor *d)
+{
+    if (d->partition.value < 1 || d->partition.value > PARCLOSE_MAX_PARTITIONS ||
+        d->uid != UID_BASE + d->partition.value)
+        return false;
+    for (uint32_t i = 0; i < d->vcpus_count && i < PARCLOSE_MAX_VCPUS; i++)
+        if (d->vcpus[i].pcpu >= 1u << 16)
+            return false;
+    return d->vcpus_count >= 1 && d->vcpus_count <= PARCLOSE_MAX_VCPUS &&
+           d->vfs_count <= PARCLOSE_MAX_PARTITION_VFS && d->memory_bytes &&
+           d->memory_bytes <= MEMORY_MAX;
+}
+
+int descriptor_take(int file, struct partition_descriptor *d)
+{
+    if (!sealed(file) || pread(file, d, sizeof(*d), 0) != (ssize_t)sizeof(*d))
+        return -EINVAL;
+    if (d->magic != DESCRIPTOR_MAGIC || d->version != DESCRIPTOR_VERSION || d->size != sizeof(*d) ||
+        !numbers_ok(d))
+        return -EINVAL;
+    if (!config_name_ok(d->name) || !path_ok(d->kernel, false) || !path_ok(d->initrd, true) ||
+        !frame_string_ok(d->cmdline, sizeof(d->cmdline)))
+        return -EINVAL;
+    return 0;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "order.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "keep.h"
+#include "log/log.h"
+#include "monitor.h"
+
+/* ---- saying what is */
+
+void lead_answer(struct partition *partition, uint64_t id, int error, const char *text)
+{
+    struct lead_result message = {.header = frame_header(LEAD_RESULT, sizeof(message), id),
+                                  .partition = partition->id,
+                                  .error = error,
+                                  .done_ns = lead_now_ns()};
+
+    snprintf(message.text, sizeof(message.text), "%s", text);
+    process_send(partition->lead->process, PROCESS_CONTROL, &message, NULL, 0);
+}
+
+static void refuse(struct lead *lead, const struct lead_order *order, int error, const char *text)
+{
+    struct partition nobody = {.lead = lead, .id = order->partition};
+    lead_answer(&nobody, order->header.id, error, text);
+}
+
+void lead_tell(struct partition *partition)
+{
+    const struct monitor_state *state = &partition->state;
+    struct lead_monitor message = {.header = frame_header(LEAD_MONITOR, sizeof(message), 0),
+                                   .partition = partition->id,
+                                   .present = !partition->gone,
+                                   .states = state->states,
+                                   .frozen = partition->frozen,
+                                   .exit = partition->exit,
+                                   .spawner_pid = partition->spawner_pid,
+                                   .vcpu_restarts = state->vcpu_restarts,
+                                   .vcpus_count = state->vcpus_count,
+                                   .descriptor_generation = partition->descriptor.generation,
+                                   .event_ns = partition->changed_ns};
+
+    memcpy(message.times, state->times, sizeof(message.times));
+    memcpy(message.vcpu_pids, state->vcpu_pids, sizeof(message.vcpu_pids));
+    memcpy(message.text, partition->text, sizeof(message.text));
+    process_send(partition->lead->process, PROCESS_CONTROL, &message, NULL, 0);
+}
+
+void lead_sync(struct lead *lead)
+{
+    const struct lead_sync sync = {.header = frame_header(LEAD_SYNC, sizeof(sync), 0)};
+
+    if (!lead->sync_due)
+        return;
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        if (lead->partitions[i].id.value && lead->partitions[i].asked)
+            return;
+    lead->sync_due = false;
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        if (lead->partitions[i].id.value && lead->partitions[i].link)
+            lead_tell(&lead->partitions[i]);
+    process_send(lead->process, PROCESS_CONTROL, &sync, NULL, 0);
+}
+
+void control_up(void *context)
+{
+    struct lead *lead = context;
+    lead->sync_due = true;
+    lead_sync(lead);
+}
+
+/* ---- CREATE */
+
+static int on_create(void *context, struct frame *frame)
+{
+    struct lead *lead = context;
+    const struct lead_order *order = (const void *)frame->bytes;
+    struct partition_descriptor descriptor;
+    char text[PARCLOSE_REASON_MAX] = "";
+
+    if (descriptor_take(frame->files[0], &descriptor) ||
+        descriptor.partition.value != order->partition.value)
+        return -EBADMSG;
+    struct partition *partition = &lead->partitions[order->partition.value - 1];
+    if (partition->id.value && partition->gone) {
+        refuse(lead, order, -EAGAIN, "its last monitor is still being cleared away");
+        return 0;
+    }
+    if (partition->id.value) { /* the same order again */
+        partition->create = partition->spawner_pid ? 0 : order->header.id;
+        if (partition->spawner_pid)
+            lead_answer(partition, order->header.id, 0, "");
+        return 0;
+    }
+    monitor_slot(lead, partition, &descriptor);
+    partition->files[KEPT_DESCRIPTOR] = frame_take(frame, 0);
+    partition->create = order->header.id;
+    int error = monitor_begin(partition, text);
+    if (error)
+        order_spawned(partition, error, 0, -1);
+    return 0;
+}
+
+void order_spawned(struct partition *partition, int error, uint32_t pid, int pidfd)
+{
+    char text[PARCLOSE_REASON_MAX] = "";
+    uint64_t id = partition->create;
+
+    partition->create = 0;
+    if (!error)
+        error = monitor_spawned(partition, pid, pidfd);
+    if (!error) {
+        lead_answer(partition, id, 0, "");
+        lead_tell(partition);
+        return;
+    }
+    snprintf(text, sizeof(text), "its monitor cannot be started: %s", strerror(-error));
+    if (partition->text[0])
+        memcpy(text, partition->text, sizeof(text));
+    lead_answer(partition, id, error, text);
+    if (partition->cgroup.folder >= 0)
+        cgroup_kill(&partition->cgroup);
+    cgroup_remove(partition->descriptor.name, partition->descriptor.vcpus_count);
+    keep_drop(partition);
+    monitor_forget(partition);
+}
+
+/* ---- CHANNELS */
+
+static void ask_for_files(struct partition *partition, uint64_t id)
+{
+    const struct partition_descriptor *d = &partition->descriptor;
+    struct vfio_open message = {.header = frame_header(VFIO_OPEN, sizeof(message), id),
+                                .partition = partition->id,
+                                .vfs_count = d->vfs_count};
+
+    for (uint32_t i = 0; i < d->vfs_count; i++)
+        message.vfs[i] = d->vfs[i].bdf;
+    partition->handing = id;
+    if (process_send(partition->lead->process, PROCESS_TCB, &message, NULL, 0) == 0)
+        return;
+    partition->handing = 0;
+    lead_answer(partition, id, -EAGAIN, "the TCB is restarting");
+}
+
+static int on_channels(void *context, struct frame *frame)
+{
+    struct lead *lead = context;
+    const struct lead_order *order = (const void *)frame->bytes;
+    struct partition *partition = lead_find(lead, order->partition);
+    struct partition_descriptor descriptor;
+
+    if (descriptor_take(frame->files[0], &descriptor) ||
+        descriptor.partition.value != order->partition.value)
+        return -EBADMSG;
+    if (!partition || partition->gone || !partition->link) {
+        refuse(lead, order, -ESRCH, "it has no monitor");
+        return 0;
+    }
+    close(partition->files[KEPT_DESCRIPTOR]);
+    partition->files[KEPT_DESCRIPTOR] = frame_take(frame, 0);
+    partition->descriptor = descriptor;
+    keep_file(partition, KEPT_DESCRIPTOR);
+    if (partition->channels || !descriptor.vfs_count)
+        lead_answer(partition, order->header.id, 0, "");
+    else
+        ask_for_files(partition, order->header.id);
+    return 0;
+}
+
+static int hand_channels(struct partition *partition, struct frame *frame)
+{
+    const struct partition_descriptor *d = &partition->descriptor;
+    struct monitor_channels message = {.header = frame_header(MONITOR_CHANNELS, sizeof(message), 0),
+                                       .vfs_count = d->vfs_count};
+
+    for (uint32_t i = 0; i < d->vfs_count; i++)
+        message.vfs[i] = d->vfs[i].bdf;
+    return link_send(partition->link, &message, frame->files, frame->files_count);
+}
+
+static int on_files(void *context, struct frame *frame)
+{
+    struct lead *lead = context;
+    const struct vfio_files *message = (const void *)frame->bytes;
+    struct partition *partition = lead_find(lead, message->partition);
+    int error = message->error;
+
+    if (!frame_string_ok(message->text, sizeof(message->text)) || error > 0)
+        return -EBADMSG;
+    if (!partition || !partition->handing || partition->handing != message->header.id)
+        return 0; /* of a monitor that has gone meanwhile */
+    if (!error && frame->files_count != 1 + partition->descriptor.vfs_count)
+        return -EBADMSG;
+    if (!error)
+        error = partition->link ? hand_channels(partition, frame) : -EPIPE;
+    partition->channels = !error;
+    lead_answer(partition, partition->handing, error,
+                message->error ? message->text
+                : error        ? strerror(-error)
+                               : "");
+    partition->handing = 0;
+    return 0;
+}
+
+void tcb_up(void *context)
+{
+    struct lead *lead = context;
+    const struct vfio_sync sync = {.header = frame_header(VFIO_SYNC, sizeof(sync), 0)};
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        const struct partition *partition = &lead->partitions[i];
+        struct vfio_open held = {.header = frame_header(VFIO_HELD, sizeof(held), 0),
+                                 .partition = partition->id,
+                                 .vfs_count = partition->descriptor.vfs_count};
+        if (!partition->id.value || !partition->channels)
+            continue;
+        for (uint32_t v = 0; v < held.vfs_count; v++)
+            held.vfs[v] = partition->descriptor.vfs[v].bdf;
+        process_send(lead->process, PROCESS_TCB, &held, NULL, 0);
+    }
+    process_send(lead->process, PROCESS_TCB, &sync, NULL, 0);
+}
+
+void tcb_down(void *context)
+{
+    struct lead *lead = context;
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        struct partition *partition = &lead->partitions[i];
+        if (!partition->id.value || !partition->handing)
+            continue;
+        lead_answer(partition, partition->handing, -EAGAIN, "the TCB is restarting");
+        partition->handing = 0;
+    }
+}
+
+/* ---- ATTACH, DETACH */
+
+static void attached(struct partition *partition)
+{
+    uint64_t id = partition->attach;
+
+    partition->attach = 0;
+    lead_answer(partition, id, 0, "");
+    monitor_say(partition, MONITOR_ATTACHED);
+}
+
+static void detached(struct partition *partition)
+{
+    uint64_t id = partition->detach;
+
+    partition->detach = 0;
+    lead_answer(partition, id, 0, "");
+}
+
+/* Done when the kernel says so, not when it was asked. */
+static void complete(struct partition *partition)
+{
+    if (partition->attach && !partition->frozen)
+        attached(partition);
+    if (partition->detach && partition->frozen)
+        detached(partition);
+}
+
+void order_frozen(struct partition *partition)
+{
+    int frozen = cgroup_frozen(&partition->cgroup);
+
+    if (frozen < 0 || partition->gone)
+        return;
+    bool changed = frozen != partition->frozen;
+    partition->frozen = frozen;
+    if (changed)
+        partition->changed_ns = lead_now_ns();
+    complete(partition);
+    if (changed)
+        lead_tell(partition);
+}
+
+static int on_attach(void *context, struct frame *frame)
+{
+    const struct lead_order *order = (const void *)frame->bytes;
+    struct partition *partition = lead_find(context, order->partition);
+
+    if (!partition || partition->gone) {
+        refuse(context, order, -ESRCH, "it has no monitor");
+        return 0;
+    }
+    bool attach = order->header.type == LEAD_ATTACH;
+    int error = cgroup_set_frozen(&partition->cgroup, !attach);
+    partition->attach = attach && !error ? order->header.id : 0;
+    partition->detach = !attach && !error ? order->header.id : 0;
+    if (error)
+        lead_answer(partition, order->header.id, error, attach ? "cannot thaw" : "cannot freeze");
+    order_frozen(partition);
+    return 0;
+}
+
+/* ---- STOP, CONSOLE */
+
+static int on_stop(void *context, struct frame *frame)
+{
+    const struct lead_stop *order = (const void *)frame->bytes;
+    struct partition *partition = lead_find(context, order->partition);
+
+    if (order->force > 1)
+        return -EBADMSG;
+    if (!partition || !partition->spawner_pid) {
+        const struct lead_order plain = {.header = order->header, .partition = order->partition};
+        refuse(context, &plain, -ESRCH, "it has no monitor");
+        return 0;
+    }
+    monitor_stop(partition, order->force, order->timeout_ms);
+    lead_answer(partition, order->header.id, 0, "");
+    return 0;
+}
+
+static int on_console(void *context, struct frame *frame)
+{
+    const struct lead_order *order = (const void *)frame->bytes;
+    struct partition *partition = lead_find(context, order->partition);
+
+    if (!partition) {
+        refuse(context, order, -ESRCH, "it has no monitor");
+        return 0;
+    }
+    const struct lead_result message = {
+        .header = frame_header(LEAD_RESULT, sizeof(message), order->header.id),
+        .partition = partition->id,
+        .done_ns = lead_now_ns()};
+    process_send(partition->lead->process, PROCESS_CONTROL, &message,
+                 &partition->files[KEPT_CONSOLE], 3);
+    return 0;
+}
+
+const struct frame_row order_rows[] = {
+    {LEAD_CREATE, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_create},
+    {LEAD_CHANNELS, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_channels},
+    {LEAD_ATTACH, 0, 0, sizeof(struct lead_order), FRAME_ALWAYS, on_attach},
+    {LEAD_DETACH, 0, 0, sizeof(struct lead_order), FRAME_ALWAYS, on_attach},
+    {LEAD_STOP, 0, 0, sizeof(struct lead_stop), FRAME_ALWAYS, on_stop},
+    {LEAD_CONSOLE, 0, 0, sizeof(struct lead_order), FRAME_ALWAYS, on_console},
+};
+const size_t order_rows_count = sizeof(order_rows) / sizeof(order_rows[0]);
+
+const struct frame_row vfio_rows[] = {
+    {VFIO_FILES, 0, 1 + PARCLOSE_MAX_PARTITION_VFS, sizeof(struct vfio_files), FRAME_ALWAYS,
+     on_files},
+};
+const size_t vfio_rows_count = sizeof(vfio_rows) / sizeof(vfio_rows[0]);

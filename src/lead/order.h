@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control's orders and the TCB's answers: the tables of the two links, and what completes them. */
+#pragma once
+
+#include "lead.h"
+
+extern const struct frame_row order_rows[];
+extern const size_t order_rows_count;
+extern const struct frame_row vfio_rows[];
+extern const size_t vfio_rows_count;
+
+void control_up(void *context);
+void tcb_up(void *context);
+void tcb_down(void *context);
+
+/* cgroup.events changed: completes ATTACH or DETACH. */
+void order_frozen(struct partition *partition);
+
+/* The helper's answer to a CREATE. Takes pidfd. */
+void order_spawned(struct partition *partition, int error, uint32_t pid, int pidfd);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "parclose/msg_boot.h"
+#include "parclose/msg_lead_monitor.h"
+
+#define FILES_MOST 1024
+
+static int check(long result)
+{
+    return result < 0 ? -errno : 0;
+}
+
+static int set_limits(uint64_t memory_lock)
+{
+    const struct rlimit core = {0, 0}, files = {FILES_MOST, FILES_MOST},
+                        lock = {memory_lock, memory_lock};
+    int error = check(setrlimit(RLIMIT_CORE, &core));
+    if (!error)
+        error = check(setrlimit(RLIMIT_NOFILE, &files));
+    return error ? error : check(setrlimit(RLIMIT_MEMLOCK, &lock));
+}
+
+/* No network, no host's IPC, and nothing to see in /sys and /proc. */
+static int set_namespaces(void)
+{
+    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+    int error = check(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS));
+    if (!error)
+        error = check(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL));
+    if (!error)
+        error = check(mount("parclose", "/sys", "tmpfs", flags, "size=4k"));
+    return error ? error : check(mount("parclose", "/proc", "tmpfs", flags, "size=4k"));
+}
+
+static int set_user(uint32_t uid)
+{
+    int error = check(setgroups(0, NULL));
+    if (!error)
+        error = check(setresgid(uid, uid, uid));
+    for (unsigned long capability = 0; capability < 64 && !error; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EINVAL)
+            error = -errno;
+    if (!error)
+        error = check(setresuid(uid, uid, uid));
+    return error ? error : check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/* 0 and 1: nothing; 2: the log; 3: the link; the rest closed. */
+static int set_files(int link)
+{
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing < 0)
+        return -errno;
+    int error = check(dup2(nothing, STDIN_FILENO));
+    if (!error)
+        error = check(dup2(nothing, STDOUT_FILENO));
+    if (!error)
+        error = link == MONITOR_FD ? check(fcntl(link, F_SETFD, 0)) : check(dup2(link, MONITOR_FD));
+    return error ? error : check((long)close_range(MONITOR_FD + 1, ~0U, 0));
+}
+
+_Noreturn static void become_monitor(const struct spawn_request *request, int link,
+                                     const char *executable)
+{
+    char name[] = "parclose-monitor";
+    char *const arguments[] = {name, NULL}, *const environment[] = {NULL};
+
+    int error = check(setsid());
+    if (!error)
+        error = set_files(link);
+    if (!error)
+        error = set_limits(request->memory_lock);
+    if (!error)
+        error = set_namespaces();
+    if (!error)
+        error = set_user(request->uid);
+    if (!error) {
+        execve(executable, arguments, environment);
+        error = -errno;
+    }
+    log_error("cannot become the monitor of partition %u: errno %d", request->partition.value,
+              -error);
+    _exit(127);
+}
+
+static void spawn(const struct spawn_request *request, int link, int cgroup, const char *executable,
+                  struct spawn_answer *answer, int *pidfd)
+{
+    struct clone_args args = {.flags = CLONE_PIDFD | CLONE_INTO_CGROUP,
+                              .pidfd = (uint64_t)(uintptr_t)pidfd,
+                              .exit_signal = SIGCHLD,
+                              .cgroup = (uint64_t)cgroup};
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+    if (pid == 0)
+        become_monitor(request, link, executable);
+    answer->error = pid < 0 ? -errno : 0;
+    answer->pid = pid < 0 ? 0 : (uint32_t)pid;
+}
+
+static int serve(int socket, const char *executable)
+{
+    struct pollfd wait = {socket, POLLIN, 0};
+    struct frame frame;
+    int pidfd = -1;
+
+    if (poll(&wait, 1, -1) < 0)
+        return errno == EINTR ? 1 : -errno;
+    int got = frame_receive(socket, &frame);
+    if (got <= 0)
+        return got == -EAGAIN ? 1 : got;
+    const struct spawn_request *request = (const void *)frame.bytes;
+    if (frame.header.type != SPAWN_REQUEST || frame.size != sizeof(*request) ||
+        frame.files_count != 2)
+        return -EBADMSG;
+    struct spawn_answer answer = {
+        .header = frame_header(SPAWN_ANSWER, sizeof(answer), request->header.id),
+        .partition = request->partition};
+    spawn(request, frame.files[0], frame.files[1], executable, &answer, &pidfd);
+    int error = frame_send(socket, &answer, &pidfd, pidfd >= 0 ? 1 : 0);
+    if (pidfd >= 0)
+        close(pidfd);
+    frame_clear(&frame);
+    return error ? error : 1;
+}
+
+/* Monitors are reaped by nobody's waiting for them: their ends are told by pidfd. */
+_Noreturn static void helper(int socket, const char *executable)
+{
+    signal(SIGCHLD, SIG_IGN);
+    close(BOOT_FD);
+    int going = 1;
+    while (going == 1)
+        going = serve(socket, executable);
+    _exit(going == 0 ? 0 : 1);
+}
+
+int spawn_helper_start(const char *executable)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        helper(ends[1], executable);
+    }
+    close(ends[1]);
+    if (pid > 0)
+        return ends[0];
+    int error = -errno;
+    close(ends[0]);
+    return error;
+}
