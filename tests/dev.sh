@@ -56,8 +56,9 @@ lint_format() { format_files | xargs clang-format --dry-run -Werror; }
 lint_tidy() {
     local sources
     sources=$(git ls-files 'src/*.c' 'lib/*.c')
+    # one file a run: clang-tidy 14 finds a va_list "uninitialized" in the second of two files
     # shellcheck disable=SC2086
-    printf '%s\n' $sources | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build 2>/dev/null
+    printf '%s\n' $sources | xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p build 2>/dev/null
 }
 
 # include <- lib <- one process's folder; no process includes another's headers.

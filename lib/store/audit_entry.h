@@ -21,8 +21,8 @@
 
 #define AUDIT_ENTRY_MAGIC UINT32_C(0x41434c50) /* "PLCA" */
 #define AUDIT_VERSION     1
-#define AUDIT_ENTRY_MAX   (256 * 1024) /* bytes, header included */
-#define AUDIT_IMAGE_MAX   4096         /* bytes of one image */
+#define AUDIT_ENTRY_MAX   262144 /* bytes, header included */
+#define AUDIT_IMAGE_MAX   4096   /* bytes of one image */
 
 enum audit_phase { AUDIT_BEGUN = 1, AUDIT_APPLIED = 2, AUDIT_UNDONE = 3, AUDIT_PHASES };
 

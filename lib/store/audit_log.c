@@ -51,7 +51,7 @@ static int write_at(int file, const void *data, size_t size, uint64_t offset)
  * the file system's journal as well. */
 static int allocate(struct audit_log *log, uint64_t to)
 {
-    static const uint8_t zeros[64 * 1024];
+    static const uint8_t zeros[65536];
 
     if (fallocate(log->file, 0, (off_t)log->allocated, (off_t)(to - log->allocated)) < 0 &&
         errno != EOPNOTSUPP)

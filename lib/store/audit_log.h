@@ -19,8 +19,8 @@
 
 #define AUDIT_FILE_MAGIC  UINT64_C(0x474f4c4c43415250)
 #define AUDIT_FILE_HEADER 4096
-#define AUDIT_GROW        (1024 * 1024) /* space is allocated in steps of this */
-#define AUDIT_AHEAD       (AUDIT_ENTRY_MAX + 64 * 1024)
+#define AUDIT_GROW        1048576 /* space is allocated in steps of this */
+#define AUDIT_AHEAD       (AUDIT_ENTRY_MAX + 65536)
 
 struct audit_log;
 
