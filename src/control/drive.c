@@ -117,16 +117,22 @@ static void begin_waiting(struct control *control, struct partition *partition)
     control_arm(control);
 }
 
+/* An order that failed is tried again at a walking pace. */
+static bool may_order(const struct control *control, const struct partition *partition)
+{
+    return partition->retry_boottime_ns <= control_boottime(control);
+}
+
 static void before_gate(struct control *control, struct partition *partition)
 {
     char text[PARCLOSE_REASON_MAX];
     uint32_t states = partition_states(partition);
-    bool may_order = partition->retry_boottime_ns <= control_boottime(control);
 
-    if (may_order && gate_try(control, partition))
+    if (may_order(control, partition) && gate_try(control, partition))
         return;
     if (!(states & STATE_BIT(STATE_CHANNEL_IMAGE)) && (states & STATE_BIT(STATE_ALIVE)) &&
-        may_order && (partition->run.channels || gate_vf_missing(control->db, partition, text) < 0))
+        may_order(control, partition) &&
+        (partition->run.channels || gate_vf_missing(control->db, partition, text) < 0))
         hand_channels(control, partition);
     if (partition->run.phase == PHASE_STARTING && (states & OWN_STATES) == OWN_STATES &&
         gate_blocked(control->db, partition))
@@ -141,14 +147,15 @@ void drive_partition(struct control *control, struct partition *partition)
         return;
     if (run->phase == PHASE_STOPPING)
         drive_order(control, partition, ORDER_STOP);
+    else if (partition->monitor.present && run->attach == ATTACH_NONE)
+        before_gate(control, partition);
+    else if (!may_order(control, partition))
+        return; /* its timer runs */
     else if (!partition->monitor.present)
         drive_order(control, partition, ORDER_CREATE);
-    else if (run->attach == ATTACH_NONE)
-        before_gate(control, partition);
     else if (run->attach == ATTACH_COMMITTED)
         drive_order(control, partition, ORDER_ATTACH);
-    else if (run->attach == ATTACH_UNDOING &&
-             partition->retry_boottime_ns <= control_boottime(control))
+    else if (run->attach == ATTACH_UNDOING)
         drive_order(control, partition, ORDER_DETACH);
 }
 

@@ -83,8 +83,8 @@ static void monitor_said(struct control *control, struct partition *partition,
     partition->said = true;
     note_created(control, partition);
     /* A thaw that was on its way when its attach was undone. */
-    if (partition->run.attach == ATTACH_NONE && !message->frozen &&
-        (message->states & STATE_BIT(STATE_PROCESSOR_IMAGE)))
+    if (partition->run.attach == ATTACH_NONE && partition->run.attach_transaction &&
+        !message->frozen && (message->states & STATE_BIT(STATE_PROCESSOR_IMAGE)))
         gate_undo(control, partition, true, "thawed without an attach that stands");
     drive_partition(control, partition);
 }
@@ -180,9 +180,9 @@ static void result_of(struct control *control, struct partition *partition, enum
     partition->ordered &= ~(UINT32_C(1) << order);
     if (message->error && order != ORDER_STOP)
         order_failed(control, partition, order, message->text);
-    if (order == ORDER_CREATE && message->error)
+    if (order == ORDER_CREATE && message->error && message->error != -EAGAIN)
         partition_fail(control, partition, message->text);
-    else if (order == ORDER_CREATE)
+    else if (order == ORDER_CREATE && !message->error)
         note_created(control, partition);
     else if (order == ORDER_CHANNELS && message->error)
         channels_failed(control, partition, message);

@@ -339,6 +339,24 @@ static void failed_create_fails_the_start(void **state)
     assert_int_equal(world_start(world, "web"), 0); /* and may be tried again */
 }
 
+/* Its last monitor is still being cleared away. */
+static void create_that_comes_too_early_is_tried_again(void **state)
+{
+    struct world *world = *state;
+
+    define(world, world_partition("web", 1, NULL));
+    assert_int_equal(world_start(world, "web"), 0);
+    for (int i = 0; i < 3; i++) {
+        const struct lead_order *create = world_take(world, PROCESS_LEAD, LEAD_CREATE);
+        assert_non_null(create);
+        world_lead_result(world, "web", create->header.id, -EAGAIN);
+        assert_null(world_take(world, PROCESS_LEAD, LEAD_CREATE));
+        assert_int_equal(world_named(world, "web")->run.phase, PHASE_STARTING);
+        world_wait(world, SECOND);
+    }
+    world_to_gate(world, "web");
+}
+
 static void failed_channels_are_tried_again(void **state)
 {
     struct world *world = *state;
@@ -490,6 +508,7 @@ int main(void)
         TEST(frozen_partition_is_stopped_by_force),
         TEST(ends_are_told_apart),
         TEST(failed_create_fails_the_start),
+        TEST(create_that_comes_too_early_is_tried_again),
         TEST(failed_channels_are_tried_again),
         TEST(same_id_is_answered_alike),
         TEST(console_goes_through_lead),
