@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pci/function.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pci/config_space.h"
+
+#define BDF_TEXT 16
+#define ROM_LINE 6 /* of the file "resource", after the six BARs */
+
+static void bdf_text(struct bdf bdf, char text[BDF_TEXT])
+{
+    snprintf(text, BDF_TEXT, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
+             bdf.value >> 3 & 0x1f, bdf.value & 7);
+}
+
+bool function_parse(const char *text, struct bdf *bdf)
+{
+    unsigned domain, bus, device, function;
+    int end = 0;
+
+    if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) != 4)
+        return false;
+    if (end != 12 || device > 31 || function > 7)
+        return false;
+    bdf->value = domain << 16 | bus << 8 | device << 3 | function;
+    return true;
+}
+
+int function_open(const char *root, struct bdf bdf)
+{
+    char path[256], name[BDF_TEXT];
+
+    bdf_text(bdf, name);
+    snprintf(path, sizeof(path), "%.200s/bus/pci/devices/%s", root, name);
+    int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return folder < 0 ? -errno : folder;
+}
+
+int function_read(int folder, const char *name, char *text, size_t size)
+{
+    int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    ssize_t got = read(file, text, size - 1);
+    int error = errno;
+    close(file);
+    if (got < 0)
+        return -error;
+    text[got] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return (int)strlen(text);
+}
+
+int function_link(int folder, const char *name, char *text, size_t size)
+{
+    char target[512];
+    ssize_t got = readlinkat(folder, name, target, sizeof(target) - 1);
+
+    text[0] = 0;
+    if (got < 0)
+        return -errno;
+    target[got] = 0;
+    const char *slash = strrchr(target, '/');
+    int length = snprintf(text, size, "%s", slash ? slash + 1 : target);
+    return (size_t)length < size ? length : -ENAMETOOLONG;
+}
+
+static uint32_t read_number(int folder, const char *name)
+{
+    char text[32];
+    return function_read(folder, name, text, sizeof(text)) < 0 ? 0
+                                                               : (uint32_t)strtoul(text, NULL, 0);
+}
+
+static uint32_t iommu_group(int folder)
+{
+    char text[32];
+    return function_link(folder, "iommu_group", text, sizeof(text)) <= 0
+               ? UINT32_MAX
+               : (uint32_t)strtoul(text, NULL, 10);
+}
+
+static void set_bar(struct bar *bar, uint32_t index, const char *line)
+{
+    unsigned long long first, last, flags;
+
+    *bar = (struct bar){.index = index};
+    if (sscanf(line, "%llx %llx %llx", &first, &last, &flags) != 3 || !last || last < first)
+        return;
+    bar->address = first;
+    bar->size = last - first + 1;
+    bar->flags = (uint32_t)flags;
+}
+
+static void read_bars(int folder, struct bar bars[6], struct bar *rom)
+{
+    char text[2048] = "", *line = text;
+    int file = openat(folder, "resource", O_RDONLY | O_CLOEXEC);
+    ssize_t got = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+
+    if (file >= 0)
+        close(file);
+    text[got < 0 ? 0 : got] = 0;
+    for (uint32_t i = 0; i <= ROM_LINE; i++) {
+        if (i < ROM_LINE)
+            set_bar(&bars[i], i, line);
+        else if (rom)
+            set_bar(rom, i, line);
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+}
+
+/* The one entry of a folder like net/ or nvme/. */
+static void child_name(int folder, const char *name, char *text, size_t size)
+{
+    int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = inner < 0 ? NULL : fdopendir(inner);
+
+    text[0] = 0;
+    for (struct dirent *entry; list && (entry = readdir(list));)
+        if (entry->d_name[0] != '.' && strlen(entry->d_name) < size)
+            strcpy(text, entry->d_name);
+    if (list)
+        closedir(list);
+    else if (inner >= 0)
+        close(inner);
+}
+
+static void observe_network(int folder, struct pf_observed *pf)
+{
+    char path[64];
+
+    child_name(folder, "net", pf->netdev, sizeof(pf->netdev));
+    snprintf(path, sizeof(path), "net/%s/flags", pf->netdev);
+    pf->link_up = pf->netdev[0] && (read_number(folder, path) & IFF_UP);
+}
+
+static void observe_nvme(int folder, struct pf_observed *pf)
+{
+    char path[64], state[32] = "";
+
+    child_name(folder, "nvme", pf->netdev, sizeof(pf->netdev));
+    snprintf(path, sizeof(path), "nvme/%s/state", pf->netdev);
+    if (pf->netdev[0])
+        function_read(folder, path, state, sizeof(state));
+    pf->link_up = !strcmp(state, "live");
+}
+
+/* What never changes while the function is there is asked once: the walk costs a read of 4 KiB. */
+static void observe_config(int folder, struct pf_observed *pf)
+{
+    uint8_t config[CONFIG_SPACE_SIZE], first[4], sriov[64];
+
+    if (!pf->sriov.offset) {
+        int size = config_space_read(folder, 0, config, sizeof(config));
+        if (size > 0) {
+            pf->sriov.offset = config_space_extended(config, (size_t)size, EXTENDED_SRIOV);
+            config_space_serial(config, (size_t)size, pf->serial);
+        }
+    }
+    uint32_t offset = pf->sriov.offset;
+    pf->answers = config_space_read(folder, 0, first, 4) == 4 && (first[0] & first[1]) != 0xff;
+    if (offset && config_space_read(folder, offset, sriov, sizeof(sriov)) == (int)sizeof(sriov))
+        config_space_sriov(sriov, offset, &pf->sriov);
+}
+
+/* How many VFs the kernel knows: the links, because reading sriov_numvfs may hang. */
+static uint32_t count_vfs(int folder)
+{
+    char name[32], target[32];
+    uint32_t count = 0;
+
+    for (; count < PARCLOSE_MAX_VFS_PER_PF; count++) {
+        snprintf(name, sizeof(name), "virtfn%u", count);
+        if (function_link(folder, name, target, sizeof(target)) < 0)
+            break;
+    }
+    return count;
+}
+
+void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *pf)
+{
+    uint32_t sriov_offset = pf->sriov.offset;
+    char serial[CARD_SERIAL_MAX];
+    int folder = function_open(root, bdf);
+
+    memcpy(serial, pf->serial, sizeof(serial));
+    *pf = (struct pf_observed){.bdf = bdf, .iommu_group = UINT32_MAX};
+    if (folder < 0)
+        return;
+    pf->sriov.offset = sriov_offset;
+    memcpy(pf->serial, serial, sizeof(serial));
+    pf->vendor = (uint16_t)read_number(folder, "vendor");
+    pf->device = (uint16_t)read_number(folder, "device");
+    pf->class_code = read_number(folder, "class");
+    pf->class = pf->class_code >> 16 == 0x02 ? CLASS_NETWORK
+                : pf->class_code == 0x010802 ? CLASS_NVME
+                                             : CLASS_OTHER;
+    function_link(folder, "driver", pf->driver, sizeof(pf->driver));
+    pf->iommu_group = iommu_group(folder);
+    pf->numvfs = count_vfs(folder);
+    read_bars(folder, pf->bars, &pf->rom);
+    observe_config(folder, pf);
+    if (pf->class == CLASS_NETWORK)
+        observe_network(folder, pf);
+    else if (pf->class == CLASS_NVME)
+        observe_nvme(folder, pf);
+    else
+        pf->link_up = pf->driver[0] != 0;
+    close(folder);
+}
+
+int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct vf_observed *vf)
+{
+    char name[32], text[32];
+    uint8_t bytes[64];
+
+    *vf = (struct vf_observed){.pf = pf, .index = index, .iommu_group = UINT32_MAX};
+    int folder = function_open(root, pf);
+    if (folder < 0)
+        return folder;
+    snprintf(name, sizeof(name), "virtfn%u", index);
+    int found = function_link(folder, name, text, sizeof(text));
+    close(folder);
+    if (found < 0 || !function_parse(text, &vf->bdf))
+        return -ENOENT;
+    folder = function_open(root, vf->bdf);
+    if (folder < 0)
+        return folder;
+    function_link(folder, "driver", vf->driver, sizeof(vf->driver));
+    vf->iommu_group = iommu_group(folder);
+    read_bars(folder, vf->bars, NULL);
+    /* a VF's identity registers read all ones by definition: its capability pointer does not */
+    vf->answers = config_space_read(folder, 0, bytes, sizeof(bytes)) == (int)sizeof(bytes) &&
+                  bytes[0x34] != 0xff;
+    close(folder);
+    return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Observing a PCI function through sysfs (Documentation/ABI/testing/sysfs-bus-pci). Reads only, and
+ * only files that take no device lock: sriov_numvfs is not among them, because while a writer of it
+ * is blocked every reader hangs. `root` is "/sys", or a test's own tree.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "parclose/device.h"
+
+/* The function's folder, O_PATH; -ENOENT when it is not there. */
+int function_open(const char *root, struct bdf bdf);
+
+/* One line of a small file, without its newline. Length, or a negative errno. */
+int function_read(int folder, const char *name, char *text, size_t size);
+
+/* The last component of a link: driver, iommu_group, virtfnN. */
+int function_link(int folder, const char *name, char *text, size_t size);
+
+/* "0000:01:00.0" -> bdf; false: not one. */
+bool function_parse(const char *text, struct bdf *bdf);
+
+/*
+ * Fills everything but status, open_vfs and event_ns; with `bdf` alone and answers 0 when the
+ * function is not there.
+ */
+void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *pf);
+
+/* Fills everything but status, attributes_set, open and event_ns. 0 or -ENOENT: no such VF. */
+int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct vf_observed *vf);
