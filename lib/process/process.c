@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <systemd/sd-id128.h>
 #include <unistd.h>
 
 #include "log/log.h"
@@ -304,10 +305,13 @@ static void peers_init(struct process *process)
 static int setup(struct process *process)
 {
     const struct process_config *config = process->config;
+    sd_id128_t host;
 
     peers_init(process);
     signal(SIGPIPE, SIG_IGN);
     int error = sd_event_new(&process->event);
+    if (error >= 0)
+        error = sd_id128_get_boot(&host); /* for the first timer: no open() after the seal */
     if (error >= 0)
         error = boot_open(process);
     if (error >= 0 && config->prepare)
