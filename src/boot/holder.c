@@ -146,8 +146,10 @@ static bool tell_files(const char *notify)
         end += (size_t)sprintf(names + end, "%s%s", i ? ":" : "", held[i].name);
     snprintf(count, sizeof(count), "%zu", held_count);
     snprintf(pid, sizeof(pid), "%d", getpid());
-    return !setenv("NOTIFY_SOCKET", notify, 1) && !setenv("LISTEN_FDS", count, 1) &&
-           !setenv("LISTEN_PID", pid, 1) && !setenv("LISTEN_FDNAMES", names, 1);
+    if (setenv("NOTIFY_SOCKET", notify, 1) || unsetenv("LISTEN_FDS"))
+        return false;
+    return !held_count || (!setenv("LISTEN_FDS", count, 1) && !setenv("LISTEN_PID", pid, 1) &&
+                           !setenv("LISTEN_FDNAMES", names, 1));
 }
 
 _Noreturn static void become_boot(const char *notify)

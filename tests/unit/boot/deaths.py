@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Boot's promises, with real processes and real signals: deaths.py HOLDER BOOT DAEMON [ROUNDS].
+
+DAEMON (echo.c) counts the lives of its kind in a file that it stores with boot. Needs root.
+"""
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+holder, boot, daemon = sys.argv[1:4]
+rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 12
+KINDS = ["control", "tcb", "sr-pcim"]
+bad = 0
+
+
+def check(what, ok, detail=""):
+    global bad
+    print(("PASS " if ok else "FAIL ") + what + ("" if ok else f": {detail}"), flush=True)
+    bad |= not ok
+
+
+class Service:
+    def __init__(self, folder):
+        self.folder, self.path = folder, os.path.join(folder, "log")
+        for kind in KINDS:
+            shutil.copy(daemon, os.path.join(folder, "parclose-" + kind))
+        os.chmod(folder, 0o755)
+        self.log = open(self.path, "w")
+        self.holder = subprocess.Popen([holder, boot], stdin=subprocess.DEVNULL,
+                                       stdout=self.log, stderr=self.log, env={**os.environ, "BOOT_TEST_DIR": folder})
+
+    def lines(self):
+        return open(self.path).read().splitlines()
+
+    def pids(self):
+        """Of the processes that are alive, by name; each is a descendant of the holder."""
+        found = {}
+        for kind in KINDS:
+            for line in reversed(self.lines()):
+                m = re.match(rf"<6>{kind}: life \d+ number \d+ pid (\d+)", line)
+                if m:
+                    if alive(int(m[1])):
+                        found[kind] = int(m[1])
+                    break
+        return found
+
+    def boot(self):
+        try:
+            children = open(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read().split()
+        except OSError:
+            return None
+        for pid in map(int, children):
+            if os.path.basename(read_link(f"/proc/{pid}/exe")) == os.path.basename(boot) and alive(pid):
+                return pid
+        return None
+
+    def life(self, kind):
+        lives = [re.match(rf"<6>{kind}: life (\d+) number (\d+)", line) for line in self.lines()]
+        lives = [m for m in lives if m]
+        return tuple(map(int, lives[-1].groups())) if lives else (0, 0)
+
+    def ready(self, count=len(KINDS)):
+        return len(self.pids()) == count and self.count("is ready") >= count
+
+    def count(self, text, since=0):
+        return sum(text in line for line in self.lines()[since:])
+
+
+def read_link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def alive(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait(seconds, condition):
+    end = time.time() + seconds
+    while not condition():
+        if time.time() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def status(pid, field):
+    return re.search(rf"^{field}:\s*(.*)$", open(f"/proc/{pid}/status").read(), re.M)[1]
+
+
+def test_start(s):
+    if not wait(10, s.ready):
+        check("all three are ready", False)
+        return
+    order = [line.split()[0].split(":")[-1] for line in s.lines() if "is ready" in line]
+    names = [line.split(": ")[1].split()[0] for line in s.lines() if "is ready" in line]
+    check("in the order of the table", names == KINDS, names or order)
+    pids = s.pids()
+    check("control runs as nobody without capabilities",
+          status(pids["control"], "Uid").split()[0] == "65534" and int(status(pids["control"], "CapEff"), 16) == 0 and
+          int(status(pids["control"], "CapBnd"), 16) == 0 and status(pids["control"], "NoNewPrivs") == "1", pids)
+    check("tcb runs as root with one capability",
+          status(pids["tcb"], "Uid").split()[0] == "0" and int(status(pids["tcb"], "CapEff"), 16) == 1 << 21 and
+          int(status(pids["tcb"], "CapBnd"), 16) == 1 << 21, status(pids["tcb"], "CapEff"))
+    check("a seccomp filter is loaded", all(status(p, "Seccomp") == "2" for p in pids.values()))
+    host = os.readlink("/proc/self/ns/net")
+    check("network namespaces", os.readlink(f"/proc/{pids['tcb']}/ns/net") == host and
+          os.readlink(f"/proc/{pids['control']}/ns/net") != host)
+    check("control sees no /sys", os.listdir(f"/proc/{pids['control']}/root/sys") == [])
+    check("the interconnect partition has a cgroup", "/interconnect" in open(f"/proc/{pids['sr-pcim']}/cgroup").read())
+    check("every link works both ways", wait(5, lambda: s.count("greeted by kind") >= 6), s.lines())
+
+
+def test_daemon_deaths(s):
+    """Killed one after the other: back with the file of the last life, and its peers with new links."""
+    for i in range(rounds):
+        kind = KINDS[i % len(KINDS)]
+        before, others, mark = s.life(kind), s.pids(), len(s.lines())
+        os.kill(others.pop(kind), signal.SIGKILL)
+        ok = wait(8, lambda: s.life(kind) > before and s.ready() and s.count("greeted by kind", mark) >= 4)
+        after = s.life(kind)
+        check(f"death {i}: {kind} lives again, its file and links too",
+              ok and after == (before[0] + 1, before[1] + 1) and others.items() <= s.pids().items(),
+              "\n".join(s.lines()[mark:]))
+
+
+def test_boot_deaths(s):
+    """Boot alone is killed: nobody else notices."""
+    for i in range(rounds):
+        before, mark, old = s.pids(), len(s.lines()), s.boot()
+        os.kill(old, signal.SIGKILL if i % 3 else signal.SIGTERM)
+        ok = wait(5, lambda: s.boot() not in (None, old) and s.count("goes on", mark) == len(KINDS))
+        time.sleep(0.1)
+        check(f"boot death {i}: all go on and notice nothing",
+              ok and s.pids() == before and not s.count("down ", mark) and not s.count("greeted", mark),
+              "\n".join(s.lines()[mark:]))
+
+
+def test_both(s):
+    """Boot and another at once: that one is mended by the next boot."""
+    for i in range(rounds):
+        kind = KINDS[i % len(KINDS)]
+        before, others, mark, old = s.life(kind), s.pids(), len(s.lines()), s.boot()
+        victims = [old, others.pop(kind)]
+        random.shuffle(victims)
+        os.kill(victims[0], signal.SIGKILL)
+        time.sleep(random.choice([0, 0, 0.002, 0.01]))
+        os.kill(victims[1], signal.SIGKILL)
+        ok = wait(12, lambda: s.life(kind) > before and s.ready() and s.count("greeted by kind", mark) >= 4)
+        check(f"double death {i}: {kind} lives again", ok and s.life(kind)[0] == before[0] + 1 and
+              others.items() <= s.pids().items(), "\n".join(s.lines()[mark:]))
+
+
+def test_anything(s):
+    """Random deaths close together, boot included: in the end all is well, and no life was forgotten."""
+    before = {kind: s.life(kind) for kind in KINDS}
+    mark = len(s.lines())
+    for i in range(rounds):
+        pids = list(s.pids().values()) + [s.boot()]
+        victim = random.choice(pids)
+        if victim and alive(victim):
+            os.kill(victim, signal.SIGKILL)
+        time.sleep(random.choice([0, 0.001, 0.003, 0.02, 0.2]))
+    ok = wait(20, lambda: s.ready() and s.boot())
+    time.sleep(1)
+    check("random deaths: all live", ok and s.ready(), "\n".join(s.lines()[mark:]))
+    pids, mark = s.pids(), len(s.lines())
+    os.kill(pids["tcb"], signal.SIGKILL)
+    check("then links work", wait(10, lambda: s.ready() and s.count("greeted by kind", mark) >= 4),
+          "\n".join(s.lines()[mark:]))
+    check("stored files were given back", all(s.life(k)[0] >= before[k][0] for k in KINDS),
+          {k: (before[k], s.life(k)) for k in KINDS})
+
+
+def test_hang(s):
+    """A stopped process is silent: the watchdog ends it."""
+    pids, mark = s.pids(), len(s.lines())
+    os.kill(pids["sr-pcim"], signal.SIGSTOP)
+    check("a hung process is restarted", wait(45, lambda: s.count("no sign of life", mark) and s.ready()),
+          "\n".join(s.lines()[mark:]))
+
+
+def main():
+    if os.getuid() != 0:
+        print("SKIP deaths of boot: must be root")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="parclose-boot-") as folder:
+        service = Service(folder)
+        try:
+            tests = [test_start, test_daemon_deaths, test_boot_deaths, test_both, test_anything]
+            for test in tests + ([test_hang] if "--hang" in sys.argv else []):
+                test(service)
+                if bad:
+                    break
+        finally:
+            # without the holder its files are closed, and everybody ends
+            service.holder.send_signal(signal.SIGSTOP)
+            last = service.boot()
+            service.holder.kill()
+            service.holder.wait()
+            if last:
+                os.kill(last, signal.SIGKILL)
+            check("without holder and boot all end", wait(5, lambda: not service.pids()), service.pids())
+            if bad:
+                print("\n".join(service.lines()[-60:]))
+    return int(bad)
+
+
+sys.exit(main())

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A small daemon on lib/process for the tests of boot: it stores a file, gives it on, greets each
+ * peer on each new link, and says in its log what happened. Its kind is its executable's name.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "process/process.h"
+
+#define GREETING 0x7001
+
+struct greeting {
+    struct wire_header header;
+    uint32_t kind;
+    uint32_t pid;
+};
+
+struct echo {
+    struct process *process;
+    enum process_kind kind;
+    int stored; /* from the predecessor; -1: none */
+};
+
+static struct echo echo = {.stored = -1};
+
+static int on_greeting(void *context, struct frame *frame)
+{
+    const struct greeting *greeting = (const void *)frame->bytes;
+    (void)context;
+
+    log_info("greeted by kind %u", greeting->kind);
+    return 0;
+}
+
+static const struct frame_row rows[] = {
+    {GREETING, 0, 0, sizeof(struct greeting), FRAME_ALWAYS, on_greeting},
+};
+
+static void greet(enum process_kind peer)
+{
+    const struct greeting greeting = {
+        .header = frame_header(GREETING, sizeof(greeting), 0),
+        .kind = echo.kind,
+        .pid = (uint32_t)getpid(),
+    };
+
+    log_info("up %d: %d", (int)peer, process_send(echo.process, peer, &greeting, NULL, 0));
+}
+
+#define PEER(kind, name)                                                                           \
+    static void up_##name(void *context)                                                           \
+    {                                                                                              \
+        (void)context;                                                                             \
+        greet(kind);                                                                               \
+    }                                                                                              \
+    static void down_##name(void *context)                                                         \
+    {                                                                                              \
+        (void)context;                                                                             \
+        log_info("down %d", (int)(kind));                                                          \
+    }
+PEER(PROCESS_CONTROL, control)
+PEER(PROCESS_TCB, tcb)
+PEER(PROCESS_SR_PCIM, sr_pcim)
+
+static const struct process_peer peers[] = {
+    {PROCESS_CONTROL, rows, 1, up_control, down_control},
+    {PROCESS_TCB, rows, 1, up_tcb, down_tcb},
+    {PROCESS_SR_PCIM, rows, 1, up_sr_pcim, down_sr_pcim},
+};
+
+static int on_file(void *context, const char *name, int fd)
+{
+    (void)context;
+    log_info("file %s", name);
+    close(fd);
+    return 0;
+}
+
+static int on_stored(void *context, const char *name, int fd)
+{
+    (void)context;
+    if (!strcmp(name, "number"))
+        echo.stored = fd;
+    else
+        close(fd);
+    return 0;
+}
+
+/* The file's content counts the lives of this kind. */
+static int start(void *context, struct process *process, uint32_t generation)
+{
+    uint32_t lives = 0;
+    (void)context;
+
+    echo.process = process;
+    if (echo.stored >= 0 && pread(echo.stored, &lives, sizeof(lives), 0) != sizeof(lives))
+        return -EIO;
+    lives++;
+    if (echo.stored < 0)
+        echo.stored = memfd_create("number", MFD_CLOEXEC);
+    if (pwrite(echo.stored, &lives, sizeof(lives), 0) != sizeof(lives))
+        return -EIO;
+    log_info("life %u number %u pid %d", lives, generation, getpid());
+    return process_store(process, "number", echo.stored);
+}
+
+static int on_status(void *context, struct frame *frame)
+{
+    const struct boot_status *status = (const void *)frame->bytes;
+    (void)context;
+
+    log_info("status of %u: health %u restarts %u", status->kind, status->health, status->restarts);
+    return 0;
+}
+
+static const struct frame_row control_rows[] = {
+    {BOOT_STATUS, 0, 0, sizeof(struct boot_status), FRAME_ALWAYS, on_status},
+};
+
+static enum process_kind kind_of(const char *name)
+{
+    if (!strcmp(name, "parclose-control"))
+        return PROCESS_CONTROL;
+    return !strcmp(name, "parclose-tcb") ? PROCESS_TCB : PROCESS_SR_PCIM;
+}
+
+int main(int argc, char **argv)
+{
+    static const int calls[] = {__NR_memfd_create, __NR_pread64, __NR_pwrite64};
+    (void)argc;
+
+    echo.kind = kind_of(argv[0]);
+    const struct process_config config = {
+        .kind = echo.kind,
+        .name = argv[0] + strlen("parclose-"),
+        .peers = peers,
+        .peers_count = sizeof(peers) / sizeof(peers[0]),
+        .boot_rows = control_rows,
+        .boot_rows_count = echo.kind == PROCESS_CONTROL ? 1 : 0,
+        .system_calls = calls,
+        .system_calls_count = sizeof(calls) / sizeof(calls[0]),
+        .file = on_file,
+        .stored = on_stored,
+        .start = start,
+    };
+    return process_run(&config, &echo);
+}
