@@ -15,8 +15,9 @@
 #include "snapshot.h"
 #include "transaction.h"
 
-#define LOG_NAME      "audit.log"
-#define SYNC_AFTER_NS UINT64_C(1000000000)
+#define LOG_NAME       "audit.log"
+#define AGAIN_AFTER_NS UINT64_C(100000000)
+#define SYNC_AFTER_NS  UINT64_C(1000000000)
 
 uint64_t control_boottime(const struct control *control)
 {
@@ -38,7 +39,7 @@ static void earlier(uint64_t *earliest, uint64_t deadline)
 
 void control_arm(struct control *control)
 {
-    uint64_t earliest = control->sync_boottime_ns;
+    uint64_t earliest = control->sync_boottime_ns, now = control_boottime(control);
 
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
         const struct partition *partition = &control->db->partitions[i];
@@ -49,6 +50,10 @@ void control_arm(struct control *control)
     }
     if (control->db->control.shutting_down && !control->shutdown_told)
         earlier(&earliest, control->db->control.shutdown_boottime_ns);
+    /* one that is over and still stands could not be dealt with (a full disk): not in a busy loop
+     */
+    if (earliest && earliest <= now)
+        earliest = now + AGAIN_AFTER_NS;
     control->effects->timer(control->effects_context, earliest);
 }
 

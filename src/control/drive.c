@@ -13,9 +13,8 @@
 #include "tell.h"
 #include "transaction.h"
 
-#define NS_PER_MS     UINT64_C(1000000)
-#define STOP_GRACE_NS (UINT64_C(5000) * NS_PER_MS) /* for lead to force what it should */
-#define OWN_STATES    (STATES_BEFORE_GATE & ~STATE_BIT(STATE_CHANNEL_IMAGE))
+#define NS_PER_MS  UINT64_C(1000000)
+#define OWN_STATES (STATES_BEFORE_GATE & ~STATE_BIT(STATE_CHANNEL_IMAGE))
 
 uint64_t order_id(enum order order, uint64_t transaction)
 {
@@ -32,16 +31,17 @@ static int send_stop(struct control *control, const struct partition *partition)
 {
     const struct partition_run *run = &partition->run;
     uint64_t now = control_boottime(control);
+    uint64_t forced_at = run->deadline_boottime_ns - STOP_GRACE_NS;
     struct lead_stop message = {
         .header =
             frame_header(LEAD_STOP, sizeof(message), order_id(ORDER_STOP, run->start_transaction)),
         .partition = partition->id,
         /* a guest that is not attached cannot see its power button */
-        .force = run->attach != ATTACH_DONE || run->deadline_boottime_ns <= now,
+        .force = run->attach != ATTACH_DONE || forced_at <= now,
     };
 
     if (!message.force)
-        message.timeout_ms = (uint32_t)((run->deadline_boottime_ns - now) / NS_PER_MS);
+        message.timeout_ms = (uint32_t)((forced_at - now) / NS_PER_MS);
     return control->effects->send(control->effects_context, PROCESS_LEAD, &message, NULL, 0);
 }
 
@@ -186,15 +186,15 @@ void drive_all(struct control *control)
 static void force(struct control *control, struct partition *partition)
 {
     struct partition_run run = partition->run;
-    uint64_t now = control_boottime(control);
 
-    partition->ordered &= ~(UINT32_C(1) << ORDER_STOP);
-    drive_order(control, partition, ORDER_STOP);
-    run.deadline_boottime_ns = now + STOP_GRACE_NS;
+    run.deadline_boottime_ns = control_boottime(control) + STOP_GRACE_NS;
     transaction_begin(control, AUDIT_STOP, AUDIT_BEGUN, 0);
     transaction_text(control, "its time is over: forced");
     transaction_run(control, partition, &run);
-    transaction_commit(control, false);
+    if (transaction_commit(control, false))
+        return;
+    partition->ordered &= ~(UINT32_C(1) << ORDER_STOP);
+    drive_order(control, partition, ORDER_STOP);
 }
 
 void drive_deadline(struct control *control, struct partition *partition)

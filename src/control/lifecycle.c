@@ -288,7 +288,8 @@ static struct partition_run run_stopping(const struct control *control,
     struct partition_run run = partition->run;
 
     run.phase = PHASE_STOPPING;
-    run.deadline_boottime_ns = control_boottime(control) + (force ? 0 : timeout_ms) * NS_PER_MS;
+    run.deadline_boottime_ns =
+        control_boottime(control) + (force ? 0 : timeout_ms) * NS_PER_MS + STOP_GRACE_NS;
     return run;
 }
 

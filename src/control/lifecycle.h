@@ -12,6 +12,9 @@
 #include "control.h"
 
 #define STOP_TIMEOUT_MS_MAX 600000
+/* How long after its time-out a guest that lead should have forced is waited for; the deadline in
+ * its running data is the end of this. */
+#define STOP_GRACE_NS (UINT64_C(5) * 1000000000)
 
 int partition_define(struct control *control, const struct control_partition_define *request,
                      char text[PARCLOSE_REASON_MAX]);

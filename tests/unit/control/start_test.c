@@ -267,7 +267,7 @@ static void stop_goes_through_the_power_button(void **state)
     assert_int_equal(stop->force, 0);
     assert_int_equal(stop->timeout_ms, 4000);
     assert_int_equal(guest_memory(world, "web"), UINT64_C(512) << 20); /* until it is gone */
-    world_wait(world, 5 * SECOND);
+    world_wait(world, 10 * SECOND);
     stop = world_take(world, PROCESS_LEAD, LEAD_STOP);
     assert_int_equal(stop->force, 1);
     world_forget_sent(world);
