@@ -117,9 +117,8 @@ static void take_entry(struct config_names *names, const char *file)
 
     if (file[0] == '.' || length < 4 || strcmp(file + length - 4, ".xml") != 0)
         return;
-    length -= 4;
-    if (length < sizeof(name))
-        memcpy(name, file, length);
+    if (length - 4 < sizeof(name))
+        snprintf(name, sizeof(name), "%.*s", (int)(length - 4), file);
     if (!config_name_ok(name))
         note_bad(names, file, "its name must be [a-z][a-z0-9-]*.xml, at most 31 characters");
     else if (names->count == PARCLOSE_MAX_PARTITIONS)

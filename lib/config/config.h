@@ -16,7 +16,7 @@
 #include "config/config_check.h"
 #include "config/config_error.h"
 
-#define CONFIG_FILE_MAX   (1024 * 1024)
+#define CONFIG_FILE_MAX   1048576
 #define CONFIG_DEPTH_MAX  16
 #define CONFIG_NODES_MAX  4096  /* tags, comments and the like */
 #define CONFIG_EQUALS_MAX 16384 /* '=' in the file: bounds the number of attributes */

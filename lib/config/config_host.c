@@ -52,16 +52,19 @@ static int read_gate(const struct xml_source *source, const xmlNode *node, struc
 
 static int read_address(const struct xml_source *source, const xmlNode *node, struct bdf *bdf)
 {
-    unsigned domain = 0, bus = 0, device = 0, function = 0;
+    uint32_t domain = 0, bus = 0, device = 0, function = 0;
     char text[16] = "";
-    int end = 0;
 
     if (xml_attribute_text(source, node, "address", text, sizeof(text)) < 0)
         return -EINVAL;
-    bool full = strlen(text) == 12;
-    int got = full ? sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end)
-                   : sscanf(text, "%2x:%2x.%1x%n", &bus, &device, &function, &end);
-    if (got != (full ? 4 : 3) || text[end] || device > 31 || function > 7)
+    const char *at = strlen(text) == 12 ? xml_hex(text, 4, ':', &domain) : text;
+    if (at)
+        at = xml_hex(at, 2, ':', &bus);
+    if (at)
+        at = xml_hex(at, 2, '.', &device);
+    if (at)
+        at = xml_hex(at, 1, '\0', &function);
+    if (!at || device > 31 || function > 7)
         return xml_refuse(source, node, "address is \"%s\": expected one like 0000:01:00.0", text);
     bdf->value = domain << 16 | bus << 8 | device << 3 | function;
     return 0;

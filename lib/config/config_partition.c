@@ -32,13 +32,16 @@ static int read_mac(const struct xml_source *source, const xmlNode *node,
 {
     uint8_t *mac = attributes->mac;
     char text[18];
-    int end = 0;
     int got = xml_attribute_text(source, node, "mac", text, sizeof(text));
     if (got <= 0)
         return got;
-    if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3],
-               &mac[4], &mac[5], &end) != 6 ||
-        end != 17)
+    const char *at = text;
+    uint32_t byte = 0;
+    for (int i = 0; i < 6 && at; i++) {
+        at = xml_hex(at, 2, i < 5 ? ':' : '\0', &byte);
+        mac[i] = (uint8_t)byte;
+    }
+    if (!at)
         return xml_refuse(source, node, "mac is \"%s\": expected one like 52:54:00:12:34:56", text);
     attributes->present |= VF_ATTR_MAC;
     return 0;

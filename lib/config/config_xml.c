@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config_xml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
-#include <libxml/parserInternals.h>
 #include <libxml/xmlerror.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -314,6 +314,20 @@ int xml_content(const struct xml_source *source, const xmlNode *node, char *valu
         strcpy(value, (const char *)text);
     xmlFree(text);
     return result;
+}
+
+const char *xml_hex(const char *text, int digits, char end, uint32_t *value)
+{
+    static const char alphabet[] = "0123456789abcdef";
+
+    *value = 0;
+    for (int i = 0; i < digits; i++, text++) {
+        const char *digit = *text ? strchr(alphabet, tolower((unsigned char)*text)) : NULL;
+        if (!digit)
+            return NULL;
+        *value = *value << 4 | (uint32_t)(digit - alphabet);
+    }
+    return *text == end ? text + 1 : NULL;
 }
 
 static const xmlNode *from(const xmlNode *node, const char *name)

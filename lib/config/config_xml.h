@@ -41,6 +41,9 @@ int xml_attribute_choice(const struct xml_source *source, const xmlNode *node, c
 /* The text in an element, white space at its ends removed and runs of it made one blank. */
 int xml_content(const struct xml_source *source, const xmlNode *node, char *value, size_t size);
 
+/* `digits` hexadecimal digits, then `end`; where it goes on behind them, or NULL. */
+const char *xml_hex(const char *text, int digits, char end, uint32_t *value);
+
 /* The element's first child element, an element's next: of that name; NULL: no more. */
 const xmlNode *xml_child(const xmlNode *node, const char *name);
 const xmlNode *xml_next(const xmlNode *node, const char *name);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES (64 * 1024 * 1024)
+#define LINE_MAX_BYTES 67108864
 #define RETRY_MS       200
 #define ANSWER_MS      120000 /* for one answer: control may be restarting */
 
@@ -249,7 +249,7 @@ static void pause_until(uint64_t deadline_ms)
 static int watch_once(struct connection *connection, json_t *request, uint64_t deadline_ms,
                       watch_step *step, void *context)
 {
-    json_t *line;
+    json_t *line = NULL;
     int code = WATCH_ON, got = connection_send(connection, request);
 
     while (!got && code == WATCH_ON) {

@@ -40,7 +40,7 @@ int unreachable(const struct cli *cli, int error);
  * (it returns WATCH_ON to go on). step gets NULL as long as nobody can be asked. CLI_TIMEOUT when
  * the deadline passes, without a word.
  */
-#define WATCH_ON -1
+#define WATCH_ON (-1)
 typedef int watch_step(void *context, const json_t *report);
 int watch(const struct cli *cli, const char *name, uint64_t deadline_ms, watch_step *step,
           void *context);

@@ -49,8 +49,10 @@ static bool shut_down(const struct cli *cli, int *code)
 static int run(struct cli *cli, int argc, char **argv)
 {
     uint32_t timeout_ms = 120000;
-    const struct option_row options[] = {{"timeout", OPTION_SECONDS, &timeout_ms}};
-    int code = options_parse(cli, options, 1, &argc, argv);
+    bool from_unit = false;
+    const struct option_row options[] = {{"timeout", OPTION_SECONDS, &timeout_ms},
+                                         {"from-unit", OPTION_FLAG, &from_unit}};
+    int code = options_parse(cli, options, 2, &argc, argv);
 
     if (code)
         return code;
@@ -61,7 +63,7 @@ static int run(struct cli *cli, int argc, char **argv)
     if (asked && !code)
         code = wait_gone(cli, deadline_ms);
     /* Whatever could not be asked, or did not end, gets the supervisor's own end. */
-    if (geteuid() == 0 && (service_is_systemd() || !asked || code)) {
+    if (!from_unit && geteuid() == 0 && (service_is_systemd() || !asked || code)) {
         code = service_stop();
         if (!code)
             code = wait_gone(cli, deadline_ms > cli_now_ms() ? deadline_ms : cli_now_ms() + 10000);
@@ -81,6 +83,7 @@ const struct verb verb_down = {
     .name = "down",
     .arguments = "",
     .summary = "stop all partitions, then Parclose, and wait until it is gone",
-    .help = "  --timeout S     to wait so long; default 120\n",
+    .help = "  --timeout S     to wait so long; default 120\n"
+            "  --from-unit     for parclose.service, which does the rest itself\n",
     .run = run,
 };

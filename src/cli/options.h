@@ -16,7 +16,7 @@ struct option_row {
     void *value;
 };
 
-#define OPTIONS_HELP -1
+#define OPTIONS_HELP (-1)
 
 /*
  * Takes the options out of argv; what is left begins at argv[1], *argc counts it. 0, CLI_USAGE

@@ -81,9 +81,7 @@ static int start_holder(void)
     if (pid == 0)
         in_child(pipes[1]);
     close(pipes[1]);
-    if (pid < 0)
-        error = errno;
-    else if (read(pipes[0], &error, sizeof(error)) < 0)
+    if (pid < 0 || read(pipes[0], &error, sizeof(error)) < 0)
         error = errno;
     close(pipes[0]);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -133,7 +131,7 @@ static pid_t find(const char *name)
         return 0;
     while (!found && (entry = readdir(proc)))
         if (isdigit((unsigned char)entry->d_name[0]) && runs(entry->d_name, name))
-            found = (pid_t)atol(entry->d_name);
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
     closedir(proc);
     return found;
 }

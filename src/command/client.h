@@ -17,8 +17,8 @@
 
 #include "parclose/ids.h"
 
-#define CLIENT_LINE_MAX  (64 * 1024)
-#define CLIENT_OUT_MAX   (16 * 1024 * 1024)
+#define CLIENT_LINE_MAX  ((size_t)64 * 1024)
+#define CLIENT_OUT_MAX   ((size_t)16 * 1024 * 1024)
 #define CLIENT_FIRST_US  (10 * UINT64_C(1000000)) /* from connect to the end of the first line */
 #define CLIENT_IDLE_US   (60 * UINT64_C(1000000)) /* from an answer to the next line's end */
 #define CLIENT_DRAIN_US  (30 * UINT64_C(1000000)) /* it has not read anything for so long */

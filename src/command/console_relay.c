@@ -17,7 +17,7 @@
 #include "parclose/console.h"
 #include "verbs.h"
 
-#define BACKLOG_MAX (256 * 1024)          /* bytes queued for one watcher before it has to read */
+#define BACKLOG_MAX ((size_t)256 * 1024)  /* bytes queued for one watcher before it has to read */
 #define RETRY_US    (50 * UINT64_C(1000)) /* the guest's input was full; nothing tells when not */
 #define FULL_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW)
 

@@ -10,8 +10,9 @@
 #include "config/config_check.h"
 #include "wire/frame.h"
 
-#define SEALS        (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define TEXT_OK(txt) frame_string_ok((txt), sizeof(txt))
+#define SEALS             (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define SNAPSHOT_SIZE_MAX 67108864
+#define TEXT_OK(txt)      frame_string_ok((txt), sizeof(txt))
 
 static int check_file(int fd, size_t *size)
 {
@@ -22,7 +23,7 @@ static int check_file(int fd, size_t *size)
         return -EPERM;
     if (fstat(fd, &stat) < 0)
         return -errno;
-    if (stat.st_size < (off_t)sizeof(struct snapshot) || stat.st_size > 64 * 1024 * 1024)
+    if (stat.st_size < (off_t)sizeof(struct snapshot) || stat.st_size > SNAPSHOT_SIZE_MAX)
         return -EBADMSG;
     *size = (size_t)stat.st_size;
     return 0;
