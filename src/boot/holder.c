@@ -240,7 +240,7 @@ static void on_signals(int signals, int notify, const char *address)
 
     while (read(signals, &info, sizeof(info)) == sizeof(info))
         if (info.ssi_signo != SIGCHLD && boot > 0)
-            kill(boot, (int)info.ssi_signo);
+            kill(boot, info.ssi_signo == SIGTERM ? SIGINT : SIGTERM);
     if (reap(&status))
         boot_ended(notify, status, address);
 }

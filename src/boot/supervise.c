@@ -69,13 +69,21 @@ void boot_advance(struct boot *boot)
         start_next(boot);
 }
 
+/* SIGINT: an ordered end. SIGTERM, SIGHUP: so too when nobody would keep files for the next boot.
+ */
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
     struct boot *boot = data;
     (void)source;
 
-    log_notice("signal %u: boot ends, all others go on", info->ssi_signo);
-    return sd_event_exit(boot->event, SUPERVISE_LEFT);
+    if (info->ssi_signo != SIGINT && getenv("NOTIFY_SOCKET")) {
+        log_notice("signal %u: boot ends, all others go on", info->ssi_signo);
+        return sd_event_exit(boot->event, SUPERVISE_LEFT);
+    }
+    log_notice("signal %u: all end", info->ssi_signo);
+    boot->kept->shutting_down = 1;
+    boot_advance(boot);
+    return 0;
 }
 
 static int on_turn(sd_event_source *source, void *data)

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 holder, boot, daemon = sys.argv[1:4]
-rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 12
+rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 6
 KINDS = ["control", "tcb", "sr-pcim"]
 bad = 0
 
@@ -192,6 +192,31 @@ def test_hang(s):
           "\n".join(s.lines()[mark:]))
 
 
+def test_end(s):
+    """SIGTERM to the holder: all end in order, for good."""
+    mark = len(s.lines())
+    s.holder.terminate()
+    try:
+        code = s.holder.wait(10)
+    except subprocess.TimeoutExpired:
+        code = None
+    check("the holder ends with status 0 and all are gone", code == 0 and not s.pids(), "\n".join(s.lines()[mark:]))
+    check("the command line's socket is gone", not os.path.exists(os.path.join(s.folder, "run", "command.sock")))
+
+
+def pull_the_plug(s):
+    """Without holder and boot nobody has the other ends of the links to boot: everybody ends."""
+    if s.holder.poll() is not None:
+        return
+    s.holder.send_signal(signal.SIGSTOP)
+    last = s.boot()
+    s.holder.kill()
+    s.holder.wait()
+    if last:
+        os.kill(last, signal.SIGKILL)
+    check("without holder and boot all end", wait(5, lambda: not s.pids()), s.pids())
+
+
 def main():
     if os.getuid() != 0:
         print("SKIP deaths of boot: must be root")
@@ -200,19 +225,13 @@ def main():
         service = Service(folder)
         try:
             tests = [test_start, test_daemon_deaths, test_boot_deaths, test_both, test_anything]
-            for test in tests + ([test_hang] if "--hang" in sys.argv else []):
+            tests += [test_hang] if "--hang" in sys.argv else []
+            for test in tests + ([test_end] if "--no-end" not in sys.argv else []):
                 test(service)
                 if bad:
                     break
         finally:
-            # without the holder its files are closed, and everybody ends
-            service.holder.send_signal(signal.SIGSTOP)
-            last = service.boot()
-            service.holder.kill()
-            service.holder.wait()
-            if last:
-                os.kill(last, signal.SIGKILL)
-            check("without holder and boot all end", wait(5, lambda: not service.pids()), service.pids())
+            pull_the_plug(service)
             if bad:
                 print("\n".join(service.lines()[-60:]))
     return int(bad)
