@@ -16,6 +16,7 @@
 #include "transaction.h"
 
 #define LOG_NAME       "audit.log"
+#define SETTLE_NS      UINT64_C(1000000000)
 #define AGAIN_AFTER_NS UINT64_C(100000000)
 #define SYNC_AFTER_NS  UINT64_C(1000000000)
 
@@ -154,6 +155,7 @@ int control_start(struct control *control, const struct inventory *inventory, in
     if (error)
         return error;
     control->first_transaction = transaction_number(control);
+    control->settled_boottime_ns = control_boottime(control) + SETTLE_NS;
     host_tell_boot(control);
     control_arm(control);
     return 0;

@@ -50,14 +50,15 @@ struct control {
     void *effects_context;
     struct db *db;
     struct audit_log *log;
-    struct audit_entry *entry;  /* of the transaction that is being made: AUDIT_ENTRY_MAX bytes */
-    int entry_error;            /* the first that came up while it was made */
-    bool old_boot;              /* replay met entries of an earlier boot of the host */
-    bool first_start;           /* generation 1: what is gone was stopped, it did not fail */
-    uint64_t first_transaction; /* the first that this process makes */
-    bool check_each_commit;     /* tests: db_check() after every commit, not only when idle */
-    bool changed;               /* a snapshot is due */
-    uint64_t sync_boottime_ns;  /* when notes in the log are made durable; 0: there are none */
+    struct audit_entry *entry;    /* of the transaction that is being made: AUDIT_ENTRY_MAX bytes */
+    int entry_error;              /* the first that came up while it was made */
+    bool old_boot;                /* replay met entries of an earlier boot of the host */
+    bool first_start;             /* generation 1: what is gone was stopped, it did not fail */
+    uint64_t first_transaction;   /* the first that this process makes */
+    bool check_each_commit;       /* tests: db_check() after every commit, not only when idle */
+    uint64_t settled_boottime_ns; /* no rung before it: the PFs are judged anew after a start */
+    bool changed;                 /* a snapshot is due */
+    uint64_t sync_boottime_ns;    /* when notes in the log are made durable; 0: there are none */
     bool command_up, tcb_up, pcim_up, lead_up;
     bool shutdown_told; /* boot was told to end everything */
     bool lead_synced;   /* lead said all monitors that it has */

@@ -123,16 +123,35 @@ static bool may_order(const struct control *control, const struct partition *par
     return partition->retry_boottime_ns <= control_boottime(control);
 }
 
-static void before_gate(struct control *control, struct partition *partition)
+/* After control's restart the TCB's word comes when it comes. */
+static bool vfs_known(struct db *db, const struct partition *partition)
+{
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        const struct pf *pf = db_pf_of_card(db, wanted->card);
+        if (!pf || !pf->vfs[wanted->index].present)
+            return false;
+    }
+    return true;
+}
+
+/* CHANNELS was ordered and its answer may be lost; or it is its time. */
+static bool channels_due(struct control *control, const struct partition *partition)
 {
     char text[PARCLOSE_REASON_MAX];
+
+    return partition->run.channels ? vfs_known(control->db, partition)
+                                   : gate_vf_missing(control->db, partition, text) < 0;
+}
+
+static void before_gate(struct control *control, struct partition *partition)
+{
     uint32_t states = partition_states(partition);
 
     if (may_order(control, partition) && gate_try(control, partition))
         return;
     if (!(states & STATE_BIT(STATE_CHANNEL_IMAGE)) && (states & STATE_BIT(STATE_ALIVE)) &&
-        may_order(control, partition) &&
-        (partition->run.channels || gate_vf_missing(control->db, partition, text) < 0))
+        may_order(control, partition) && channels_due(control, partition))
         hand_channels(control, partition);
     if (partition->run.phase == PHASE_STARTING && (states & OWN_STATES) == OWN_STATES &&
         gate_blocked(control->db, partition))
@@ -209,6 +228,7 @@ void drive_deadline(struct control *control, struct partition *partition)
         return;
     if (partition->run.phase == PHASE_STOPPING)
         force(control, partition);
-    else if (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN)
+    else if (now >= control->settled_boottime_ns &&
+             (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN))
         ladder_climb(control, partition);
 }

@@ -33,7 +33,7 @@ static int on_readiness(void *context, struct frame *frame)
         !frame_string_ok(message->reason, sizeof(message->reason)))
         return -EBADMSG;
     struct pf *pf = db_pf(control->db, message->pf);
-    if (!pf || !db_card(control->db, message->pf))
+    if (!pf)
         return 0; /* of a card that was removed while it spoke */
     bool was_ready = pf->readiness == PF_READY, is_ready = message->readiness == PF_READY;
     if (pf->readiness != message->readiness)

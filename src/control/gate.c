@@ -170,6 +170,8 @@ void gate_undo(struct control *control, struct partition *partition, bool freeze
 {
     struct partition_run run = partition->run;
 
+    if (run.phase == PHASE_STOPPING)
+        return; /* its end is ordered: nothing else matters */
     run.attach = freeze ? ATTACH_UNDOING : ATTACH_NONE;
     run.phase = PHASE_FROZEN;
     ladder_wait(control, &run);
@@ -223,12 +225,14 @@ void gate_attached(struct control *control, struct partition *partition, uint64_
     struct partition_run run = partition->run;
 
     run.attach = ATTACH_DONE;
-    run.phase = PHASE_RUNNING;
     run.thawed_ns = thawed_ns;
     run.attached = run.scheduled = time_of(control, thawed_ns);
     run.rung = RUNG_WAIT;
     memset(run.rungs_taken, 0, sizeof(run.rungs_taken));
-    run.deadline_boottime_ns = 0;
+    if (run.phase != PHASE_STOPPING) {
+        run.phase = PHASE_RUNNING;
+        run.deadline_boottime_ns = 0;
+    }
     transaction_begin(control, AUDIT_ATTACH, AUDIT_APPLIED, run.attach_transaction);
     transaction_run(control, partition, &run);
     if (transaction_commit(control, false))

@@ -84,7 +84,8 @@ static int on_status(void *context, struct frame *frame)
     struct control *control = context;
     const struct boot_status *status = (const void *)frame->bytes;
 
-    if (status->kind >= PROCESS_KINDS || status->health > PROCESS_BACKING_OFF ||
+    if (status->kind == PROCESS_NONE || status->kind >= PROCESS_KINDS ||
+        status->health > PROCESS_BACKING_OFF ||
         !frame_string_ok(status->reason, sizeof(status->reason)))
         return -EBADMSG;
     control->processes[status->kind] = *status;

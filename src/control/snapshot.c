@@ -28,7 +28,9 @@ static void append_deadline(const struct control *control, const struct partitio
     uint64_t left = run->deadline_boottime_ns > now ? run->deadline_boottime_ns - now : 0;
     size_t used = strlen(text);
 
-    if (run->deadline_boottime_ns)
+    if (run->rung >= RUNG_ERROR)
+        snprintf(text + used, PARCLOSE_REASON_MAX - used, "; every means of recovery was tried");
+    else if (run->deadline_boottime_ns)
         snprintf(text + used, PARCLOSE_REASON_MAX - used, "; %s in %llu s",
                  name_of_rung(ladder_next(&control->db->host.gate, run)),
                  (unsigned long long)(left + 999999999) / 1000000000);

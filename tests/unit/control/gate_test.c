@@ -208,6 +208,31 @@ static void failed_attach_is_undone_and_tried_again(void **state)
     assert_non_null(taken(world, LEAD_ATTACH));
 }
 
+/* Whatever arrives late: an end that was ordered stays ordered. */
+static void stop_between_commit_and_acknowledgement_stays_a_stop(void **state)
+{
+    struct world *world = *state;
+    uint64_t attach = at_the_commit(world)->header.id;
+    const struct partition_run *run = &world_named(world, "web")->run;
+
+    assert_int_equal(world_stop(world, "web", false, 1000), 0);
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    assert_int_equal(run->phase, PHASE_STOPPING);
+    assert_null(taken(world, LEAD_DETACH));
+    world_monitor(world, "web", STATES_BEFORE_GATE, false);
+    world_lead_result(world, "web", attach, 0);
+    assert_int_equal(run->phase, PHASE_STOPPING);
+    assert_int_not_equal(run->deadline_boottime_ns, 0);
+    lead_down(world->control);
+    lead_up(world->control);
+    world_monitor(world, "web", STATES_BEFORE_GATE, false);
+    world_lead_sync(world);
+    assert_int_equal(run->phase, PHASE_STOPPING);
+    assert_non_null(taken(world, LEAD_STOP));
+    world_monitor_gone(world, "web", EXIT_STOPPED);
+    assert_int_equal(run->phase, PHASE_DEFINED);
+}
+
 static void says_which_pf_and_how_long(void **state)
 {
     struct world *world = *state;
@@ -275,6 +300,7 @@ int main(void)
         TEST(death_of_sr_pcim_shuts_until_judged_anew),
         TEST(death_of_sr_pcim_after_the_commit_changes_nothing),
         TEST(failed_attach_is_undone_and_tried_again),
+        TEST(stop_between_commit_and_acknowledgement_stays_a_stop),
         TEST(says_which_pf_and_how_long),
         TEST(no_vfs_no_pfs_to_wait_for),
         TEST(times_are_the_sources),

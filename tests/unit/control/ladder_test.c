@@ -119,6 +119,27 @@ static void deadline_outlives_control(void **state)
     assert_int_equal(boot_rung(world), RUNG_RESTART_SR_PCIM);
 }
 
+/* A deadline that passed while control was dead: first the PFs are judged. */
+static void restart_is_no_reason_for_a_rung(void **state)
+{
+    struct world *world = *state;
+
+    wait_for_net0(world);
+    world->now_ns += 10 * SECOND;
+    assert_int_equal(world_restart(world, 2), 0);
+    world_links_up(world);
+    world_wait(world, SECOND / 2);
+    world_monitor(world, "web", STATES_BEFORE_GATE, true);
+    world_lead_sync(world);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    assert_non_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
+    world_wait(world, 5 * SECOND);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    assert_int_equal(world_named(world, "web")->run.rung, RUNG_WAIT);
+}
+
 static void recovery_is_ordered_again_of_a_new_sr_pcim(void **state)
 {
     struct world *world = *state;
@@ -160,6 +181,7 @@ int main(void)
         TEST(ready_in_between_stops_the_climb),
         TEST(budgets_bound_each_rung),
         TEST(deadline_outlives_control),
+        TEST(restart_is_no_reason_for_a_rung),
         TEST(recovery_is_ordered_again_of_a_new_sr_pcim),
         TEST(vf_that_is_not_active_is_waited_for_too),
     };

@@ -134,6 +134,30 @@ static uint64_t committed(struct world *world)
     return attach->header.id;
 }
 
+/* No descriptor without addresses goes out before the TCB has spoken. */
+static void channels_wait_for_the_tcb(void **state)
+{
+    struct world *world = *state;
+    struct partition_descriptor descriptor;
+
+    define(world, world_partition("web", 1, "net0", 0, NULL));
+    world_start(world, "web");
+    world_monitor(world, "web", OWN_STATES, true);
+    world_vf(world, NET0, 0, true, false);
+    assert_non_null(world_take(world, PROCESS_LEAD, LEAD_CHANNELS));
+    restart_and_compare(world);
+    world_monitor(world, "web", OWN_STATES, true);
+    world_lead_sync(world);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_CHANNELS));
+    world_vf(world, NET0, 0, true, false);
+    struct frame *frame = world_take_frame(world, PROCESS_LEAD, LEAD_CHANNELS);
+    assert_non_null(frame);
+    assert_int_equal(pread(frame->files[0], &descriptor, sizeof(descriptor), 0),
+                     sizeof(descriptor));
+    assert_int_equal(descriptor.vfs[0].bdf.value, 0x0180);
+    frame_clear(frame);
+}
+
 static void attach_under_way_that_took_effect_is_completed(void **state)
 {
     struct world *world = *state;
@@ -426,6 +450,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(map_is_the_same_after_each_step),
         TEST(waits_on_where_it_waited),
+        TEST(channels_wait_for_the_tcb),
         TEST(attach_under_way_that_took_effect_is_completed),
         TEST(attach_under_way_without_effect_is_undone),
         TEST(late_thaw_is_frozen_again),
