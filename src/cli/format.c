@@ -70,11 +70,17 @@ const char *waiting_text(const json_t *partition, char *text, size_t size)
     const char *phase = text_of(partition, "phase");
     const char *what = text_of(partition, "waiting_for");
 
+    const char *next = text_of(partition, "next_rung");
+    const char *old = next[0] ? strstr(what, next) : NULL;
+    size_t length = old && old >= what + 2 ? (size_t)(old - what) - 2 : strlen(what);
+
     text[0] = '\0';
     if (strcmp(phase, "waiting") != 0 && strcmp(phase, "frozen") != 0)
         return text;
+    /* Control's own count-down, "; restart the PF in 8 s", is as old as the snapshot: ours is not.
+     */
     if (number_of(partition, "next_rung_boottime_ns"))
-        snprintf(text, size, "%s; %s in %.1f s", what, text_of(partition, "next_rung"),
+        snprintf(text, size, "%.*s; %s in %.1f s", (int)length, what, next,
                  seconds_left(partition));
     else
         snprintf(text, size, "%s", what);

@@ -25,17 +25,6 @@ int command_init(struct command *command)
     return config_reader_new(&command->reader);
 }
 
-void command_free(struct command *command)
-{
-    server_free(&command->server);
-    starts_free(&command->starts);
-    requests_free(&command->requests);
-    snapshot_view_close(&command->view);
-    config_reader_free(command->reader);
-    if (command->config_dir >= 0)
-        close(command->config_dir);
-}
-
 int command_sync(struct command *command, const struct requester *requester, sync_done *done,
                  void *context)
 {

@@ -36,7 +36,6 @@ struct command {
 
 /* Everything but the process skeleton; -ENOMEM. Before the sandbox's seal. */
 int command_init(struct command *command);
-void command_free(struct command *command);
 
 extern const struct frame_row command_control_rows[];
 extern const size_t command_control_rows_count;

@@ -70,7 +70,5 @@ int main(void)
         .file = take_file,
         .start = start,
     };
-    int status = process_run(&config, &command);
-    command_free(&command);
-    return status;
+    return process_run(&config, &command);
 }

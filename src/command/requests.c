@@ -21,16 +21,6 @@ void requests_init(struct requests *requests, request_send *send, void *context)
         requests->next_id = (uint64_t)(uintptr_t)requests;
 }
 
-void requests_free(struct requests *requests)
-{
-    while (requests->first) {
-        struct request *request = requests->first;
-        requests->first = request->next;
-        free(request);
-    }
-    requests->count = 0;
-}
-
 static uint64_t next_id(struct requests *requests)
 {
     do

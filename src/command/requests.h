@@ -30,7 +30,6 @@ struct requests {
 };
 
 void requests_init(struct requests *requests, request_send *send, void *context);
-void requests_free(struct requests *requests);
 
 /* Fills in the header (type, size, id), copies, sends. -ENOBUFS: too many are unanswered. */
 int requests_add(struct requests *requests, uint16_t type, void *message, size_t size,

@@ -59,16 +59,6 @@ int server_start(struct server *server)
                            on_connect, server);
 }
 
-void server_free(struct server *server)
-{
-    while (server->clients)
-        client_free(server->clients);
-    server->source = sd_event_source_disable_unref(server->source);
-    if (server->listen >= 0)
-        close(server->listen);
-    server->listen = -1;
-}
-
 void server_snapshot(struct server *server)
 {
     console_snapshot(server);

@@ -26,7 +26,6 @@ struct server {
 
 void server_init(struct server *server, struct command *command);
 int server_start(struct server *server);
-void server_free(struct server *server);
 
 /* A new snapshot is there, or control went away: for those who watch. */
 void server_snapshot(struct server *server);

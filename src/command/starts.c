@@ -31,16 +31,6 @@ void starts_init(struct starts *starts, struct command *command)
     *starts = (struct starts){.command = command};
 }
 
-void starts_free(struct starts *starts)
-{
-    starts->deadline = sd_event_source_disable_unref(starts->deadline);
-    while (starts->first) {
-        struct start *start = starts->first;
-        starts->first = start->next;
-        free(start);
-    }
-}
-
 /* Takes the first off and tells who asked. The next one is begun by the caller's loop. */
 static void finish(struct starts *starts, int error, uint64_t transaction, const char *text)
 {

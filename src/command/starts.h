@@ -43,7 +43,6 @@ struct starts {
 };
 
 void starts_init(struct starts *starts, struct command *command);
-void starts_free(struct starts *starts);
 
 /* `done` may be called within. -ENOBUFS: too many are waiting. */
 int starts_add(struct starts *starts, const char *name, const struct requester *requester,

@@ -143,7 +143,8 @@ static void says(const char *text)
     "\"memory_mib\":512,\"autostart\":true,\"vfs\":[{\"card\":\"net0\",\"index\":0},"              \
     "{\"card\":\"nvme0\",\"index\":1}]" more "}"
 #define WAITING                                                                                    \
-    ",\"waiting_for\":\"net0: driver unbound\",\"next_rung\":\"restart the PF\","                  \
+    ",\"waiting_for\":\"net0: driver unbound; restart the PF in 9 s\",\"next_rung\":\"restart "    \
+    "the PF\","                                                                                    \
     "\"next_rung_boottime_ns\":1"
 #define UP(name)                                                                                   \
     "{\"name\":\"" name "\",\"health\":\"up\",\"pid\":10,\"restarts\":1,"                          \
