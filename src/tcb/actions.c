@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The actions on devices, one function each: look, refuse, write only what is not as desired, read
+ * back. They run in a child that has a copy of the TCB's picture.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device_write.h"
+#include "netlink.h"
+#include "nvme.h"
+#include "pci/function.h"
+#include "tcb.h"
+
+#define NVME_QUEUES_DEFAULT  2
+#define NVME_VECTORS_DEFAULT 1
+
+__attribute__((format(printf, 3, 4))) static int fail(struct result *result, int error,
+                                                      const char *format, ...)
+{
+    va_list arguments;
+    char text[PARCLOSE_REASON_MAX];
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    snprintf(result->text, sizeof(result->text), "%.110s: %s", text, strerror(-error));
+    return error;
+}
+
+static void device_path(char *path, size_t size, struct bdf bdf, const char *name)
+{
+    snprintf(path, size, SYSFS_ROOT "/bus/pci/devices/%04x:%02x:%02x.%x/%s", bdf.value >> 16,
+             bdf.value >> 8 & 0xff, bdf.value >> 3 & 0x1f, bdf.value & 7, name);
+}
+
+static int write_device(struct bdf bdf, const char *name, const char *value)
+{
+    char path[128];
+
+    device_path(path, sizeof(path), bdf, name);
+    const struct device_write w = {.way = WAY_SYSFS, .where = path, .value = value};
+    return device_write(&w);
+}
+
+static int write_bdf(const char *path, struct bdf bdf)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
+             bdf.value >> 3 & 0x1f, bdf.value & 7);
+    const struct device_write w = {.way = WAY_SYSFS, .where = path, .value = text};
+    return device_write(&w);
+}
+
+static int read_device(struct bdf bdf, const char *name, char *text, size_t size)
+{
+    int folder = function_open(SYSFS_ROOT, bdf);
+    if (folder < 0)
+        return folder;
+    int got = function_read(folder, name, text, size);
+    close(folder);
+    return got;
+}
+
+static void look(struct tcb_pf_state *pf)
+{
+    function_observe_pf(SYSFS_ROOT, pf->card.bdf, &pf->observed);
+}
+
+/* ---- the PF */
+
+static int bind_pf(struct tcb_pf_state *pf, struct result *result)
+{
+    char path[128];
+
+    if (!strcmp(pf->observed.driver, pf->card.driver))
+        return 0;
+    if (pf->observed.driver[0])
+        return fail(result, -EBUSY, "driver %s is bound to it", pf->observed.driver);
+    snprintf(path, sizeof(path), SYSFS_ROOT "/bus/pci/drivers/%s/bind", pf->card.driver);
+    int error = write_bdf(path, pf->card.bdf);
+    return error ? fail(result, error, "driver %s does not bind", pf->card.driver) : 0;
+}
+
+static int unbind_pf(struct tcb_pf_state *pf, struct result *result)
+{
+    if (!pf->observed.driver[0])
+        return 0;
+    if (picture_open_vfs(pf))
+        return fail(result, -EBUSY, "a VF of it is in use");
+    char path[128];
+    device_path(path, sizeof(path), pf->card.bdf, "driver/unbind");
+    int error = write_bdf(path, pf->card.bdf);
+    return error ? fail(result, error, "its driver does not let go") : 0;
+}
+
+static int restart_pf(struct tcb_pf_state *pf, struct result *result)
+{
+    int error = unbind_pf(pf, result);
+    if (error)
+        return error;
+    look(pf);
+    return bind_pf(pf, result);
+}
+
+static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *result)
+{
+    char text[16], probe[16];
+
+    if (count == 0 || count > PARCLOSE_MAX_VFS_PER_PF)
+        return fail(result, -EINVAL, "%u VFs", count);
+    if (pf->observed.numvfs == count && pf->observed.sriov.num_vfs == count)
+        return 0;
+    if (picture_open_vfs(pf))
+        return fail(result, -EBUSY, "a VF of it is in use");
+    if (pf->observed.numvfs)
+        return fail(result, -EEXIST, "it has %u VFs already", pf->observed.numvfs);
+    if (read_device(pf->card.bdf, "sriov_drivers_autoprobe", probe, sizeof(probe)) < 0)
+        return fail(result, -ENODEV, "it has no SR-IOV");
+    int error = probe[0] == '0' ? 0 : write_device(pf->card.bdf, "sriov_drivers_autoprobe", "0");
+    snprintf(text, sizeof(text), "%u", count);
+    if (!error)
+        error = write_device(pf->card.bdf, "sriov_numvfs", text);
+    return error ? fail(result, error, "%u VFs are not created", count) : 0;
+}
+
+static int bring_up(struct tcb_pf_state *pf, struct result *result)
+{
+    if (pf->observed.class != CLASS_NETWORK || !pf->observed.netdev[0])
+        return fail(result, -ENODEV, "it has no interface");
+    if (pf->observed.link_up)
+        return 0;
+    const struct device_write w = {.way = WAY_LINK_UP, .where = pf->observed.netdev};
+    int error = device_write(&w);
+    return error ? fail(result, error, "interface %s does not come up", pf->observed.netdev) : 0;
+}
+
+/* ---- VF attributes: network */
+
+static int configure_network(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    const struct vf_attributes *desired = &pf->vfs[index].desired;
+    uint32_t differs;
+
+    int error = netlink_vf_differs(pf->observed.netdev, index, desired, &differs);
+    if (error || !differs)
+        return error ? fail(result, error, "the attributes cannot be read") : 0;
+    const struct device_write w = {.way = WAY_NETLINK,
+                                   .where = pf->observed.netdev,
+                                   .index = index,
+                                   .mask = differs,
+                                   .attributes = desired};
+    error = device_write(&w);
+    return error ? fail(result, error, "the PF refuses the attributes") : 0;
+}
+
+/* ---- VF attributes: NVMe */
+
+static void controller_path(const struct tcb_pf_state *pf, char path[32])
+{
+    snprintf(path, 32, "/dev/%.15s", pf->observed.netdev);
+}
+
+static uint32_t wanted_queues(const struct vf_attributes *desired)
+{
+    return desired->nvme_queues ? desired->nvme_queues : NVME_QUEUES_DEFAULT;
+}
+
+static uint32_t wanted_vectors(const struct vf_attributes *desired)
+{
+    return desired->nvme_vectors ? desired->nvme_vectors : NVME_VECTORS_DEFAULT;
+}
+
+static bool secondary_ok(const struct nvme_secondary *now, const struct vf_attributes *desired)
+{
+    return now->online && now->queues == wanted_queues(desired) &&
+           now->vectors == wanted_vectors(desired);
+}
+
+static int manage(const char *path, uint32_t vf, uint32_t action, uint32_t resource, uint32_t count)
+{
+    const struct device_write w = {.way = WAY_NVME,
+                                   .where = path,
+                                   .index = vf,
+                                   .action = action,
+                                   .resource = resource,
+                                   .count = count};
+    return device_write(&w);
+}
+
+/* Resources can only be given to a controller that is offline. */
+static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    const struct vf_attributes *desired = &pf->vfs[index].desired;
+    struct nvme_secondary now;
+    char path[32];
+
+    controller_path(pf, path);
+    int error = nvme_read(path, index, &now);
+    if (error)
+        return fail(result, error, "its secondary controller cannot be read");
+    if (secondary_ok(&now, desired))
+        return 0;
+    if (now.online)
+        error = manage(path, index, NVME_ACTION_OFFLINE, 0, 0);
+    if (!error)
+        error = manage(path, index, NVME_ACTION_ASSIGN, NVME_RESOURCE_VQ, wanted_queues(desired));
+    if (!error)
+        error = manage(path, index, NVME_ACTION_ASSIGN, NVME_RESOURCE_VI, wanted_vectors(desired));
+    if (!error)
+        error = manage(path, index, NVME_ACTION_ONLINE, 0, 0);
+    return error ? fail(result, error, "its secondary controller is not configured") : 0;
+}
+
+/* ---- the VF */
+
+/* Whether everything is as desired; reads only. */
+static bool verify(struct tcb_pf_state *pf, uint32_t index)
+{
+    struct tcb_vf_state *vf = &pf->vfs[index];
+    struct nvme_secondary now;
+    uint32_t differs = 0;
+    char path[32];
+
+    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed) ||
+        strcmp(vf->observed.driver, "vfio-pci") != 0 || !vf->observed.answers)
+        return false;
+    if (pf->observed.class == CLASS_NETWORK)
+        return !netlink_vf_differs(pf->observed.netdev, index, &vf->desired, &differs) && !differs;
+    if (pf->observed.class != CLASS_NVME)
+        return true;
+    controller_path(pf, path);
+    return !nvme_read(path, index, &now) && secondary_ok(&now, &vf->desired);
+}
+
+static int bind_vfio(struct bdf bdf, const char *driver, struct result *result)
+{
+    char text[DRIVER_NAME_MAX];
+
+    if (!strcmp(driver, "vfio-pci"))
+        return 0;
+    if (driver[0])
+        return fail(result, -EBUSY, "the host's driver %s has it", driver);
+    int error = 0;
+    if (read_device(bdf, "driver_override", text, sizeof(text)) < 0 || strcmp(text, "vfio-pci"))
+        error = write_device(bdf, "driver_override", "vfio-pci");
+    if (!error)
+        error = write_bdf(SYSFS_ROOT "/bus/pci/drivers_probe", bdf);
+    return error ? fail(result, error, "vfio-pci does not bind") : 0;
+}
+
+/* vfio-pci resets a function whenever it is opened or closed; before that nobody has. */
+static int reset_vf(struct bdf bdf, const char *driver, struct result *result)
+{
+    char path[128];
+
+    device_path(path, sizeof(path), bdf, "reset");
+    if (!strcmp(driver, "vfio-pci") || access(path, F_OK) < 0)
+        return 0;
+    int error = write_device(bdf, "reset", "1");
+    return error ? fail(result, error, "it does not reset") : 0;
+}
+
+static int configure(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    if (pf->observed.class == CLASS_NETWORK)
+        return configure_network(pf, index, result);
+    return pf->observed.class == CLASS_NVME ? configure_nvme(pf, index, result) : 0;
+}
+
+static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    struct tcb_vf_state *vf = &pf->vfs[index];
+
+    if (vf->owner.kind != OWNER_GUEST)
+        return fail(result, -EPERM, "VF %u is nobody's", index);
+    if (vf->holder.value)
+        return fail(result, -EBUSY, "VF %u is in use", index);
+    if (verify(pf, index)) {
+        result->verified = VERIFIED_YES;
+        return 0;
+    }
+    result->verified = VERIFIED_NO;
+    int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed);
+    if (error)
+        return fail(result, error, "VF %u", index);
+    error = reset_vf(vf->observed.bdf, vf->observed.driver, result);
+    if (!error)
+        error = configure(pf, index, result);
+    if (!error)
+        error = bind_vfio(vf->observed.bdf, vf->observed.driver, result);
+    if (error)
+        return error;
+    if (!verify(pf, index))
+        return fail(result, -EIO, "VF %u does not read back as desired", index);
+    result->verified = VERIFIED_YES;
+    return 0;
+}
+
+static int release(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    struct tcb_vf_state *vf = &pf->vfs[index];
+
+    if (vf->holder.value)
+        return fail(result, -EBUSY, "VF %u is in use", index);
+    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed))
+        return 0;
+    int error = write_device(vf->observed.bdf, "driver_override", "\n");
+    return error ? fail(result, error, "VF %u is not released", index) : 0;
+}
+
+void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
+{
+    *result = (struct result){.verified = VERIFIED_UNKNOWN};
+    device_write_begin(apply->transaction);
+    look(pf);
+    switch (apply->action) {
+    case ACTION_NONE:
+        result->verified = verify(pf, apply->index) ? VERIFIED_YES : VERIFIED_NO;
+        break;
+    case ACTION_PF_BIND:
+        result->error = bind_pf(pf, result);
+        break;
+    case ACTION_PF_CREATE_VFS:
+        result->error = create_vfs(pf, apply->vfs, result);
+        break;
+    case ACTION_PF_LINK_UP:
+        result->error = bring_up(pf, result);
+        break;
+    case ACTION_PF_RESTART:
+        result->error = restart_pf(pf, result);
+        break;
+    case ACTION_VF_ACTIVATE:
+        result->error = activate(pf, apply->index, result);
+        break;
+    case ACTION_VF_RELEASE:
+        result->error = release(pf, apply->index, result);
+        break;
+    default:
+        result->error = fail(result, -EINVAL, "action %u", apply->action);
+    }
+    result->writes = device_writes();
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "netlink.h"
+#include "nvme.h"
+
+static uint64_t current_transaction;
+static uint32_t count;
+
+void device_write_begin(uint64_t transaction)
+{
+    current_transaction = transaction;
+    count = 0;
+}
+
+uint32_t device_writes(void)
+{
+    return count;
+}
+
+static int write_sysfs(const char *path, const char *value)
+{
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    int error = write(file, value, strlen(value)) < 0 ? -errno : 0;
+    close(file);
+    return error;
+}
+
+static int perform(const struct device_write *w)
+{
+    switch (w->way) {
+    case WAY_SYSFS:
+        return write_sysfs(w->where, w->value);
+    case WAY_NETLINK:
+        return netlink_set_vf(w->where, w->index, w->mask, w->attributes);
+    case WAY_LINK_UP:
+        return netlink_up(w->where);
+    case WAY_NVME:
+        return nvme_manage(w->where, w->index, w->action, w->resource, w->count);
+    }
+    return -EINVAL;
+}
+
+static void describe(const struct device_write *w, char *text, size_t size)
+{
+    if (w->way == WAY_SYSFS)
+        snprintf(text, size, "%s <- %s", w->where, w->value);
+    else if (w->way == WAY_NETLINK)
+        snprintf(text, size, "%s VF %u attributes <- mask %#x", w->where, w->index, w->mask);
+    else if (w->way == WAY_LINK_UP)
+        snprintf(text, size, "%s <- up", w->where);
+    else
+        snprintf(text, size, "%s controller %u <- action %u resource %u count %u", w->where,
+                 w->index, w->action, w->resource, w->count);
+}
+
+int device_write(const struct device_write *w)
+{
+    char text[256];
+    int error = perform(w);
+
+    count++;
+    describe(w, text, sizeof(text));
+    log_notice("device write: %s: %s (transaction %llu)", text, error ? strerror(-error) : "ok",
+               (unsigned long long)current_transaction);
+    return error;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* devices.xml: written whole beside the old one and put in its place; at most twice a second. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "map/devices_xml.h"
+#include "pci/config_space.h"
+#include "pci/function.h"
+#include "tcb.h"
+
+#define NAME     "devices.xml"
+#define NAME_NEW "devices.xml.new"
+#define DELAY_US 500000
+
+/* What one PF is printed from; it lives as long as the printing. */
+struct page {
+    uint8_t config[CONFIG_SPACE_SIZE];
+    struct map_vf vfs[PARCLOSE_MAX_VFS_PER_PF];
+};
+
+static void fill_vfs(const struct tcb_pf_state *pf, struct map_pf *map, struct map_vf *vfs)
+{
+    map->vfs = vfs;
+    for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++) {
+        const struct tcb_vf_state *vf = &pf->vfs[v];
+        if (!vf->present)
+            continue;
+        vfs[map->vfs_count++] =
+            (struct map_vf){.observed = &vf->observed,
+                            .owner = vf->owner,
+                            .desired = vf->owner.kind == OWNER_GUEST ? &vf->desired : NULL};
+    }
+}
+
+static void fill(const struct tcb_pf_state *pf, struct map_pf *map, struct page *page)
+{
+    int folder = function_open(SYSFS_ROOT, pf->card.bdf);
+    int size = folder < 0 ? 0 : config_space_read(folder, 0, page->config, sizeof(page->config));
+
+    if (folder >= 0)
+        close(folder);
+    *map = (struct map_pf){.card = &pf->card,
+                           .observed = &pf->observed,
+                           .config = page->config,
+                           .config_size = size > 0 ? (size_t)size : 0};
+    fill_vfs(pf, map, page->vfs);
+}
+
+static int print(struct tcb *tcb, FILE *out)
+{
+    static struct map_pf maps[HOST_MAX_CARDS];
+    struct page *pages = calloc(HOST_MAX_CARDS, sizeof(*pages));
+    size_t count = 0;
+
+    if (!pages)
+        return -ENOMEM;
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i]) {
+            fill(tcb->pfs[i], &maps[count], &pages[count]);
+            count++;
+        }
+    int error = devices_xml_print(out, ++tcb->generation, maps, count);
+    free(pages);
+    return error;
+}
+
+static int publish(struct tcb *tcb)
+{
+    int file = openat(tcb->run_folder, NAME_NEW,
+                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    FILE *out = file < 0 ? NULL : fdopen(file, "w");
+
+    if (!out)
+        return -errno;
+    int error = fchmod(file, 0644) < 0 ? -errno : print(tcb, out);
+    if (fclose(out) && !error)
+        error = -errno;
+    if (!error && renameat(tcb->run_folder, NAME_NEW, tcb->run_folder, NAME) < 0)
+        error = -errno;
+    return error;
+}
+
+int document_on_due(sd_event_source *source, uint64_t time, void *data)
+{
+    struct tcb *tcb = data;
+    (void)source;
+    (void)time;
+
+    int error = publish(tcb);
+    if (error)
+        log_error("/run/parclose/" NAME " is not written: %s", strerror(-error));
+    return 0;
+}
+
+void document_due(struct tcb *tcb)
+{
+    int enabled;
+
+    if (sd_event_source_get_enabled(tcb->document, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+        return;
+    sd_event_source_set_time_relative(tcb->document, DELAY_US);
+    sd_event_source_set_enabled(tcb->document, SD_EVENT_ONESHOT);
+}

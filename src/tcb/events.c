@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How changes are learnt: the kernel's uevents (driver bound, device added), rtnetlink's link
+ * messages, and once a second a look at configuration space alone, for what root does behind our
+ * back.
+ */
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "pci/config_space.h"
+#include "pci/function.h"
+#include "tcb.h"
+
+#define UEVENT_GROUP_KERNEL 1
+#define UEVENT_MAX          8192
+#define TICK_US             1000000
+#define RECEIVE_BUFFER      (1 << 20)
+
+static void change_all(struct tcb *tcb, uint32_t class)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i] && (class == CLASS_OTHER || tcb->pfs[i]->observed.class == class))
+            picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
+}
+
+/* The PF that a function of a device path belongs to; NULL: none that is managed. */
+static struct tcb_pf_state *pf_of(struct tcb *tcb, struct bdf bdf)
+{
+    struct tcb_pf_state *pf = picture_pf(tcb, bdf);
+    struct tcb_vf_state *vf = pf ? NULL : picture_vf(tcb, bdf);
+
+    return pf ? pf : vf ? picture_pf(tcb, vf->observed.pf) : NULL;
+}
+
+/* Each "/dddd:bb:dd.f" of the path, the innermost last. */
+static void device_event(struct tcb *tcb, const char *path)
+{
+    struct tcb_pf_state *pf = NULL;
+    bool pci = false;
+    struct bdf bdf;
+
+    for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/')) {
+        char text[13] = "";
+        strncpy(text, at + 1, 12);
+        if (!function_parse(text, &bdf))
+            continue;
+        pci = true;
+        struct tcb_pf_state *found = pf_of(tcb, bdf);
+        pf = found ? found : pf;
+    }
+    if (pf)
+        picture_changed(tcb, pf, tcb_now_ns());
+    else if (pci) /* perhaps a VF that is new to us */
+        change_all(tcb, CLASS_OTHER);
+}
+
+/* From the kernel alone: another process can send to this group too. */
+static ssize_t receive(int socket, char *bytes, size_t size)
+{
+    struct sockaddr_nl from = {0};
+    socklen_t length = sizeof(from);
+    ssize_t got = recvfrom(socket, bytes, size, MSG_DONTWAIT, (struct sockaddr *)&from, &length);
+
+    if (got < 0)
+        return -errno;
+    return from.nl_pid == 0 ? got : 0;
+}
+
+static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct tcb *tcb = data;
+    char bytes[UEVENT_MAX + 1];
+    ssize_t got;
+    (void)source;
+    (void)events;
+
+    while ((got = receive(fd, bytes, UEVENT_MAX)) >= 0) {
+        bytes[got] = 0;
+        const char *path = strchr(bytes, '@');
+        if (path)
+            device_event(tcb, path + 1);
+    }
+    if (got == -ENOBUFS) /* some were lost */
+        change_all(tcb, CLASS_OTHER);
+    return 0;
+}
+
+static int on_link(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    char bytes[UEVENT_MAX];
+    (void)source;
+    (void)events;
+
+    ssize_t got;
+    do
+        got = receive(fd, bytes, sizeof(bytes));
+    while (got >= 0);
+    change_all(data, CLASS_NETWORK);
+    return 0;
+}
+
+static bool control_changed_at(const struct tcb_pf_state *pf)
+{
+    uint8_t sriov[64], first[4];
+    struct sriov_capability now;
+    int folder = function_open(SYSFS_ROOT, pf->card.bdf);
+
+    if (folder < 0)
+        return pf->observed.answers;
+    bool answers = config_space_read(folder, 0, first, 4) == 4 && (first[0] & first[1]) != 0xff;
+    bool read = pf->observed.sriov.offset &&
+                config_space_read(folder, pf->observed.sriov.offset, sriov, 64) == 64;
+    close(folder);
+    if (answers != (pf->observed.answers != 0))
+        return true;
+    if (!read)
+        return false;
+    config_space_sriov(sriov, pf->observed.sriov.offset, &now);
+    return now.num_vfs != pf->observed.sriov.num_vfs || now.control != pf->observed.sriov.control;
+}
+
+static bool vf_changed(const struct tcb_vf_state *vf)
+{
+    uint8_t pointer = 0xff;
+    int folder = function_open(SYSFS_ROOT, vf->observed.bdf);
+
+    if (folder >= 0) {
+        config_space_read(folder, 0x34, &pointer, 1);
+        close(folder);
+    }
+    return (pointer != 0xff) != (vf->observed.answers != 0);
+}
+
+static bool any_vf_changed(const struct tcb_pf_state *pf)
+{
+    for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+        if (pf->vfs[v].present && vf_changed(&pf->vfs[v]))
+            return true;
+    return false;
+}
+
+static int on_tick(sd_event_source *source, uint64_t time, void *data)
+{
+    struct tcb *tcb = data;
+    (void)time;
+
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i] && (control_changed_at(tcb->pfs[i]) || any_vf_changed(tcb->pfs[i])))
+            picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
+    sd_event_source_set_time_relative(source, TICK_US);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int open_socket(int protocol, uint32_t groups)
+{
+    const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    const int size = RECEIVE_BUFFER;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+static int watch(struct tcb *tcb, sd_event *event, int protocol, uint32_t groups,
+                 sd_event_io_handler_t handler)
+{
+    int fd = open_socket(protocol, groups);
+    return fd < 0 ? fd : sd_event_add_io(event, NULL, fd, EPOLLIN, handler, tcb);
+}
+
+int events_open(struct tcb *tcb, sd_event *event)
+{
+    int error = watch(tcb, event, NETLINK_KOBJECT_UEVENT, UEVENT_GROUP_KERNEL, on_uevent);
+    if (error >= 0)
+        error = watch(tcb, event, NETLINK_ROUTE, RTMGRP_LINK, on_link);
+    if (error >= 0)
+        error = sd_event_add_time_relative(event, &tcb->tick, CLOCK_MONOTONIC, TICK_US, 0, on_tick,
+                                           tcb);
+    return error;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of the links to control and lead. SR-PCIM may say nothing to the TCB. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "tcb.h"
+
+/* ---- control */
+
+static int on_card(void *context, struct frame *frame)
+{
+    struct tcb *tcb = context;
+    const struct card_config *card = &((const struct tcb_card *)(const void *)frame->bytes)->card;
+
+    if (!frame_string_ok(card->name, sizeof(card->name)) ||
+        !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
+        card->vfs > PARCLOSE_MAX_VFS_PER_PF || strchr(card->driver, '/') || !card->driver[0])
+        return -EBADMSG;
+    for (size_t i = 0; i < HOST_MAX_CARDS && !tcb->naming; i++)
+        if (tcb->pfs[i])
+            tcb->pfs[i]->named = false;
+    tcb->naming = true;
+    struct tcb_pf_state *pf = picture_manage(tcb, card);
+    if (!pf)
+        return -ENOBUFS;
+    pf->named = true;
+    return 0;
+}
+
+static bool same_owner(struct owner a, struct owner b)
+{
+    return a.kind == b.kind && a.partition.value == b.partition.value;
+}
+
+/* Another partition must not get what the one before it left: unverified until it is activated. */
+static int on_assign(void *context, struct frame *frame)
+{
+    struct tcb *tcb = context;
+    const struct tcb_assign *message = (const void *)frame->bytes;
+    struct tcb_pf_state *pf = picture_pf(tcb, message->pf);
+
+    if (message->index >= PARCLOSE_MAX_VFS_PER_PF || message->owner.kind > OWNER_GUEST)
+        return -EBADMSG;
+    if (!pf)
+        return 0;
+    struct tcb_vf_state *vf = &pf->vfs[message->index];
+    bool first = vf->owner.kind == OWNER_AVAILABLE; /* since we began: what is, is to be read */
+    if (!same_owner(vf->owner, message->owner) ||
+        memcmp(&vf->desired, &message->attributes, sizeof(vf->desired)) != 0)
+        vf->verified = first ? VERIFIED_UNKNOWN : VERIFIED_NO;
+    vf->owner = message->owner;
+    vf->desired = message->attributes;
+    picture_changed(tcb, pf, tcb_now_ns());
+    if (first && vf->present && vf->owner.kind == OWNER_GUEST) {
+        const struct tcb_apply verify = {
+            .action = ACTION_NONE, .pf = pf->card.bdf, .index = message->index};
+        jobs_add(tcb, &verify);
+    }
+    return 0;
+}
+
+static int on_sync(void *context, struct frame *frame)
+{
+    struct tcb *tcb = context;
+    (void)frame;
+
+    /* a round without a card: nothing is managed any more */
+    for (size_t i = 0; i < HOST_MAX_CARDS && !tcb->naming; i++)
+        if (tcb->pfs[i])
+            tcb->pfs[i]->named = false;
+    tcb->naming = false;
+    picture_forget_unnamed(tcb);
+    document_due(tcb);
+    return 0;
+}
+
+static int on_apply(void *context, struct frame *frame)
+{
+    struct tcb *tcb = context;
+    const struct tcb_apply *apply = (const void *)frame->bytes;
+
+    if (apply->action == ACTION_NONE || apply->action >= DEVICE_ACTIONS ||
+        apply->index >= PARCLOSE_MAX_VFS_PER_PF || !apply->transaction || !apply->header.id)
+        return -EBADMSG;
+    jobs_add(tcb, apply);
+    return 0;
+}
+
+const struct frame_row control_rows[] = {
+    {TCB_CARD, 0, 0, sizeof(struct tcb_card), FRAME_ALWAYS, on_card},
+    {TCB_ASSIGN, 0, 0, sizeof(struct tcb_assign), FRAME_ALWAYS, on_assign},
+    {TCB_SYNC, 0, 0, sizeof(struct tcb_sync), FRAME_ALWAYS, on_sync},
+    {TCB_APPLY, 0, 0, sizeof(struct tcb_apply), FRAME_ALWAYS, on_apply},
+};
+const size_t control_rows_count = sizeof(control_rows) / sizeof(control_rows[0]);
+
+void control_up(void *context)
+{
+    struct tcb *tcb = context;
+    const struct tcb_sync sync = {.header = frame_header(TCB_SYNC, sizeof(sync), 0)};
+
+    tcb->naming = false;
+    picture_say_all(tcb, PROCESS_CONTROL);
+    process_send(tcb->process, PROCESS_CONTROL, &sync, NULL, 0);
+}
+
+/* For the test that proves the test of zero writes: a needless one whenever SR-PCIM comes back. */
+#ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
+static void needless_write(struct tcb *tcb)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
+        const struct tcb_apply again = {.action = ACTION_PF_LINK_UP,
+                                        .pf =
+                                            tcb->pfs[i] ? tcb->pfs[i]->card.bdf : (struct bdf){0}};
+        if (tcb->pfs[i])
+            jobs_add(tcb, &again);
+    }
+}
+#endif
+
+void pcim_up(void *context)
+{
+    struct tcb *tcb = context;
+    const struct observed_sync sync = {.header = frame_header(OBSERVED_SYNC, sizeof(sync), 0)};
+
+    picture_say_all(tcb, PROCESS_SR_PCIM);
+    process_send(tcb->process, PROCESS_SR_PCIM, &sync, NULL, 0);
+#ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
+    needless_write(tcb);
+#endif
+}
+
+/* ---- lead */
+
+static void answer(struct tcb *tcb, const struct vfio_open *request, int error, const char *text,
+                   const int *files)
+{
+    struct vfio_files message = {.header =
+                                     frame_header(VFIO_FILES, sizeof(message), request->header.id),
+                                 .partition = request->partition,
+                                 .error = error,
+                                 .vfs_count = error ? 0 : request->vfs_count};
+
+    snprintf(message.text, sizeof(message.text), "%s", text);
+    process_send(tcb->process, PROCESS_LEAD, &message, files, error ? 0 : 1 + request->vfs_count);
+}
+
+/* Why a VF is not handed out; NULL: it may be. */
+static const char *refusal(const struct tcb_vf_state *vf, struct partition_id partition)
+{
+    if (!vf)
+        return "no managed VF has that address";
+    if (vf->owner.kind != OWNER_GUEST || vf->owner.partition.value != partition.value)
+        return "the VF is not committed to this partition";
+    if (strcmp(vf->observed.driver, "vfio-pci") != 0)
+        return "the VF is not bound to vfio-pci";
+    if (vf->holder.value && vf->holder.value != partition.value)
+        return "another partition's monitor has the VF open";
+    return vf->observed.iommu_group == UINT32_MAX ? "the VF has no IOMMU group" : NULL;
+}
+
+static int open_group(uint32_t group)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/dev/vfio/%u", group);
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    return file < 0 ? -errno : file;
+}
+
+static int open_files(struct tcb *tcb, const struct vfio_open *request, int *files,
+                      const char **text)
+{
+    files[0] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+    *text = "/dev/vfio/vfio cannot be opened: is vfio-pci loaded?";
+    if (files[0] < 0)
+        return -errno;
+    for (uint32_t i = 0; i < request->vfs_count; i++) {
+        const struct tcb_vf_state *vf = picture_vf(tcb, request->vfs[i]);
+        *text = refusal(vf, request->partition);
+        if (*text)
+            return -EPERM;
+        files[i + 1] = open_group(vf->observed.iommu_group);
+        *text = "the VFIO group cannot be opened: somebody else has it";
+        if (files[i + 1] < 0)
+            return files[i + 1];
+    }
+    *text = "";
+    return 0;
+}
+
+static void hold(struct tcb *tcb, const struct vfio_open *request)
+{
+    for (uint32_t i = 0; i < request->vfs_count; i++) {
+        struct tcb_vf_state *vf = picture_vf(tcb, request->vfs[i]);
+        if (!vf)
+            continue;
+        vf->holder = request->partition;
+        vf->confirmed = true;
+        picture_changed(tcb, picture_pf(tcb, vf->observed.pf), tcb_now_ns());
+    }
+}
+
+static bool request_ok(const struct vfio_open *request)
+{
+    return request->vfs_count <= PARCLOSE_MAX_PARTITION_VFS && request->partition.value >= 1 &&
+           request->partition.value <= PARCLOSE_MAX_PARTITIONS;
+}
+
+static int on_open(void *context, struct frame *frame)
+{
+    struct tcb *tcb = context;
+    const struct vfio_open *request = (const void *)frame->bytes;
+    int files[1 + PARCLOSE_MAX_PARTITION_VFS];
+    const char *text;
+
+    if (!request_ok(request))
+        return -EBADMSG;
+    memset(files, 0xff, sizeof(files));
+    int error = open_files(tcb, request, files, &text);
+    answer(tcb, request, error, text, files);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (files[i] >= 0)
+            close(files[i]);
+    if (!error)
+        hold(tcb, request);
+    else
+        log_warning("VFIO files of partition %u: %s: %s", request->partition.value, text,
+                    strerror(-error));
+    return 0;
+}
+
+/* Said on a new link, perhaps before control has named the cards: kept by address. */
+struct held {
+    struct bdf vf;
+    struct partition_id partition;
+};
+static struct held held[PARCLOSE_MAX_PARTITIONS * PARCLOSE_MAX_PARTITION_VFS];
+static size_t held_count;
+
+static int on_held(void *context, struct frame *frame)
+{
+    const struct vfio_open *request = (const void *)frame->bytes;
+
+    if (!request_ok(request))
+        return -EBADMSG;
+    for (uint32_t i = 0; i < request->vfs_count; i++)
+        if (held_count < sizeof(held) / sizeof(held[0]))
+            held[held_count++] = (struct held){request->vfs[i], request->partition};
+    hold(context, request);
+    return 0;
+}
+
+struct partition_id links_holder(struct bdf vf)
+{
+    for (size_t i = 0; i < held_count; i++)
+        if (held[i].vf.value == vf.value)
+            return held[i].partition;
+    return (struct partition_id){0};
+}
+
+static void let_go(struct tcb *tcb, bool (*gone)(const struct tcb_vf_state *, uint32_t),
+                   uint32_t partition)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        for (size_t v = 0; tcb->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++) {
+            struct tcb_vf_state *vf = &tcb->pfs[i]->vfs[v];
+            if (!vf->holder.value || !gone(vf, partition))
+                continue;
+            vf->holder.value = 0;
+            picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
+        }
+}
+
+static bool of_partition(const struct tcb_vf_state *vf, uint32_t partition)
+{
+    return vf->holder.value == partition;
+}
+
+static bool unconfirmed(const struct tcb_vf_state *vf, uint32_t partition)
+{
+    (void)partition;
+    return !vf->confirmed;
+}
+
+static int on_closed(void *context, struct frame *frame)
+{
+    uint32_t partition = ((const struct vfio_closed *)(const void *)frame->bytes)->partition.value;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < held_count; i++)
+        if (held[i].partition.value != partition)
+            held[kept++] = held[i];
+    held_count = kept;
+    let_go(context, of_partition, partition);
+    return 0;
+}
+
+static int on_vfio_sync(void *context, struct frame *frame)
+{
+    (void)frame;
+    let_go(context, unconfirmed, 0);
+    return 0;
+}
+
+const struct frame_row lead_rows[] = {
+    {VFIO_OPEN, 0, 0, sizeof(struct vfio_open), FRAME_ALWAYS, on_open},
+    {VFIO_HELD, 0, 0, sizeof(struct vfio_open), FRAME_ALWAYS, on_held},
+    {VFIO_CLOSED, 0, 0, sizeof(struct vfio_closed), FRAME_ALWAYS, on_closed},
+    {VFIO_SYNC, 0, 0, sizeof(struct vfio_sync), FRAME_ALWAYS, on_vfio_sync},
+};
+const size_t lead_rows_count = sizeof(lead_rows) / sizeof(lead_rows[0]);
+
+void lead_up(void *context)
+{
+    struct tcb *tcb = context;
+
+    held_count = 0;
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        for (size_t v = 0; tcb->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            tcb->pfs[i]->vfs[v].confirmed = false;
+}

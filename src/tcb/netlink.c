@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netlink.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <netlink/addr.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/sriov.h>
+#include <string.h>
+
+/* libnl's error numbers are its own. */
+static int error_of(int nl)
+{
+    switch (-nl) {
+    case 0:
+        return 0;
+    case NLE_PERM:
+    case NLE_NOACCESS:
+        return -EPERM;
+    case NLE_BUSY:
+        return -EBUSY;
+    case NLE_OBJ_NOTFOUND:
+    case NLE_NODEV:
+        return -ENODEV;
+    case NLE_OPNOTSUPP:
+        return -EOPNOTSUPP;
+    case NLE_INVAL:
+    case NLE_RANGE:
+        return -EINVAL;
+    case NLE_NOMEM:
+        return -ENOMEM;
+    default:
+        return -EIO;
+    }
+}
+
+static void free_socket(struct nl_sock **socket)
+{
+    nl_socket_free(*socket);
+}
+#define cleanup_socket __attribute__((cleanup(free_socket)))
+
+static void put_link(struct rtnl_link **link)
+{
+    if (*link)
+        rtnl_link_put(*link);
+}
+#define cleanup_link __attribute__((cleanup(put_link)))
+
+static void put_vf(struct rtnl_link_vf **vf)
+{
+    if (*vf)
+        rtnl_link_vf_put(*vf);
+}
+#define cleanup_vf __attribute__((cleanup(put_vf)))
+
+static int open_link(const char *interface, struct nl_sock **socket, struct rtnl_link **link)
+{
+    *socket = nl_socket_alloc();
+    if (!*socket)
+        return -ENOMEM;
+    int error = nl_connect(*socket, NETLINK_ROUTE);
+    if (!error)
+        error = rtnl_link_get_kernel(*socket, 0, interface, link);
+    return error_of(error);
+}
+
+static bool mac_differs(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+{
+    struct nl_addr *address = NULL;
+
+    if (rtnl_link_vf_get_addr(vf, &address))
+        return true;
+    return nl_addr_get_len(address) != 6 ||
+           memcmp(nl_addr_get_binary_addr(address), desired->mac, 6) != 0;
+}
+
+static bool vlan_differs(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+{
+    nl_vf_vlans_t *vlans = NULL;
+    uint32_t vlan = 0, qos = 0;
+
+    if (rtnl_link_vf_get_vlans(vf, &vlans) == 0 && vlans && vlans->size > 0) {
+        vlan = vlans->vlans[0].vf_vlan;
+        qos = vlans->vlans[0].vf_vlan_qos;
+    }
+    if (vlans)
+        rtnl_link_vf_vlan_put(vlans);
+    return vlan != desired->vlan || qos != desired->qos;
+}
+
+static bool rate_differs(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+{
+    struct nl_vf_rate rate = {.api = RTNL_LINK_VF_RATE_API_NEW};
+
+    if (rtnl_link_vf_get_rate(vf, &rate))
+        return true;
+    return (uint32_t)rate.min_tx_rate != desired->min_tx_rate ||
+           (uint32_t)rate.max_tx_rate != desired->max_tx_rate;
+}
+
+static bool number_differs(int (*get)(struct rtnl_link_vf *, uint32_t *), struct rtnl_link_vf *vf,
+                           uint32_t desired)
+{
+    uint32_t value = 0;
+    return get(vf, &value) || value != desired;
+}
+
+static uint32_t compare(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+{
+    uint32_t differs = 0;
+
+    if (mac_differs(vf, desired))
+        differs |= VF_ATTR_MAC;
+    if (vlan_differs(vf, desired))
+        differs |= VF_ATTR_VLAN;
+    if (rate_differs(vf, desired))
+        differs |= VF_ATTR_RATE;
+    if (number_differs(rtnl_link_vf_get_spoofchk, vf, desired->spoofchk))
+        differs |= VF_ATTR_SPOOFCHK;
+    if (number_differs(rtnl_link_vf_get_trust, vf, desired->trust))
+        differs |= VF_ATTR_TRUST;
+    if (number_differs(rtnl_link_vf_get_linkstate, vf, desired->link_state))
+        differs |= VF_ATTR_LINK;
+    return differs & desired->present;
+}
+
+int netlink_vf_differs(const char *interface, uint32_t number, const struct vf_attributes *desired,
+                       uint32_t *differs)
+{
+    cleanup_socket struct nl_sock *socket = NULL;
+    cleanup_link struct rtnl_link *link = NULL;
+    cleanup_vf struct rtnl_link_vf *vf = NULL;
+
+    *differs = 0;
+    if (!desired->present)
+        return 0;
+    int error = open_link(interface, &socket, &link);
+    if (error)
+        return error;
+    vf = rtnl_link_vf_get(link, number);
+    if (!vf)
+        return -ENODEV;
+    *differs = compare(vf, desired);
+    return 0;
+}
+
+static void fill(struct rtnl_link_vf *vf, uint32_t number, uint32_t mask,
+                 const struct vf_attributes *desired, struct nl_addr *mac)
+{
+    rtnl_link_vf_set_index(vf, number);
+    if (mask & VF_ATTR_MAC)
+        rtnl_link_vf_set_addr(vf, mac);
+    if (mask & VF_ATTR_SPOOFCHK)
+        rtnl_link_vf_set_spoofchk(vf, desired->spoofchk);
+    if (mask & VF_ATTR_TRUST)
+        rtnl_link_vf_set_trust(vf, desired->trust);
+    if (mask & VF_ATTR_LINK)
+        rtnl_link_vf_set_linkstate(vf, desired->link_state);
+    if (mask & VF_ATTR_RATE) {
+        struct nl_vf_rate rate = {.api = RTNL_LINK_VF_RATE_API_NEW,
+                                  .min_tx_rate = desired->min_tx_rate,
+                                  .max_tx_rate = desired->max_tx_rate};
+        rtnl_link_vf_set_rate(vf, &rate);
+    }
+}
+
+static int add_vlan(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+{
+    nl_vf_vlans_t *vlans = NULL;
+    int error = rtnl_link_vf_vlan_alloc(&vlans, 1);
+
+    if (error)
+        return error;
+    vlans->vlans[0].vf_vlan = desired->vlan;
+    vlans->vlans[0].vf_vlan_qos = desired->qos;
+    vlans->vlans[0].vf_vlan_proto = 0;
+    rtnl_link_vf_set_vlans(vf, vlans);
+    rtnl_link_vf_vlan_put(vlans);
+    return 0;
+}
+
+static int change_vf(struct nl_sock *socket, struct rtnl_link *link, struct rtnl_link_vf *vf)
+{
+    cleanup_link struct rtnl_link *change = rtnl_link_alloc();
+
+    if (!change)
+        return -NLE_NOMEM;
+    int error = rtnl_link_vf_add(change, vf);
+    return error ? error : rtnl_link_change(socket, link, change, 0);
+}
+
+int netlink_set_vf(const char *interface, uint32_t number, uint32_t mask,
+                   const struct vf_attributes *desired)
+{
+    cleanup_socket struct nl_sock *socket = NULL;
+    cleanup_link struct rtnl_link *link = NULL;
+    cleanup_vf struct rtnl_link_vf *vf = rtnl_link_vf_alloc();
+
+    int error = vf ? open_link(interface, &socket, &link) : -ENOMEM;
+    if (error)
+        return error;
+    struct nl_addr *mac = nl_addr_build(AF_LLC, desired->mac, 6);
+    if (!mac)
+        return -ENOMEM;
+    fill(vf, number, mask, desired, mac);
+    if (mask & VF_ATTR_VLAN)
+        error = add_vlan(vf, desired);
+    if (!error)
+        error = change_vf(socket, link, vf);
+    nl_addr_put(mac);
+    return error_of(error);
+}
+
+int netlink_up(const char *interface)
+{
+    cleanup_socket struct nl_sock *socket = NULL;
+    cleanup_link struct rtnl_link *link = NULL, *change = rtnl_link_alloc();
+
+    int error = change ? open_link(interface, &socket, &link) : -ENOMEM;
+    if (error)
+        return error;
+    rtnl_link_set_flags(change, IFF_UP);
+    return error_of(rtnl_link_change(socket, link, change, 0));
+}

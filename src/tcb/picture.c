@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is: managed cards, their functions as observed, and telling control and SR-PCIM of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pci/function.h"
+#include "tcb.h"
+
+struct tcb_pf_state *picture_pf(struct tcb *tcb, struct bdf bdf)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i] && tcb->pfs[i]->card.bdf.value == bdf.value)
+            return tcb->pfs[i];
+    return NULL;
+}
+
+struct tcb_vf_state *picture_vf(struct tcb *tcb, struct bdf bdf)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        for (size_t v = 0; tcb->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            if (tcb->pfs[i]->vfs[v].present && tcb->pfs[i]->vfs[v].observed.bdf.value == bdf.value)
+                return &tcb->pfs[i]->vfs[v];
+    return NULL;
+}
+
+struct tcb_pf_state *picture_manage(struct tcb *tcb, const struct card_config *card)
+{
+    struct tcb_pf_state *pf = picture_pf(tcb, card->bdf);
+
+    for (size_t i = 0; i < HOST_MAX_CARDS && !pf; i++)
+        if (!tcb->pfs[i])
+            pf = tcb->pfs[i] = calloc(1, sizeof(*pf));
+    if (!pf)
+        return NULL;
+    pf->card = *card;
+    picture_changed(tcb, pf, tcb_now_ns());
+    return pf;
+}
+
+static void say(struct tcb *tcb, uint16_t to_control, uint16_t to_pcim, void *message)
+{
+    struct wire_header *header = message;
+
+    header->type = to_control;
+    process_send(tcb->process, PROCESS_CONTROL, message, NULL, 0);
+    header->type = to_pcim;
+    process_send(tcb->process, PROCESS_SR_PCIM, message, NULL, 0);
+}
+
+static void say_gone(struct tcb *tcb, struct bdf bdf)
+{
+    struct tcb_gone message = {.header = frame_header(TCB_GONE, sizeof(message), 0), .bdf = bdf};
+    say(tcb, TCB_GONE, OBSERVED_GONE, &message);
+}
+
+void picture_forget_unnamed(struct tcb *tcb)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
+        struct tcb_pf_state *pf = tcb->pfs[i];
+        /* a card with a VF in use or an action under way stays until that is over */
+        if (!pf || pf->named || pf->busy || picture_open_vfs(pf))
+            continue;
+        for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            if (pf->vfs[v].present)
+                say_gone(tcb, pf->vfs[v].observed.bdf);
+        say_gone(tcb, pf->card.bdf);
+        free(pf);
+        tcb->pfs[i] = NULL;
+    }
+}
+
+uint32_t picture_open_vfs(const struct tcb_pf_state *pf)
+{
+    uint32_t count = 0;
+
+    for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+        count += pf->vfs[v].holder.value != 0;
+    return count;
+}
+
+/* ---- status from what was observed */
+
+static uint32_t pf_status(const struct tcb_pf_state *pf)
+{
+    const struct pf_observed *seen = &pf->observed;
+
+    if (!seen->vendor || !seen->answers)
+        return FUNCTION_ABSENT;
+    bool as_desired = !strcmp(seen->driver, pf->card.driver) && seen->link_up &&
+                      seen->sriov.num_vfs >= pf->card.vfs &&
+                      (seen->sriov.control & SRIOV_CTRL_VF_ENABLE);
+    return as_desired ? FUNCTION_ACTIVE : FUNCTION_INACTIVE;
+}
+
+static void complete_vf(struct tcb_vf_state *vf, struct vf_observed *seen)
+{
+    seen->open = vf->holder.value != 0;
+    seen->attributes_set = vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_YES;
+    if (!seen->answers)
+        seen->status = FUNCTION_ABSENT;
+    else if (seen->attributes_set && !strcmp(seen->driver, "vfio-pci"))
+        seen->status = FUNCTION_ACTIVE;
+    else
+        seen->status = FUNCTION_INACTIVE;
+}
+
+/* ---- telling */
+
+static void say_pf(struct tcb *tcb, struct tcb_pf_state *pf)
+{
+    struct tcb_pf message = {.header = frame_header(TCB_PF, sizeof(message), 0),
+                             .pf = pf->observed};
+    _Static_assert(sizeof(struct tcb_pf) == sizeof(struct observed_pf), "one body for both");
+    say(tcb, TCB_PF, OBSERVED_PF, &message);
+}
+
+static void say_vf(struct tcb *tcb, struct tcb_vf_state *vf)
+{
+    struct tcb_vf message = {.header = frame_header(TCB_VF, sizeof(message), 0),
+                             .vf = vf->observed};
+    _Static_assert(sizeof(struct tcb_vf) == sizeof(struct observed_vf), "one body for both");
+    say(tcb, TCB_VF, OBSERVED_VF, &message);
+}
+
+/* Equal but for the time of the look. */
+static bool pf_same(const struct pf_observed *a, struct pf_observed b)
+{
+    b.event_ns = a->event_ns;
+    return !memcmp(a, &b, sizeof(b));
+}
+
+static bool vf_same(const struct vf_observed *a, struct vf_observed b)
+{
+    b.event_ns = a->event_ns;
+    return !memcmp(a, &b, sizeof(b));
+}
+
+static void want_verified(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
+{
+    const struct tcb_apply verify = {.action = ACTION_NONE, .pf = pf->card.bdf, .index = index};
+    const struct tcb_vf_state *vf = &pf->vfs[index];
+
+    if (vf->present && vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_UNKNOWN &&
+        !strcmp(vf->observed.driver, "vfio-pci") && pf->observed.driver[0])
+        jobs_add(tcb, &verify);
+}
+
+static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
+{
+    struct tcb_vf_state *vf = &pf->vfs[index];
+    struct vf_observed seen;
+    bool present = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &seen) == 0;
+
+    if (!present && vf->present) {
+        vf->present = false;
+        vf->verified = VERIFIED_UNKNOWN;
+        say_gone(tcb, vf->observed.bdf);
+    }
+    if (!present)
+        return;
+    if (!vf->present && !vf->holder.value)
+        vf->holder = links_holder(seen.bdf);
+    if (strcmp(seen.driver, "vfio-pci") != 0)
+        vf->verified = VERIFIED_UNKNOWN;
+    complete_vf(vf, &seen);
+    seen.event_ns = pf->event_ns;
+    if (vf->present && vf_same(&vf->observed, seen))
+        return;
+    vf->present = true;
+    vf->observed = seen;
+    say_vf(tcb, vf);
+    want_verified(tcb, pf, index);
+}
+
+/* VFs first: when the PF is said to have them, they are known. */
+void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
+{
+    struct pf_observed seen = pf->observed;
+    struct bdf bdf = pf->card.bdf;
+
+    pf->changed = false;
+    function_observe_pf(SYSFS_ROOT, bdf, &seen);
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        if (i < seen.numvfs || pf->vfs[i].present)
+            observe_vf(tcb, pf, i);
+    struct pf_observed before = pf->observed;
+    seen.open_vfs = picture_open_vfs(pf);
+    seen.event_ns = pf->event_ns;
+    pf->observed = seen;
+    pf->observed.status = pf_status(pf);
+    if (pf->told && pf_same(&before, pf->observed))
+        return;
+    pf->told = true;
+    say_pf(tcb, pf);
+    document_due(tcb);
+}
+
+void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns)
+{
+    if (!pf->changed)
+        pf->event_ns = event_ns;
+    pf->changed = true;
+    sd_event_source_set_enabled(tcb->observe, SD_EVENT_ONESHOT);
+}
+
+int picture_on_observe(sd_event_source *source, void *data)
+{
+    struct tcb *tcb = data;
+    (void)source;
+
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i] && tcb->pfs[i]->changed)
+            picture_observe(tcb, tcb->pfs[i]);
+    jobs_run(tcb);
+    return 0;
+}
+
+/* Everything to one peer, on its new link. */
+void picture_say_all(struct tcb *tcb, enum process_kind peer)
+{
+    bool control = peer == PROCESS_CONTROL;
+
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
+        struct tcb_pf_state *pf = tcb->pfs[i];
+        if (!pf || !pf->told)
+            continue;
+        for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++) {
+            if (!pf->vfs[v].present)
+                continue;
+            struct tcb_vf vf = {.header =
+                                    frame_header(control ? TCB_VF : OBSERVED_VF, sizeof(vf), 0),
+                                .vf = pf->vfs[v].observed};
+            process_send(tcb->process, peer, &vf, NULL, 0);
+        }
+        struct tcb_pf message = {
+            .header = frame_header(control ? TCB_PF : OBSERVED_PF, sizeof(message), 0),
+            .pf = pf->observed};
+        process_send(tcb->process, peer, &message, NULL, 0);
+    }
+}

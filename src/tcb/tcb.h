@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parclose-tcb, the trusted code base: uid 0 with CAP_SYS_ADMIN and CAP_NET_ADMIN only. The one
+ * process that changes devices (sysfs, rtnetlink, NVMe admin), and only on a committed APPLY of
+ * control, for managed cards; opens VFIO files for lead; writes /run/parclose/devices.xml.
+ *
+ * Every write goes through device_write() (device_write.h), in a child of its own with a deadline:
+ * some writes block for as long as somebody holds a VF. What it knows is read from the devices;
+ * after a restart nothing is written when all is as control wants it.
+ */
+#pragma once
+
+#include "parclose/msg_control_tcb.h"
+#include "parclose/msg_tcb_lead.h"
+#include "parclose/msg_tcb_sr_pcim.h"
+#include "process/process.h"
+
+#define SYSFS_ROOT "/sys"
+
+/* Whether a VF's attributes are as desired. */
+enum verified {
+    VERIFIED_UNKNOWN = 0, /* to be read */
+    VERIFIED_YES = 1,
+    VERIFIED_NO = 2,
+};
+
+struct tcb_vf_state {
+    bool present;
+    bool told; /* on the links as they are now */
+    struct vf_observed observed;
+    struct owner owner; /* as control committed it */
+    struct vf_attributes desired;
+    uint32_t verified;          /* enum verified */
+    struct partition_id holder; /* whose monitor has it open; 0: nobody's */
+    bool confirmed;             /* by lead, in the round of HELD under way */
+};
+
+struct tcb_pf_state {
+    bool used;
+    bool named; /* in the round of CARD under way */
+    struct card_config card;
+    bool told;
+    struct pf_observed observed;
+    bool changed;      /* to be observed again */
+    uint64_t event_ns; /* when that was learnt */
+    bool busy;         /* an action runs in a child */
+    struct tcb_vf_state vfs[PARCLOSE_MAX_VFS_PER_PF];
+};
+
+struct tcb {
+    struct process *process;
+    struct tcb_pf_state *pfs[HOST_MAX_CARDS];
+    bool naming;
+    int run_folder;      /* /run/parclose; -1: not handed over */
+    uint64_t generation; /* of devices.xml */
+    sd_event_source *observe, *document, *tick;
+    struct job *jobs;
+};
+
+uint64_t tcb_now_ns(void);
+
+/* --- picture.c: what is */
+struct tcb_pf_state *picture_pf(struct tcb *tcb, struct bdf bdf); /* managed; or NULL */
+struct tcb_vf_state *picture_vf(struct tcb *tcb, struct bdf bdf); /* of a managed card; or NULL */
+struct tcb_pf_state *picture_manage(struct tcb *tcb, const struct card_config *card);
+void picture_forget_unnamed(struct tcb *tcb);
+void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns);
+void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf); /* now, and tells what changed */
+uint32_t picture_open_vfs(const struct tcb_pf_state *pf);
+void picture_say_all(struct tcb *tcb, enum process_kind peer);
+int picture_on_observe(sd_event_source *source, void *data);
+
+/* --- events.c: how changes are learnt */
+int events_open(struct tcb *tcb, sd_event *event);
+
+/* --- jobs.c: actions in children, one a PF at a time */
+struct result {
+    int32_t error;
+    uint32_t writes;
+    uint32_t verified; /* enum verified, for jobs about a VF */
+    char text[PARCLOSE_REASON_MAX];
+};
+void jobs_add(struct tcb *tcb, const struct tcb_apply *apply); /* action NONE: verify the VF */
+void jobs_run(struct tcb *tcb);
+
+/* --- actions.c: runs in the child; sees a copy of everything */
+void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
+
+/* --- links */
+extern const struct frame_row control_rows[];
+extern const size_t control_rows_count;
+extern const struct frame_row lead_rows[];
+extern const size_t lead_rows_count;
+void control_up(void *context);
+void pcim_up(void *context);
+void lead_up(void *context);
+struct partition_id links_holder(struct bdf vf); /* as lead said on its link; 0: nobody */
+
+/* --- document.c */
+int document_on_due(sd_event_source *source, uint64_t time, void *data);
+void document_due(struct tcb *tcb);
