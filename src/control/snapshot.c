@@ -10,7 +10,6 @@
 #include "gate.h"
 #include "ladder.h"
 #include "log/log.h"
-#include "names/names.h"
 #include "snapshot.h"
 #include "states.h"
 
@@ -20,22 +19,13 @@ static bool waits(const struct partition *partition)
            partition->run.attach != ATTACH_DONE;
 }
 
-/* "…; restart the PF in 12 s" */
-static void append_deadline(const struct control *control, const struct partition_run *run,
-                            char text[PARCLOSE_REASON_MAX])
+static void append(char text[PARCLOSE_REASON_MAX], const char *more)
 {
-    uint64_t now = control_boottime(control);
-    uint64_t left = run->deadline_boottime_ns > now ? run->deadline_boottime_ns - now : 0;
     size_t used = strlen(text);
-
-    if (run->rung >= RUNG_ERROR)
-        snprintf(text + used, PARCLOSE_REASON_MAX - used, "; every means of recovery was tried");
-    else if (run->deadline_boottime_ns)
-        snprintf(text + used, PARCLOSE_REASON_MAX - used, "; %s in %llu s",
-                 name_of_rung(ladder_next(&control->db->host.gate, run)),
-                 (unsigned long long)(left + 999999999) / 1000000000);
+    snprintf(text + used, PARCLOSE_REASON_MAX - used, "%s", more);
 }
 
+/* How much longer is not in the words: the deadline is beside them. */
 static void fill_waiting(struct control *control, const struct partition *partition,
                          struct snapshot_partition *to)
 {
@@ -45,7 +35,8 @@ static void fill_waiting(struct control *control, const struct partition *partit
         return;
     if (gate_open(control->db, partition, to->waiting_for))
         snprintf(to->waiting_for, sizeof(to->waiting_for), "the lead monitor's acknowledgement");
-    append_deadline(control, run, to->waiting_for);
+    if (run->rung >= RUNG_ERROR)
+        append(to->waiting_for, "; every means of recovery was tried");
     to->rung = run->rung;
     to->next_rung_boottime_ns = run->deadline_boottime_ns;
     to->next_rung = run->deadline_boottime_ns ? ladder_next(&control->db->host.gate, run) : 0;
