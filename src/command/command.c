@@ -30,6 +30,11 @@ int command_sync(struct command *command, const struct requester *requester, syn
 {
     if (!command->view.head)
         return -ENOTCONN;
+    if (!command->definitions.host_known && command->view.head->host.reserved_pcpus) {
+        /* until host.xml is good, control's word counts for what cards there are */
+        command->definitions.host = command->view.head->host;
+        command->definitions.host_known = true;
+    }
     definitions_read(&command->definitions, command->reader, command->config_dir);
     return definitions_sync(&command->definitions, &command->view, &command->requests, requester,
                             done, context);
