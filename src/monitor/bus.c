@@ -184,7 +184,7 @@ static void serve_slot(struct monitor *m, uint32_t vcpu)
     (void)sys_futex_wake(&slot->state);
 }
 
-/* The exit that the last main was at comes first: answered but not woken, or to be done again. */
+/* The exit that the last main was at comes first, unless that main had answered it. */
 static void finish_last(struct monitor *m)
 {
     uint32_t vcpu = m->journal.vcpu - 1;
@@ -194,7 +194,12 @@ static void finish_last(struct monitor *m)
     if (atomic_load(&m->slots[vcpu].state) == SLOT_POSTED)
         serve_slot(m, vcpu);
     m->journal.vcpu = 0;
-    (void)sys_futex_wake(&m->slots[vcpu].state);
+}
+
+void bus_begin(struct monitor *m)
+{
+    for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
+        (void)sys_futex_wake(&m->slots[i].state);
 }
 
 void bus_serve(struct monitor *m)

@@ -11,5 +11,8 @@
 
 struct monitor;
 
+/* Once in each main: wakes every vCPU that the last main answered and did not wake. */
+void bus_begin(struct monitor *monitor);
+
 /* All exits that are posted now. */
 void bus_serve(struct monitor *monitor);

@@ -66,6 +66,7 @@ _Noreturn void model_run(struct monitor *m)
     if (m->phase >= PHASE_COMPLETE)
         create_seal(m);
     state_enter(&m->states, STATE_ALIVE);
+    bus_begin(m);
     if (m->inbox.pending)
         link_serve(m);
     while (!m->end.reason) {

@@ -206,7 +206,7 @@ uint32_t pci_config_read(const struct pci_config *config, uint32_t offset, unsig
         if (!config->pass[offset + i])
             device = (device & ~(UINT32_C(0xff) << 8 * i)) | ours << 8 * i;
     }
-    return device;
+    return size < 4 ? device & ((1u << 8 * size) - 1) : device;
 }
 
 unsigned pci_config_write(struct pci_config *config, uint32_t offset, unsigned size, uint32_t value)

@@ -17,7 +17,9 @@
  *   RUNNING      DONE     answered                          vCPU: state = IDLE
  *
  * The vCPU writes RUNNING before state = IDLE, and the kernel writes exit_reason only in KVM_RUN:
- * each row is left by one store, and every store is by the process that the row names.
+ * each row is left by one store, and every store is by the process that the row names. A wake-up
+ * may be lost with the process that owed it: each new process, of either side, first wakes the
+ * other.
  *
  * Example: the guest reads a port. KVM_RUN returns; the vCPU process dies before it posts. The new
  * one sees (IO, IDLE) and posts. It dies again; the third sees (IO, POSTED) and waits; main

@@ -63,6 +63,7 @@ void vcpu_step(const struct vcpu *vcpu)
 
 _Noreturn void vcpu_run(const struct vcpu *vcpu)
 {
+    sys_event_signal(vcpu->work); /* the last process may have died between post and signal */
     for (;;)
         vcpu_step(vcpu);
 }
