@@ -49,6 +49,7 @@ static int systemctl(const char *verb)
 /* In the child: a session of its own, its output into the log. Returns only on an error. */
 static int become_holder(void)
 {
+    static const char path[] = HOLDER;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int log = open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
 
@@ -57,7 +58,7 @@ static int become_holder(void)
     if (setsid() < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
         dup2(log, STDERR_FILENO) < 0 || chdir("/") < 0)
         return errno;
-    execl(HOLDER, "parclose-holder", (char *)NULL);
+    execl(path, path, (char *)NULL);
     return errno;
 }
 

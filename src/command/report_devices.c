@@ -10,7 +10,7 @@
 static json_t *bdf_json(struct bdf bdf)
 {
     char text[NAME_BDF_MAX];
-    return json_string(name_of_bdf(bdf, text));
+    return bdf.value ? json_string(name_of_bdf(bdf, text)) : json_null(); /* 0: not there yet */
 }
 
 /* "partition db" is named by its name, the others by what they are. */

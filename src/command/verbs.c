@@ -325,8 +325,8 @@ static void run(struct client *client, const json_t *request)
         return;
     }
     if (verb->changes)
-        log_info("uid %u, pid %u: %s %s%s%s", client->uid, client->pid, verb->name, name,
-                 reason[0] ? ": " : "", reason);
+        log_info("uid %u, pid %u: %s%s%s%s%s", client->uid, client->pid, verb->name,
+                 name[0] ? " " : "", name, reason[0] ? ": " : "", reason);
     verb->handle(client, request, name);
 }
 
