@@ -85,14 +85,26 @@ static void set_host(struct control *control)
     frame_dispatch(command_rows, command_rows_count, 0, control, &frame);
 }
 
+static char path[] = "/dev/shm/parclose-fuzz-XXXXXX";
+
+static void clean_up(void)
+{
+    char log[64];
+
+    snprintf(log, sizeof(log), "%s/audit.log", path);
+    unlink(log);
+    rmdir(path);
+}
+
 /* The log is made in memory where it can be: fuzzing is many small ones. */
 static int folder(void)
 {
-    static char path[] = "/dev/shm/parclose-fuzz-XXXXXX";
     static int file = -1;
 
-    if (file < 0 && mkdtemp(path))
+    if (file < 0 && mkdtemp(path)) {
         file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        atexit(clean_up);
+    }
     if (file < 0)
         abort();
     unlinkat(file, "audit.log", 0);
