@@ -154,13 +154,17 @@ static void answer_ones(struct kvm_run *run)
 static bool journal_open(struct monitor *m, uint32_t vcpu)
 {
     struct exit_journal *j = &m->journal;
+    uint32_t exit = atomic_load_explicit(&m->slots[vcpu].exits, memory_order_relaxed);
 
-    if (j->vcpu == vcpu + 1) {
+    if (j->vcpu == vcpu + 1 && j->exit == exit) {
         m->console = j->before;
         return ++j->attempts < ATTEMPTS_MOST;
     }
+    j->vcpu = 0;
+    atomic_signal_fence(memory_order_seq_cst);
     j->before = m->console;
     j->attempts = 0;
+    j->exit = exit;
     atomic_signal_fence(memory_order_seq_cst); /* the copy is whole before it counts */
     j->vcpu = vcpu + 1;
     return true;

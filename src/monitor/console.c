@@ -8,6 +8,14 @@
 #include "monitor.h"
 #include "sys.h"
 
+/* After each change of the port. */
+static void show_port(struct monitor *m)
+{
+    atomic_store_explicit(&m->line_status, uart_read(&m->console.uart, 5), memory_order_release);
+    if (uart_interrupt(&m->console.uart))
+        sys_event_signal(m->router.uart);
+}
+
 int console_begin(struct monitor *m)
 {
     int fd = m->files.single[FILE_CONSOLE];
@@ -24,6 +32,7 @@ int console_begin(struct monitor *m)
     m->ring = (struct console_ring *)rc;
     m->console.out_head = atomic_load(&m->ring->out_head);
     m->console.in_tail = atomic_load(&m->ring->in_tail);
+    show_port(m);
     return 0;
 }
 
@@ -46,12 +55,6 @@ void console_flush(struct monitor *m)
     sys_event_signal(m->files.single[FILE_CONSOLE_OUT]);
 }
 
-static void raise_line(struct monitor *m)
-{
-    if (uart_interrupt(&m->console.uart))
-        sys_event_signal(m->router.uart);
-}
-
 void console_pump(struct monitor *m)
 {
     uint64_t head = atomic_load_explicit(&m->ring->in_head, memory_order_acquire);
@@ -64,7 +67,7 @@ void console_pump(struct monitor *m)
         c->in_tail++;
     }
     atomic_store_explicit(&m->ring->in_tail, c->in_tail, memory_order_release);
-    raise_line(m);
+    show_port(m);
 }
 
 uint8_t console_port_read(struct monitor *m, unsigned reg)
@@ -73,7 +76,7 @@ uint8_t console_port_read(struct monitor *m, unsigned reg)
 
     if (reg == 0)
         console_pump(m); /* there is room again */
-    (void)uart_interrupt(&m->console.uart);
+    show_port(m);
     return value;
 }
 
@@ -83,5 +86,5 @@ void console_port_write(struct monitor *m, unsigned reg, uint8_t value)
 
     if (byte >= 0)
         send_byte(m, (uint8_t)byte);
-    raise_line(m);
+    show_port(m);
 }

@@ -36,6 +36,7 @@
 #define LAYOUT_PCI64_SIZE   UINT64_C(0x400000000) /* 16 GiB */
 
 #define LAYOUT_UART         0x3f8
+#define LAYOUT_UART_STATUS  0x3fd /* its line status register */
 #define LAYOUT_PANIC        0x505
 #define LAYOUT_SLEEP        0x600 /* sleep control, sleep status, reset: one byte each */
 #define LAYOUT_GSI_UART     4

@@ -62,6 +62,7 @@ struct console_state {
 
 struct exit_journal {
     uint32_t vcpu;     /* whose exit is being carried out, plus one; 0: none */
+    uint32_t exit;     /* which of its exits */
     uint32_t attempts; /* mains that died of it */
     struct console_state before;
 };
@@ -96,6 +97,7 @@ struct monitor {
     /* devices */
     struct console_ring *ring;
     struct console_state console;
+    _Atomic uint8_t line_status; /* read by the vCPU processes */
     struct exit_journal journal;
     struct irq_router router;
     struct pci_bus pci;

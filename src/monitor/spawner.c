@@ -116,7 +116,8 @@ static int make_vcpus(struct monitor *m)
 
     for (uint32_t i = 0; i < m->vm.vcpus_count && rc == 0; i++) {
         m->vm.runs[i]->exit_reason = SLOT_RUNNING;
-        m->vcpus[i] = (struct vcpu){m->vm.vcpus[i], m->work, m->vm.runs[i], &m->slots[i]};
+        m->vcpus[i] =
+            (struct vcpu){m->vm.vcpus[i], m->work, m->vm.runs[i], &m->slots[i], &m->line_status};
         rc = spawn_vcpu(m, i);
     }
     return rc;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "layout.h"
 #include "sys.h"
 
 /* Signals cut KVM_RUN only around a freeze: the guest's watchdogs must not take it for a hang. */
@@ -37,6 +38,20 @@ static void enter_guest(const struct vcpu *vcpu)
         tell_clock(vcpu);
 }
 
+/* Harmless to do twice: the answer is in place before the exit is over. */
+static bool answer_line_status(const struct vcpu *vcpu)
+{
+    struct kvm_run *run = vcpu->run;
+
+    if (run->exit_reason != KVM_EXIT_IO || run->io.port != LAYOUT_UART_STATUS ||
+        run->io.direction != KVM_EXIT_IO_IN || run->io.size != 1 || run->io.count != 1)
+        return false;
+    ((uint8_t *)run)[run->io.data_offset] =
+        atomic_load_explicit(vcpu->line_status, memory_order_acquire);
+    run->exit_reason = SLOT_RUNNING;
+    return true;
+}
+
 void vcpu_step(const struct vcpu *vcpu)
 {
     uint32_t state = atomic_load_explicit(&vcpu->slot->state, memory_order_acquire);
@@ -48,7 +63,7 @@ void vcpu_step(const struct vcpu *vcpu)
         else if (vcpu->run->exit_reason == KVM_EXIT_INTR ||
                  vcpu->run->exit_reason == KVM_EXIT_UNKNOWN)
             vcpu->run->exit_reason = SLOT_RUNNING; /* killed inside KVM_RUN: it was cut */
-        else
+        else if (!answer_line_status(vcpu))
             post(vcpu, 0);
         break;
     case SLOT_POSTED:

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A vCPU process: KVM_RUN and the hand-over of exits, nothing else. Four system calls; no C
- * library, no signal handler (so no signal stack either), no lock.
+ * library, no signal handler (so no signal stack either), no lock. One port it answers by itself,
+ * as Linux reads it before each character of its log: the serial port's line status, which main
+ * keeps in a byte for it.
  */
 #pragma once
 
@@ -13,6 +15,7 @@ struct vcpu {
     int work; /* eventfd: main has something to do */
     struct kvm_run *run;
     struct exit_slot *slot;
+    const _Atomic uint8_t *line_status; /* of the serial port, as main last saw it */
 };
 
 /* Runs until the process is killed. Starts from any row of slot.h. */

@@ -10,7 +10,7 @@
  *     --wait MS       how long to stand before the gate (default 300)
  *     --until TEXT    stop once the console has it
  *     --at TEXT=ORDER when the console has TEXT: vcpu:N | main | spawner (SIGKILL), refreeze, lead
- *                     (close the link), stop, button, hostile, say:LINE
+ *                     (close the link), query, stop, button, hostile, say:LINE
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -238,6 +238,8 @@ static void on_state(const struct monitor_state *s)
                  (double)(s->times[i].boottime_ns - started_ns) / 1e9);
     if (s->vcpu_restarts != last.vcpu_restarts || s->main_restarts != last.main_restarts)
         tell("restarts vcpu %u main %u", s->vcpu_restarts, s->main_restarts);
+    if (s->header.id)
+        tell("answer %lu states %#x", (unsigned long)s->header.id, s->states);
     last = *s;
 }
 
@@ -513,7 +515,12 @@ static void carry_out(const char *what)
         send_plain(MONITOR_STOP);
     else if (!strcmp(what, "button"))
         send_plain(MONITOR_POWER_BUTTON);
-    else if (!strcmp(what, "hostile"))
+    else if (!strcmp(what, "query"))
+        send_plain(MONITOR_QUERY);
+    else if (!strcmp(what, "lead")) {
+        close(link_fd);
+        link_fd = -1;
+    } else if (!strcmp(what, "hostile"))
         send_hostile();
     else if (!strncmp(what, "say:", 4))
         say(what + 4);
@@ -574,8 +581,10 @@ static void follow(void)
         look_for_orders();
         if (opt.until && memmem(seen, seen_size, opt.until, strlen(opt.until))) {
             tell("found \"%s\"", opt.until);
-            send_plain(MONITOR_STOP);
             opt.until = NULL;
+            if (link_fd < 0)
+                break;
+            send_plain(MONITOR_STOP);
         }
     }
     show_console();

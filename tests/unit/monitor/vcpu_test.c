@@ -28,6 +28,7 @@ static struct exit_slot slot;
 static struct vcpu vcpu;
 static struct birth_place place;
 static uint16_t asked, said;
+static _Atomic uint8_t line_status;
 
 static void begin(void *unused)
 {
@@ -90,7 +91,7 @@ static void serve(void)
 static void exits_are_finished_once(void **state)
 {
     (void)state;
-    vcpu = (struct vcpu){vm.vcpus[0], eventfd(0, EFD_NONBLOCK), vm.runs[0], &slot};
+    vcpu = (struct vcpu){vm.vcpus[0], eventfd(0, EFD_NONBLOCK), vm.runs[0], &slot, &line_status};
     vm.runs[0]->exit_reason = SLOT_RUNNING;
     assert_int_equal(birth_prepare(&place), 0);
     for (int i = 0; i < KILLS; i++) {
