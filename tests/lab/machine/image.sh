@@ -66,11 +66,12 @@ for kernel in $(ls "$root/usr/lib/modules"); do
 done
 
 if [ "$packages" != - ]; then
-    cp "$packages"/*.deb "$work/l1/"
-    unshare -m bash -ec "mount -t proc proc '$work/l1/proc'; mount --bind /dev '$work/l1/dev'
-        chroot '$work/l1' sh -ec 'export DEBIAN_FRONTEND=noninteractive; apt-get install -y -qq --no-download ./*.deb'" \
+    mkdir "$work/l1/packages"
+    cp "$packages"/*.deb "$work/l1/packages/"
+    unshare -m bash -ec "mount -t proc proc '$work/l1/proc'; mount --rbind /dev '$work/l1/dev'
+        chroot '$work/l1' sh -ec 'export DEBIAN_FRONTEND=noninteractive; apt-get install -y -qq /packages/*.deb'" \
         >"$out.log" 2>&1 || { tail -20 "$out.log" >&2; exit 1; }
-    rm -f "$work"/l1/*.deb
+    rm -r "$work/l1/packages"
 fi
 truncate -s 2500M "$out.new/l1.img"
 mke2fs -q -t ext4 -O ^has_journal -E root_owner=0:0 -d "$work/l1" "$out.new/l1.img"

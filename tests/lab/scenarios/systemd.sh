@@ -6,7 +6,7 @@ ROUNDS=${1:-20}
 
 wait_for 60 eval 'systemctl is-system-running | grep -qE "running|degraded"'
 say "apt-get install"
-check "apt installs the package" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-download /share/packages/parclose_*.deb
+check "apt installs the package" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq /share/packages/parclose_*.deb
 check "the unit waits for a host.xml" eval '! systemctl is-active -q parclose'
 host_file || { fail "parclose host init"; finish; }
 two_partitions "ping=10.0.9.12 nvme=loop" "ping=10.0.9.11"
