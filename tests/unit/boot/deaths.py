@@ -184,6 +184,34 @@ def test_anything(s):
           {k: (before[k], s.life(k)) for k in KINDS})
 
 
+def restarted(s, kind, sender, number, reason):
+    """A signal to `sender` makes boot restart `kind`, and nobody else."""
+    before, others, mark = s.life(kind), s.pids(), len(s.lines())
+    os.kill(others[sender], number)
+    others.pop(kind)
+    ok = wait(8, lambda: s.life(kind) > before and s.ready() and s.count("greeted by kind", mark) >= 4)
+    check(f"{kind} alone is restarted: {reason}", ok and s.count(reason, mark) and others.items() <= s.pids().items(),
+          "\n".join(s.lines()[mark:]))
+
+
+def test_orders(s):
+    restarted(s, "sr-pcim", "control", signal.SIGUSR1, "rung 2")
+    restarted(s, "sr-pcim", "control", signal.SIGUSR2, "rung 3")
+    restarted(s, "tcb", "tcb", signal.SIGUSR1, "control complained about tcb")
+    restarted(s, "sr-pcim", "sr-pcim", signal.SIGUSR2, "it broke the protocol with boot")
+    restarted(s, "tcb", "tcb", signal.SIGHUP, "it broke the protocol with boot")
+
+
+def test_settings(s):
+    os.kill(s.pids()["control"], signal.SIGHUP)
+    before = s.pids()
+    time.sleep(3)
+    check("a shorter watchdog is kept by those that run", s.pids() == before)
+    start = time.time()
+    test_hang(s)
+    check("and a hang is found in its time", time.time() - start < 4, time.time() - start)
+
+
 def test_hang(s):
     """A stopped process is silent: the watchdog ends it."""
     pids, mark = s.pids(), len(s.lines())
@@ -224,8 +252,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="parclose-boot-") as folder:
         service = Service(folder)
         try:
-            tests = [test_start, test_daemon_deaths, test_boot_deaths, test_both, test_anything]
-            tests += [test_hang] if "--hang" in sys.argv else []
+            tests = [test_start, test_daemon_deaths, test_boot_deaths, test_both, test_orders, test_anything, test_settings]
             for test in tests + ([test_end] if "--no-end" not in sys.argv else []):
                 test(service)
                 if bad:

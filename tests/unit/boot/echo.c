@@ -2,8 +2,15 @@
 /*
  * A small daemon on lib/process for the tests of boot: it stores a file, gives it on, greets each
  * peer on each new link, and says in its log what happened. Its kind is its executable's name.
+ *
+ *            control                                others
+ * SIGUSR1    orders rung 2                          sends control what it does not know
+ * SIGUSR2    orders rung 3                          sends boot what it does not know
+ * SIGHUP     sets the watchdog to one second        orders a shutdown, which it may not
  */
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +19,7 @@
 #include <unistd.h>
 
 #include "log/log.h"
+#include "parclose/device.h"
 #include "process/process.h"
 
 #define GREETING 0x7001
@@ -120,6 +128,55 @@ static int on_status(void *context, struct frame *frame)
     return 0;
 }
 
+static int order_restart(uint32_t rung)
+{
+    const struct boot_restart message = {
+        .header = frame_header(BOOT_RESTART, sizeof(message), 0), .rung = rung, .reason = "a test"};
+    return process_send_boot(echo.process, &message);
+}
+
+static int set_watchdog(void)
+{
+    const struct boot_settings message = {.header = frame_header(BOOT_SETTINGS, sizeof(message), 0),
+                                          .watchdog_ms = 1000};
+    return process_send_boot(echo.process, &message);
+}
+
+static int send_type(uint16_t type, bool to_control)
+{
+    const struct boot_empty message = {.header = frame_header(type, sizeof(message), 0)};
+    return to_control ? process_send(echo.process, PROCESS_CONTROL, &message, NULL, 0)
+                      : process_send_boot(echo.process, &message);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+    bool control = echo.kind == PROCESS_CONTROL;
+    (void)source;
+    (void)context;
+
+    if (info->ssi_signo == SIGUSR1)
+        return control ? order_restart(RUNG_RESTART_SR_PCIM) : send_type(0x7fff, true);
+    if (info->ssi_signo == SIGUSR2)
+        return control ? order_restart(RUNG_RESTART_ISP) : send_type(0x7fff, false);
+    return control ? set_watchdog() : send_type(BOOT_SHUTDOWN, false);
+}
+
+static int prepare(void *context, struct process *process)
+{
+    static const int numbers[] = {SIGUSR1, SIGUSR2, SIGHUP};
+    sigset_t signals;
+    int error = 0;
+
+    sigemptyset(&signals);
+    for (size_t i = 0; i < 3; i++)
+        sigaddset(&signals, numbers[i]);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    for (size_t i = 0; i < 3 && error >= 0; i++)
+        error = sd_event_add_signal(process_event(process), NULL, numbers[i], on_signal, context);
+    return error < 0 ? error : 0;
+}
+
 static const struct frame_row control_rows[] = {
     {BOOT_STATUS, 0, 0, sizeof(struct boot_status), FRAME_ALWAYS, on_status},
 };
@@ -133,7 +190,7 @@ static enum process_kind kind_of(const char *name)
 
 int main(int argc, char **argv)
 {
-    static const int calls[] = {__NR_memfd_create, __NR_pread64, __NR_pwrite64};
+    static const int calls[] = {__NR_memfd_create, __NR_pread64, __NR_pwrite64, __NR_signalfd4};
     (void)argc;
 
     echo.kind = kind_of(argv[0]);
@@ -146,6 +203,7 @@ int main(int argc, char **argv)
         .boot_rows_count = echo.kind == PROCESS_CONTROL ? 1 : 0,
         .system_calls = calls,
         .system_calls_count = sizeof(calls) / sizeof(calls[0]),
+        .prepare = prepare,
         .file = on_file,
         .stored = on_stored,
         .start = start,
