@@ -110,6 +110,17 @@ static void note_bad(struct config_names *names, const char *file, const char *w
         config_error_set(&names->bad, PARTITIONS_FOLDER "/%s: %s", file, what);
 }
 
+/* In order. Not qsort(): for more than a kilobyte it asks the system how much memory there is,
+ * which a sandbox does not permit. */
+static void insert(struct config_names *names, const char name[PARCLOSE_NAME_MAX])
+{
+    size_t at = names->count++;
+
+    for (; at && strcmp(names->names[at - 1], name) > 0; at--)
+        memcpy(names->names[at], names->names[at - 1], PARCLOSE_NAME_MAX);
+    memcpy(names->names[at], name, PARCLOSE_NAME_MAX);
+}
+
 static void take_entry(struct config_names *names, const char *file)
 {
     char name[PARCLOSE_NAME_MAX] = "";
@@ -124,12 +135,7 @@ static void take_entry(struct config_names *names, const char *file)
     else if (names->count == PARCLOSE_MAX_PARTITIONS)
         note_bad(names, file, "there are more partitions than the 64 that are possible");
     else
-        memcpy(names->names[names->count++], name, sizeof(name));
-}
-
-static int name_order(const void *a, const void *b)
-{
-    return strcmp(a, b);
+        insert(names, name);
 }
 
 static DIR *open_folder(int dir)
@@ -157,6 +163,5 @@ int config_partition_names(int dir, struct config_names *names, struct config_er
     for (int i = 0; i < FILES_MAX && (entry = readdir(folder)); i++)
         take_entry(names, entry->d_name);
     closedir(folder);
-    qsort(names->names, names->count, sizeof(names->names[0]), name_order);
     return 0;
 }

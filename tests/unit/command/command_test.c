@@ -66,6 +66,24 @@ static void a_bad_file_stops_no_other(void **state)
     expect_nothing(harness);
 }
 
+/* Enough to make the library take other ways, which the sandbox must know. */
+static void as_many_partitions_as_there_may_be(void **state)
+{
+    struct harness *harness = *state;
+
+    write_config(harness, "host.xml", HOST);
+    for (int i = 0; i < PARCLOSE_MAX_PARTITIONS + 1; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "partitions/p%d.xml", i);
+        write_config(harness, path, PARTITION("", "<cmdline>x</cmdline>"));
+    }
+    link_up(harness, true);
+    expect(harness, CONTROL_HOST_SET);
+    for (int i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        expect(harness, CONTROL_PARTITION_DEFINE);
+    works(harness);
+}
+
 static void undefines_what_vanished_and_is_stopped(void **state)
 {
     struct harness *harness = *state;
@@ -404,6 +422,7 @@ int main(void)
         CASE(sends_what_control_lacks),
         CASE(sends_nothing_that_control_has),
         CASE(a_bad_file_stops_no_other),
+        CASE(as_many_partitions_as_there_may_be),
         CASE(undefines_what_vanished_and_is_stopped),
         CASE(starts_what_is_to_autostart_once),
         CASE(does_not_autostart_what_was_stopped),
