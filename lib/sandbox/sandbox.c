@@ -84,3 +84,17 @@ int sandbox_seal(const int *extra, size_t extra_count)
     seccomp_release(filter);
     return error;
 }
+
+int sandbox_refuse(const int *calls, size_t count)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (!filter)
+        return -ENOMEM;
+    int error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
+    for (size_t i = 0; i < count && !error; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), calls[i], 0);
+    if (!error)
+        error = seccomp_load(filter);
+    seccomp_release(filter);
+    return error;
+}

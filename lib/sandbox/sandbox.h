@@ -12,3 +12,9 @@
  * mmap and mprotect never with PROT_EXEC. Anything else kills the process. 0 or a negative errno.
  */
 int sandbox_seal(const int *extra, size_t extra_count);
+
+/*
+ * For those who start other programs, which inherit the filter: everything is permitted but
+ * `calls`, which fail with EPERM. Needs CAP_SYS_ADMIN; no_new_privs stays as it is.
+ */
+int sandbox_refuse(const int *calls, size_t count);

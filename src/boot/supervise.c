@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "boot.h"
 #include "host.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 #include "spawn.h"
 
 #define FILES_MAX 8192
@@ -122,6 +124,43 @@ static void fill_children(struct boot *boot)
         child_of(boot, i)->kind = &boot->layout->kinds[i];
 }
 
+/* What neither boot nor anybody that it starts has a use for; modules are loaded before. */
+static const int refused_calls[] = {
+    SCMP_SYS(acct),
+    SCMP_SYS(add_key),
+    SCMP_SYS(adjtimex),
+    SCMP_SYS(bpf),
+    SCMP_SYS(chroot),
+    SCMP_SYS(clock_adjtime),
+    SCMP_SYS(clock_settime),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(init_module),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(ioperm),
+    SCMP_SYS(iopl),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(reboot),
+    SCMP_SYS(request_key),
+    SCMP_SYS(setns),
+    SCMP_SYS(settimeofday),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(swapon),
+    SCMP_SYS(syslog),
+    SCMP_SYS(userfaultfd),
+};
+
 /* What boot can do without is tried and logged. */
 static void prepare_self(struct boot *boot)
 {
@@ -164,6 +203,9 @@ static int prepare(struct boot *boot)
         return error;
     if (boot->layout->modules && !child_of(boot, 0)->kept->generation)
         host_modules();
+    error = sandbox_refuse(refused_calls, sizeof(refused_calls) / sizeof(refused_calls[0]));
+    if (error)
+        return error;
     links_repair(boot);
     boot_advance(boot);
     return 0;

@@ -114,7 +114,7 @@ def test_start(s):
     check("tcb runs as root with one capability",
           status(pids["tcb"], "Uid").split()[0] == "0" and int(status(pids["tcb"], "CapEff"), 16) == 1 << 21 and
           int(status(pids["tcb"], "CapBnd"), 16) == 1 << 21, status(pids["tcb"], "CapEff"))
-    check("a seccomp filter is loaded", all(status(p, "Seccomp") == "2" for p in pids.values()))
+    check("a seccomp filter is loaded", all(status(p, "Seccomp") == "2" for p in [s.boot(), *pids.values()]))
     host = os.readlink("/proc/self/ns/net")
     check("network namespaces", os.readlink(f"/proc/{pids['tcb']}/ns/net") == host and
           os.readlink(f"/proc/{pids['control']}/ns/net") != host)
