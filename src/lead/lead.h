@@ -69,6 +69,9 @@ uint64_t lead_now_ns(void);
 /* The partition with that id; NULL: none. */
 struct partition *lead_find(struct lead *lead, struct partition_id id);
 
+/* Whether its process was started. */
+bool lead_spawned(const struct partition *partition);
+
 /* Answers an order. `text`: "" when it went well. */
 void lead_answer(struct partition *partition, uint64_t id, int error, const char *text);
 

@@ -13,6 +13,8 @@
 #include "order.h"
 #include "spawn.h"
 
+#define PATIENCE_US 3000000 /* for the word of monitors that outlived the predecessor */
+
 uint64_t lead_now_ns(void)
 {
     struct timespec now;
@@ -26,6 +28,11 @@ struct partition *lead_find(struct lead *lead, struct partition_id id)
         return NULL;
     struct partition *partition = &lead->partitions[id.value - 1];
     return partition->id.value ? partition : NULL;
+}
+
+bool lead_spawned(const struct partition *partition)
+{
+    return partition->files[KEPT_PIDFD] >= 0;
 }
 
 /* The helper is our own child: what it says is checked all the same, and its end is ours. */
@@ -45,8 +52,7 @@ static int on_spawned(sd_event_source *source, int fd, uint32_t events, void *da
     }
     struct partition *partition = lead_find(lead, answer->partition);
     if (partition && partition->create)
-        order_spawned(partition, answer->error, answer->pid,
-                      frame.files_count ? frame_take(&frame, 0) : -1);
+        order_spawned(partition, answer->error, frame.files_count ? frame_take(&frame, 0) : -1);
     frame_clear(&frame);
     return 0;
 }
@@ -76,10 +82,10 @@ static int prepare(void *context, struct process *process)
 
 static int start(void *context, struct process *process, uint32_t generation)
 {
-    (void)process;
     (void)generation;
     keep_adopt(context);
-    return 0;
+    return sd_event_add_time_relative(process_event(process), NULL, CLOCK_MONOTONIC, PATIENCE_US, 0,
+                                      order_on_patience, context);
 }
 
 static const int system_calls[] = {

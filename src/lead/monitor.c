@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -189,9 +190,8 @@ static int hand_over(struct partition *partition)
     return error ? error : monitor_say(partition, MONITOR_CREATE);
 }
 
-int monitor_spawned(struct partition *partition, uint32_t pid, int pidfd)
+int monitor_spawned(struct partition *partition, int pidfd)
 {
-    partition->spawner_pid = pid;
     partition->files[KEPT_PIDFD] = pidfd;
     for (int kind = 0; kind < KEPT_FILES; kind++)
         keep_file(partition, (enum kept_file)kind);
@@ -389,6 +389,21 @@ static int watch_link(struct partition *partition, sd_event *event)
     return link_new(&partition->link, event, partition->files[KEPT_LINK], &table);
 }
 
+/* The pid as the kernel tells it of a pidfd (Documentation/filesystems/proc.rst, fdinfo). */
+static uint32_t pid_of(int pidfd)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+
+    if (file >= 0)
+        close(file);
+    text[size < 0 ? 0 : size] = 0;
+    const char *found = strstr(text, "\nPid:");
+    return found ? (uint32_t)strtoul(found + 5, NULL, 10) : 0;
+}
+
 int monitor_watch(struct partition *partition)
 {
     sd_event *event = process_event(partition->lead->process);
@@ -397,6 +412,7 @@ int monitor_watch(struct partition *partition)
     if (frozen < 0)
         return frozen;
     partition->frozen = frozen;
+    partition->spawner_pid = pid_of(partition->files[KEPT_PIDFD]);
     int error = watch_link(partition, event);
     if (error >= 0)
         error = sd_event_add_io(event, &partition->died, partition->files[KEPT_PIDFD], EPOLLIN,

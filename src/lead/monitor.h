@@ -12,7 +12,7 @@ void monitor_slot(struct lead *lead, struct partition *partition,
 int monitor_begin(struct partition *partition, char text[PARCLOSE_REASON_MAX]);
 
 /* The process is there: takes the pidfd, hands all files over. */
-int monitor_spawned(struct partition *partition, uint32_t pid, int pidfd);
+int monitor_spawned(struct partition *partition, int pidfd);
 
 /* Watches link, pidfd and cgroup of a monitor whose files are all there. */
 int monitor_watch(struct partition *partition);

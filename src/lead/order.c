@@ -63,7 +63,7 @@ void lead_sync(struct lead *lead)
             return;
     lead->sync_due = false;
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
-        if (lead->partitions[i].id.value && lead->partitions[i].link)
+        if (lead->partitions[i].id.value && lead_spawned(&lead->partitions[i]))
             lead_tell(&lead->partitions[i]);
     process_send(lead->process, PROCESS_CONTROL, &sync, NULL, 0);
 }
@@ -73,6 +73,24 @@ void control_up(void *context)
     struct lead *lead = context;
     lead->sync_due = true;
     lead_sync(lead);
+}
+
+/* A monitor that hangs must not keep control from all the others. */
+int order_on_patience(sd_event_source *source, uint64_t time, void *data)
+{
+    struct lead *lead = data;
+    (void)source;
+    (void)time;
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+        struct partition *partition = &lead->partitions[i];
+        if (!partition->id.value || !partition->asked)
+            continue;
+        log_warning("partition %s: its monitor does not answer", partition->descriptor.name);
+        partition->asked = false;
+    }
+    lead_sync(lead);
+    return 0;
 }
 
 /* ---- CREATE */
@@ -93,8 +111,8 @@ static int on_create(void *context, struct frame *frame)
         return 0;
     }
     if (partition->id.value) { /* the same order again */
-        partition->create = partition->spawner_pid ? 0 : order->header.id;
-        if (partition->spawner_pid)
+        partition->create = lead_spawned(partition) ? 0 : order->header.id;
+        if (lead_spawned(partition))
             lead_answer(partition, order->header.id, 0, "");
         return 0;
     }
@@ -103,18 +121,18 @@ static int on_create(void *context, struct frame *frame)
     partition->create = order->header.id;
     int error = monitor_begin(partition, text);
     if (error)
-        order_spawned(partition, error, 0, -1);
+        order_spawned(partition, error, -1);
     return 0;
 }
 
-void order_spawned(struct partition *partition, int error, uint32_t pid, int pidfd)
+void order_spawned(struct partition *partition, int error, int pidfd)
 {
     char text[PARCLOSE_REASON_MAX] = "";
     uint64_t id = partition->create;
 
     partition->create = 0;
     if (!error)
-        error = monitor_spawned(partition, pid, pidfd);
+        error = monitor_spawned(partition, pidfd);
     if (!error) {
         lead_answer(partition, id, 0, "");
         lead_tell(partition);
@@ -312,7 +330,7 @@ static int on_stop(void *context, struct frame *frame)
 
     if (order->force > 1)
         return -EBADMSG;
-    if (!partition || !partition->spawner_pid) {
+    if (!partition || !lead_spawned(partition)) {
         const struct lead_order plain = {.header = order->header, .partition = order->partition};
         refuse(context, &plain, -ESRCH, "it has no monitor");
         return 0;

@@ -17,4 +17,7 @@ void tcb_down(void *context);
 void order_frozen(struct partition *partition);
 
 /* The helper's answer to a CREATE. Takes pidfd. */
-void order_spawned(struct partition *partition, int error, uint32_t pid, int pidfd);
+void order_spawned(struct partition *partition, int error, int pidfd);
+
+/* Timer: monitors that were asked after a restart have had their time. */
+int order_on_patience(sd_event_source *source, uint64_t time, void *data);

@@ -55,13 +55,16 @@ void jobs_add(struct tcb *tcb, const struct tcb_apply *apply)
 static void job_free(struct job *job)
 {
     struct job **at = &job->tcb->jobs;
+    int in = job->done ? sd_event_source_get_io_fd(job->done) : -1;
 
     while (*at != job)
         at = &(*at)->next;
     *at = job->next;
-    if (job->done)
-        close(sd_event_source_get_io_fd(job->done));
+    /* Out of epoll before the close: a sibling child may hold the pipe too, and epoll goes by the
+     * pipe. */
     sd_event_source_disable_unref(job->done);
+    if (in >= 0)
+        close(in);
     sd_event_source_disable_unref(job->deadline);
     free(job);
 }

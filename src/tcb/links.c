@@ -63,6 +63,28 @@ static int on_assign(void *context, struct frame *frame)
     return 0;
 }
 
+/*
+ * SYNC says that nothing is missing, so it waits for the picture: a TCB that has just begun knows
+ * no card before control has named them, and an empty picture would read as "no such device".
+ */
+static void say_due(struct tcb *tcb)
+{
+    const struct tcb_sync control = {.header = frame_header(TCB_SYNC, sizeof(control), 0)};
+    const struct observed_sync pcim = {.header = frame_header(OBSERVED_SYNC, sizeof(pcim), 0)};
+
+    if (!tcb->pictured)
+        return;
+    if (tcb->control_due) {
+        picture_say_all(tcb, PROCESS_CONTROL);
+        process_send(tcb->process, PROCESS_CONTROL, &control, NULL, 0);
+    }
+    if (tcb->pcim_due) {
+        picture_say_all(tcb, PROCESS_SR_PCIM);
+        process_send(tcb->process, PROCESS_SR_PCIM, &pcim, NULL, 0);
+    }
+    tcb->control_due = tcb->pcim_due = false;
+}
+
 static int on_sync(void *context, struct frame *frame)
 {
     struct tcb *tcb = context;
@@ -74,6 +96,11 @@ static int on_sync(void *context, struct frame *frame)
             tcb->pfs[i]->named = false;
     tcb->naming = false;
     picture_forget_unnamed(tcb);
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i] && tcb->pfs[i]->changed)
+            picture_observe(tcb, tcb->pfs[i]);
+    tcb->pictured = true;
+    say_due(tcb);
     document_due(tcb);
     return 0;
 }
@@ -101,11 +128,9 @@ const size_t control_rows_count = sizeof(control_rows) / sizeof(control_rows[0])
 void control_up(void *context)
 {
     struct tcb *tcb = context;
-    const struct tcb_sync sync = {.header = frame_header(TCB_SYNC, sizeof(sync), 0)};
 
     tcb->naming = false;
-    picture_say_all(tcb, PROCESS_CONTROL);
-    process_send(tcb->process, PROCESS_CONTROL, &sync, NULL, 0);
+    tcb->control_due = true; /* after its own round: what it names is part of the picture */
 }
 
 /* For the test that proves the test of zero writes: a needless one whenever SR-PCIM comes back. */
@@ -125,10 +150,9 @@ static void needless_write(struct tcb *tcb)
 void pcim_up(void *context)
 {
     struct tcb *tcb = context;
-    const struct observed_sync sync = {.header = frame_header(OBSERVED_SYNC, sizeof(sync), 0)};
 
-    picture_say_all(tcb, PROCESS_SR_PCIM);
-    process_send(tcb->process, PROCESS_SR_PCIM, &sync, NULL, 0);
+    tcb->pcim_due = true;
+    say_due(tcb);
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
     needless_write(tcb);
 #endif

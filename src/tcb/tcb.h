@@ -51,6 +51,9 @@ struct tcb {
     struct process *process;
     struct tcb_pf_state *pfs[HOST_MAX_CARDS];
     bool naming;
+    bool pictured;    /* control has named the cards and all were observed */
+    bool control_due; /* a new link: to be told everything */
+    bool pcim_due;
     int run_folder;      /* /run/parclose; -1: not handed over */
     uint64_t generation; /* of devices.xml */
     sd_event_source *observe, *document, *tick;

@@ -8,16 +8,11 @@ two_partitions "nvme=once" ""
 check "parclose up" parclose up --timeout 120
 check "both PFs are ready" wait_for 60 eval "ready $NET_PF && ready $NVME_PF"
 
-# waits_for PF WORD PARTITION: unbound, it waits; nothing of the guest moves; bound, it goes on
-waits_for() {
-    local pf=$1 partition=$2 driver hash
-    driver=$(driver_of "$pf")
-    say "PF $pf without its driver $driver; partition $partition is started"
-    echo "$pf" >/sys/bus/pci/devices/"$pf"/driver/unbind
-    check "$pf: its loss is noticed" wait_for 10 eval "! ready $pf"
-    parclose start "$partition" || fail "$pf: start is accepted"
+# shut PF PARTITION: it waits for the PF, says so, and nothing of the guest moves
+shut() {
+    local pf=$1 partition=$2 driver=$3 hash
     check "$pf: $partition waits" wait_for 60 is_phase "$partition" waiting
-    parclose show "$partition" | head -12
+    parclose show "$partition" | head -14
     check "$pf: show says which PF and why" grep -q "$pf.*$driver" <<<"$(field "$partition" .waiting_for)"
     check "$pf: show says for how much longer" [ "$(field "$partition" .next_rung_boottime_ns)" -gt 0 ]
     check "$pf: not past the gate" eval "! entered $partition ProcessorsAttached"
@@ -28,7 +23,11 @@ waits_for() {
     check "$pf: the hash is one of memory" grep -q '^[0-9a-f]\{32\}' <<<"$hash"
     check "$pf: KVM counts the vCPUs" [ -n "$(ls -d /sys/kernel/debug/kvm/"$(field "$partition" .monitor_pid)"-*/vcpu0 2>/dev/null)" ]
     equal "$pf: no vCPU has made an exit" 0 "$(exits "$partition")"
-    if [ "$3" = kill ]; then kill_control "$partition"; fi
+}
+
+# opens PF PARTITION DRIVER: bound, the partition goes on
+opens() {
+    local pf=$1 partition=$2 driver=$3
     echo "$pf" >/sys/bus/pci/drivers/"$driver"/bind
     check "$pf: bound, $partition goes on by itself" wait_for 60 is_phase "$partition" running
     check "$pf: its guest comes up" wait_for 120 guest_said "$partition" "L2: report done"
@@ -39,17 +38,30 @@ waits_for() {
 
 kill_control() {
     local before old
-    before=$(parclose list --all --json | jq -S '[.owners, .partitions | map({name, phase, waiting_for, rung, next_rung_boottime_ns}?)]')
+    before=$(map_of)
     old=$(pid_of control)
     kill -9 "$old"
     check "control killed while $1 waits: it comes back" wait_for 20 eval "[ -n \"\$(pid_of control)\" ] && [ \"\$(pid_of control)\" != $old ] && is_phase $1 waiting"
     check "control is back: SR-PCIM's word is heard again" wait_for 20 eval "field $1 .waiting_for | grep -q driver"
-    equal "control is back: the same map, it still waits" "$before" \
-        "$(parclose list --all --json | jq -S '[.owners, .partitions | map({name, phase, waiting_for, rung, next_rung_boottime_ns}?)]')"
+    equal "control is back: the same map, it still waits" "$before" "$(map_of)"
     check "control is back: still not past the gate" eval "! entered $1 ProcessorsAttached"
 }
+map_of() { parclose list --all --json | jq -S '[.owners, (.partitions | map({name, phase, waiting_for, rung, next_rung_boottime_ns}))]'; }
 
-waits_for $NET_PF two kill
-waits_for $NVME_PF one -
+say "PF $NET_PF without its driver; two is started; its VFs do not even exist"
+driver=$(driver_of $NET_PF)
+echo $NET_PF >/sys/bus/pci/devices/$NET_PF/driver/unbind
+check "$NET_PF: its loss is noticed" wait_for 10 not_ready $NET_PF
+check "$NET_PF: start is accepted" parclose start two
+shut $NET_PF two "$driver"
+kill_control two
+opens $NET_PF two "$driver"
+
+say "one is complete, its VFs open, and PF $NVME_PF loses its driver: nothing but the gate is left"
+check "both PFs are ready again" wait_for 60 both_ready
+only_the_gate
+shut $NVME_PF one nvme
+opens $NVME_PF one nvme
+
 parclose down --timeout 60
 finish

@@ -129,3 +129,22 @@ memory_hash() {
     echo "no guest memory found"
 }
 
+
+vf_status() { # CARD INDEX
+    parclose devices --json | jq -r ".cards[] | select(.card==\"$1\") | .vfs[] | select(.index==$2) | .status"
+}
+vf_active() { [ "$(vf_status "$1" "$2")" = active ]; }
+
+# only_the_gate: partition one is started and complete, with its NVMe VF open, but its NVMe PF has lost its driver: nothing
+# but the gate is left between it and its processors. The NVMe driver keeps VFs over unbind; igb does not.
+only_the_gate() {
+    local net_driver
+    net_driver=$(driver_of $NET_PF)
+    echo $NET_PF >/sys/bus/pci/devices/$NET_PF/driver/unbind
+    parclose start one
+    check "one's NVMe VF is made ready while it waits" wait_for 30 vf_active "$(card $NVME_PF)" 0
+    echo $NVME_PF >/sys/bus/pci/devices/$NVME_PF/driver/unbind
+    wait_for 10 not_ready $NVME_PF
+    echo $NET_PF >/sys/bus/pci/drivers/"$net_driver"/bind
+    check "one's channels are complete" wait_for 60 entered one ChannelImage
+}
