@@ -5,8 +5,8 @@
  * nothing. One that was still starting may have missed files: it is killed and started again, and
  * so is one that this boot knows nothing of.
  */
+#include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,19 +43,31 @@ static void end_unknown(const char *name, int pidfd)
     discard(name, pidfd);
 }
 
-static bool is_of_table(const struct boot *boot, uint32_t kind)
+/* A decimal number and the dot after it, if there is one. */
+static bool take_number(const char **text, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(*text, &end, 10);
+    if (errno || end == *text || !isdigit((unsigned char)**text) || (*end && *end != '.'))
+        return false;
+    *text = *end ? end + 1 : end;
+    return true;
+}
+
+static bool is_of_table(const struct boot *boot, uint64_t kind)
 {
     return kind < PROCESS_KINDS && boot->children[kind].kind;
 }
 
 static void take_process_file(struct adoption *adoption, const char *name, int file)
 {
-    struct boot *boot = adoption->boot;
-    unsigned kind, generation;
-    int end = 0;
-    char what;
+    const struct boot *boot = adoption->boot;
+    const char *rest = name + 2;
+    uint64_t kind, generation;
 
-    bool known = sscanf(name, "%c.%u.%u%n", &what, &kind, &generation, &end) == 3 && !name[end] &&
+    bool known = take_number(&rest, &kind) && take_number(&rest, &generation) && !*rest &&
                  is_of_table(boot, kind) && boot->kept->processes[kind].generation == generation;
     if (!known && name[0] == 'p')
         end_unknown(name, file);
@@ -63,23 +75,26 @@ static void take_process_file(struct adoption *adoption, const char *name, int f
         discard(name, file);
     else {
         struct found *found = &adoption->found[kind];
-        snprintf(found->names[what == 'c'], KEPT_NAME_MAX, "%s", name);
-        *(what == 'p' ? &found->pidfd : &found->socket) = file;
+        snprintf(found->names[name[0] == 'c'], KEPT_NAME_MAX, "%s", name);
+        *(name[0] == 'p' ? &found->pidfd : &found->socket) = file;
     }
 }
 
 static void take_stored(struct boot *boot, const char *name, int file)
 {
-    uint64_t sequence;
-    unsigned kind;
-    int start = 0;
+    const char *rest = name + 2;
+    uint64_t kind, sequence;
 
-    if (sscanf(name, "s.%u.%" SCNu64 ".%n", &kind, &sequence, &start) < 2 || !start ||
-        !is_of_table(boot, kind) || strlen(name + start) >= BOOT_STORE_NAME_MAX ||
-        store_adopt(boot, kind, sequence, name + start, file))
+    if (!take_number(&rest, &kind) || !take_number(&rest, &sequence) || !*rest ||
+        strlen(rest) >= BOOT_STORE_NAME_MAX || !is_of_table(boot, kind)) {
         discard(name, file);
-    else if (boot->kept->sequence < sequence)
+        return;
+    }
+    if (boot->kept->sequence < sequence)
         boot->kept->sequence = sequence; /* the state was of another version */
+    int error = store_adopt(boot, (uint32_t)kind, sequence, rest, file);
+    if (error)
+        log_error("no room for %s: %s", name, strerror(-error));
 }
 
 static void take(struct adoption *adoption, const char *name, int file)

@@ -52,7 +52,7 @@ int child_send(struct child *child, const void *message, int file)
 
 void child_tell_status(const struct child *child)
 {
-    struct child *control = child->boot ? &child->boot->children[PROCESS_CONTROL] : NULL;
+    struct child *control = &child->boot->children[PROCESS_CONTROL];
 
     if (!child->kind || !control->kind || control->kept->health != PROCESS_UP || !control->link)
         return;

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 
 #define FILES_MAX  4096
 #define NAME_MAX_  128
+#define LIMIT      UINT64_C(8192) /* its own, and the same again under way to boot */
 #define FIRST_FILE 3
 #define RESTART_MS 100
 #define HASTE_MS   1000 /* boot that lives shorter waits so long for its next life */
@@ -247,7 +249,7 @@ static void on_signals(int signals, int notify, const char *address)
 
 int main(int argc, char **argv)
 {
-    const struct rlimit files = {2 * FILES_MAX, 2 * FILES_MAX};
+    const struct rlimit files = {LIMIT, LIMIT};
     char address[32];
     int signals = open_signals(), notify = open_notify(address);
 

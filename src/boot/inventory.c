@@ -64,7 +64,7 @@ static int add_pcpu(void *context, uint32_t pcpu)
 /* "Node 0 MemTotal:  16 kB", or "MemTotal: 16 kB" where the kernel knows no nodes. */
 static int node_memory(const char *path, uint64_t *bytes)
 {
-    char text[4096];
+    char text[4096] = "";
     int error = read_text(path, text, sizeof(text));
     if (error)
         return error;
@@ -78,7 +78,7 @@ static int node_memory(const char *path, uint64_t *bytes)
 static int add_node_of(struct walk *walk, const char *memory, const char *pcpus)
 {
     struct inventory *inventory = walk->inventory;
-    char list[4096];
+    char list[4096] = "";
     uint64_t bytes;
 
     if (inventory->nodes_count == PARCLOSE_MAX_NODES)
@@ -111,7 +111,7 @@ static int by_pcpu(const void *one, const void *other)
 
 static int find_nodes(struct inventory *inventory)
 {
-    char nodes[4096];
+    char nodes[4096] = "";
 
     if (read_text(SYSTEM "/node/online", nodes, sizeof(nodes)) == 0)
         return for_list(nodes, add_node, inventory);
@@ -121,7 +121,7 @@ static int find_nodes(struct inventory *inventory)
 
 static int boot_id(uint8_t id[16])
 {
-    char text[64];
+    char text[64] = "";
     size_t digits = 0;
     int error = read_text("/proc/sys/kernel/random/boot_id", text, sizeof(text));
 
