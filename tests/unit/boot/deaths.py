@@ -34,7 +34,8 @@ class Service:
         os.chmod(folder, 0o755)
         self.log = open(self.path, "w")
         self.holder = subprocess.Popen([holder, boot], stdin=subprocess.DEVNULL,
-                                       stdout=self.log, stderr=self.log, env={**os.environ, "BOOT_TEST_DIR": folder})
+                                       stdout=self.log, stderr=self.log, env={**os.environ, "BOOT_TEST_DIR": folder,
+                                            "ASAN_OPTIONS": "detect_leaks=0"})  # it would need ptrace
 
     def lines(self):
         return open(self.path).read().splitlines()
