@@ -53,6 +53,6 @@ check "devices.xml is there" [ -s /run/parclose/devices.xml ]
 
 say "parclose down"
 check "parclose down" parclose down --timeout 60
-check "nothing is left running" [ -z "$(pgrep -f "^$LIBEXEC/")" ]
+check "nothing is left running" none_left
 check "no cgroup is left" [ -z "$(find /sys/fs/cgroup/parclose.slice -mindepth 1 -type d 2>/dev/null)" ]
 finish

@@ -87,9 +87,26 @@ guest_last() { console "$1" | grep "$2" | tail -1; }
 # guest_count PARTITION LINE NAME: the number NAME=N in the last line with LINE
 guest_count() { guest_last "$1" "$2" | grep -o "$3=[0-9]*" | cut -d= -f2; }
 
-# pid_of KIND: boot control command tcb sr-pcim lead. The kernel cuts names at 15 bytes.
-pid_of() { pgrep -o -f "^$LIBEXEC/parclose-$1( |\$)"; }
+# pids_of KIND: every process of that executable
+pids_of() {
+    local p
+    for p in /proc/[0-9]*; do
+        [ "$(readlink "$p/exe" 2>/dev/null)" = "$LIBEXEC/parclose-$1" ] && echo "${p#/proc/}"
+    done
+}
+# pid_of KIND: boot control command tcb sr-pcim lead; not its children, if it has any
+pid_of() {
+    local pid parent
+    for pid in $(pids_of "$1"); do
+        parent=$(sed -n 's/^PPid:\t//p' /proc/"$pid"/status 2>/dev/null)
+        [ "$(readlink "/proc/$parent/exe" 2>/dev/null)" = "$LIBEXEC/parclose-$1" ] || { echo "$pid"; return; }
+    done
+}
 KINDS="control command tcb sr-pcim lead"
+none_left() {
+    local kind
+    for kind in boot holder monitor $KINDS; do [ -z "$(pids_of "$kind")" ] || return 1; done
+}
 all_alive() {
     local kind
     for kind in boot $KINDS; do [ -n "$(pid_of "$kind")" ] || return 1; done
@@ -111,14 +128,8 @@ driver_of() { basename "$(readlink /sys/bus/pci/devices/"$1"/driver)"; }
 ready() { parclose devices --json | jq -e "[.cards[] | select(.address==\"$1\") | .readiness==\"ready\"] | all and length==1" >/dev/null; }
 not_ready() { ! ready "$1"; }
 both_ready() { ready $NET_PF && ready $NVME_PF; }
-# exits PARTITION: the sum of KVM's exit counters of each of its vCPUs
-exits() {
-    local pid sum=0 n
-    for pid in $(field "$1" .monitor_pid); do
-        for n in $(cat /sys/kernel/debug/kvm/"$pid"-*/vcpu*/exits 2>/dev/null); do sum=$((sum + n)); done
-    done
-    echo $sum
-}
+# exits PARTITION: KVM's exit counter of its VM, the sum over the vCPUs; "?" when there is none
+exits() { cat /sys/kernel/debug/kvm/"$(field "$1" .monitor_pid)"-*/exits 2>/dev/null || echo '?'; }
 # memory_hash PARTITION: of the guest's whole memory, read through its monitor's memfd
 memory_hash() {
     local pid fd

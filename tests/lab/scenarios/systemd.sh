@@ -43,7 +43,7 @@ equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 
 say "systemctl stop"
 check "systemctl stop" systemctl stop parclose
-check "nothing is left running" [ -z "$(pgrep -f "^$LIBEXEC/")" ]
+check "nothing is left running" none_left
 systemctl --no-pager status parclose | head -12
 [ $BAD = 0 ] || journalctl -q -u parclose --no-pager | tail -60
 finish
