@@ -11,6 +11,10 @@
 #include "parclose/device.h"
 
 #define CONFIG_SPACE_SIZE 4096
+#define CONFIG_COMMAND    0x04
+#define CONFIG_POINTER    0x34
+#define COMMAND_MEMORY    0x0002
+#define COMMAND_MASTER    0x0004
 
 /* Reads up to `size` bytes at `offset`; returns how many, or a negative errno. */
 int config_space_read(int folder, uint32_t offset, void *bytes, size_t size);

@@ -73,11 +73,11 @@ int function_link(int folder, const char *name, char *text, size_t size)
     return (size_t)length < size ? length : -ENAMETOOLONG;
 }
 
-static uint32_t read_number(int folder, const char *name)
+uint32_t function_number(int folder, const char *name)
 {
     char text[32];
-    return function_read(folder, name, text, sizeof(text)) < 0 ? 0
-                                                               : (uint32_t)strtoul(text, NULL, 0);
+    int length = function_read(folder, name, text, sizeof(text));
+    return length < 0 ? 0 : (uint32_t)strtoul(text, NULL, 0);
 }
 
 static uint32_t iommu_group(int folder)
@@ -135,24 +135,45 @@ static void child_name(int folder, const char *name, char *text, size_t size)
         close(inner);
 }
 
-static void observe_network(int folder, struct pf_observed *pf)
-{
-    char path[64];
-
-    child_name(folder, "net", pf->netdev, sizeof(pf->netdev));
-    snprintf(path, sizeof(path), "net/%s/flags", pf->netdev);
-    pf->link_up = pf->netdev[0] && (read_number(folder, path) & IFF_UP);
-}
-
-static void observe_nvme(int folder, struct pf_observed *pf)
+static bool link_is_up(int folder, const struct pf_observed *pf)
 {
     char path[64], state[32] = "";
 
-    child_name(folder, "nvme", pf->netdev, sizeof(pf->netdev));
+    if (!pf->netdev[0])
+        return false;
+    if (pf->class == CLASS_NETWORK) {
+        snprintf(path, sizeof(path), "net/%s/flags", pf->netdev);
+        return function_number(folder, path) & IFF_UP;
+    }
     snprintf(path, sizeof(path), "nvme/%s/state", pf->netdev);
-    if (pf->netdev[0])
-        function_read(folder, path, state, sizeof(state));
-    pf->link_up = !strcmp(state, "live");
+    return function_read(folder, path, state, sizeof(state)) > 0 && !strcmp(state, "live");
+}
+
+bool function_link_up(const char *root, const struct pf_observed *pf)
+{
+    int folder = function_open(root, pf->bdf);
+    bool up = folder >= 0 && link_is_up(folder, pf);
+
+    if (folder >= 0)
+        close(folder);
+    return up;
+}
+
+static void observe_link(int folder, struct pf_observed *pf)
+{
+    if (pf->class == CLASS_OTHER) {
+        pf->link_up = pf->driver[0] != 0;
+        return;
+    }
+    child_name(folder, pf->class == CLASS_NVME ? "nvme" : "net", pf->netdev, sizeof(pf->netdev));
+    pf->link_up = link_is_up(folder, pf);
+}
+
+uint32_t function_class_of(uint32_t class_code)
+{
+    if (class_code >> 16 == 0x02)
+        return CLASS_NETWORK;
+    return class_code == 0x010802 ? CLASS_NVME : CLASS_OTHER;
 }
 
 /* What never changes while the function is there is asked once: the walk costs a read of 4 KiB. */
@@ -194,28 +215,23 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
     int folder = function_open(root, bdf);
 
     memcpy(serial, pf->serial, sizeof(serial));
-    *pf = (struct pf_observed){.bdf = bdf, .iommu_group = UINT32_MAX};
+    memset(pf, 0, sizeof(*pf)); /* padding too: pictures are compared and sent as bytes */
+    pf->bdf = bdf;
+    pf->iommu_group = UINT32_MAX;
     if (folder < 0)
         return;
     pf->sriov.offset = sriov_offset;
     memcpy(pf->serial, serial, sizeof(serial));
-    pf->vendor = (uint16_t)read_number(folder, "vendor");
-    pf->device = (uint16_t)read_number(folder, "device");
-    pf->class_code = read_number(folder, "class");
-    pf->class = pf->class_code >> 16 == 0x02 ? CLASS_NETWORK
-                : pf->class_code == 0x010802 ? CLASS_NVME
-                                             : CLASS_OTHER;
+    pf->vendor = (uint16_t)function_number(folder, "vendor");
+    pf->device = (uint16_t)function_number(folder, "device");
+    pf->class_code = function_number(folder, "class");
+    pf->class = function_class_of(pf->class_code);
     function_link(folder, "driver", pf->driver, sizeof(pf->driver));
     pf->iommu_group = iommu_group(folder);
     pf->numvfs = count_vfs(folder);
     read_bars(folder, pf->bars, &pf->rom);
     observe_config(folder, pf);
-    if (pf->class == CLASS_NETWORK)
-        observe_network(folder, pf);
-    else if (pf->class == CLASS_NVME)
-        observe_nvme(folder, pf);
-    else
-        pf->link_up = pf->driver[0] != 0;
+    observe_link(folder, pf);
     close(folder);
 }
 
@@ -224,7 +240,10 @@ int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct 
     char name[32], text[32];
     uint8_t bytes[64];
 
-    *vf = (struct vf_observed){.pf = pf, .index = index, .iommu_group = UINT32_MAX};
+    memset(vf, 0, sizeof(*vf));
+    vf->pf = pf;
+    vf->index = index;
+    vf->iommu_group = UINT32_MAX;
     int folder = function_open(root, pf);
     if (folder < 0)
         return folder;
@@ -241,7 +260,7 @@ int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct 
     read_bars(folder, vf->bars, NULL);
     /* a VF's identity registers read all ones by definition: its capability pointer does not */
     vf->answers = config_space_read(folder, 0, bytes, sizeof(bytes)) == (int)sizeof(bytes) &&
-                  bytes[0x34] != 0xff;
+                  bytes[CONFIG_POINTER] != 0xff;
     close(folder);
     return 0;
 }

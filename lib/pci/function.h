@@ -19,6 +19,15 @@ int function_read(int folder, const char *name, char *text, size_t size);
 /* The last component of a link: driver, iommu_group, virtfnN. */
 int function_link(int folder, const char *name, char *text, size_t size);
 
+/* A number in a file; 0 when it is not there. */
+uint32_t function_number(int folder, const char *name);
+
+/* The 24 bits of a class code -> enum function_class. */
+uint32_t function_class_of(uint32_t class_code);
+
+/* Whether an NVMe controller or an interface, by its name in pf->netdev, is up now. */
+bool function_link_up(const char *root, const struct pf_observed *pf);
+
 /* "0000:01:00.0" -> bdf; false: not one. */
 bool function_parse(const char *text, struct bdf *bdf);
 

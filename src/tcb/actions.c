@@ -87,11 +87,26 @@ static int bind_pf(struct tcb_pf_state *pf, struct result *result)
     return error ? fail(result, error, "driver %s does not bind", pf->card.driver) : 0;
 }
 
+/* By lead's word or the kernel's: root may have started something beside us. */
+static bool vf_in_use(const struct tcb_vf_state *vf)
+{
+    return vf->holder.value ||
+           (!strcmp(vf->observed.driver, "vfio-pci") && vfio_group_held(vf->observed.iommu_group));
+}
+
+static bool any_vf_in_use(const struct tcb_pf_state *pf)
+{
+    for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+        if (pf->vfs[v].present && vf_in_use(&pf->vfs[v]))
+            return true;
+    return picture_open_vfs(pf) != 0;
+}
+
 static int unbind_pf(struct tcb_pf_state *pf, struct result *result)
 {
     if (!pf->observed.driver[0])
         return 0;
-    if (picture_open_vfs(pf))
+    if (any_vf_in_use(pf))
         return fail(result, -EBUSY, "a VF of it is in use");
     char path[128];
     device_path(path, sizeof(path), pf->card.bdf, "driver/unbind");
@@ -116,7 +131,7 @@ static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *re
         return fail(result, -EINVAL, "%u VFs", count);
     if (pf->observed.numvfs == count && pf->observed.sriov.num_vfs == count)
         return 0;
-    if (picture_open_vfs(pf))
+    if (any_vf_in_use(pf))
         return fail(result, -EBUSY, "a VF of it is in use");
     if (pf->observed.numvfs)
         return fail(result, -EEXIST, "it has %u VFs already", pf->observed.numvfs);
@@ -142,11 +157,42 @@ static int bring_up(struct tcb_pf_state *pf, struct result *result)
 
 /* ---- VF attributes: network */
 
+/*
+ * What the definition leaves open is as on a new VF: no VLAN, not trusted, no rate, the PF's link.
+ * Else a VF would keep what its last owner was given. Anti-spoofing has no common default: left
+ * alone.
+ */
+static struct vf_attributes complete(const struct vf_attributes *desired)
+{
+    struct vf_attributes all = {.present = desired->present | VF_ATTR_VLAN | VF_ATTR_TRUST |
+                                           VF_ATTR_RATE | VF_ATTR_LINK,
+                                .spoofchk = desired->spoofchk};
+
+    if (desired->present & VF_ATTR_MAC)
+        memcpy(all.mac, desired->mac, sizeof(all.mac));
+    if (desired->present & VF_ATTR_VLAN) {
+        all.vlan = desired->vlan;
+        all.qos = desired->qos;
+    }
+    if (desired->present & VF_ATTR_TRUST)
+        all.trust = desired->trust;
+    if (desired->present & VF_ATTR_LINK)
+        all.link_state = desired->link_state;
+    if (desired->present & VF_ATTR_RATE) {
+        all.min_tx_rate = desired->min_tx_rate;
+        all.max_tx_rate = desired->max_tx_rate;
+    }
+    return all;
+}
+
 static int configure_network(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
-    const struct vf_attributes *desired = &pf->vfs[index].desired;
+    struct vf_attributes all = complete(&pf->vfs[index].desired), *desired = &all;
     uint32_t differs;
 
+    /* no MAC: none is set by the PF; a guest's own choice shows there too and may stay */
+    if (pf->vfs[index].verified == VERIFIED_NO)
+        all.present |= VF_ATTR_MAC;
     int error = netlink_vf_differs(pf->observed.netdev, index, desired, &differs);
     if (error || !differs)
         return error ? fail(result, error, "the attributes cannot be read") : 0;
@@ -219,23 +265,38 @@ static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, struct result
 
 /* ---- the VF */
 
-/* Whether everything is as desired; reads only. */
-static bool verify(struct tcb_pf_state *pf, uint32_t index)
+static enum verified verify_network(struct tcb_pf_state *pf, uint32_t index)
+{
+    const struct vf_attributes desired = complete(&pf->vfs[index].desired);
+    uint32_t differs = 0;
+
+    if (netlink_vf_differs(pf->observed.netdev, index, &desired, &differs))
+        return VERIFIED_UNKNOWN;
+    return differs ? VERIFIED_NO : VERIFIED_YES;
+}
+
+static enum verified verify_nvme(struct tcb_pf_state *pf, uint32_t index)
+{
+    struct nvme_secondary now;
+    char path[32];
+
+    controller_path(pf, path);
+    if (!pf->observed.link_up || nvme_read(path, index, &now))
+        return VERIFIED_UNKNOWN;
+    return secondary_ok(&now, &pf->vfs[index].desired) ? VERIFIED_YES : VERIFIED_NO;
+}
+
+/* Whether everything is as desired; unknown while the PF cannot be asked. Reads only. */
+static enum verified verify(struct tcb_pf_state *pf, uint32_t index)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
-    struct nvme_secondary now;
-    uint32_t differs = 0;
-    char path[32];
 
     if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed) ||
         strcmp(vf->observed.driver, "vfio-pci") != 0 || !vf->observed.answers)
-        return false;
+        return VERIFIED_NO;
     if (pf->observed.class == CLASS_NETWORK)
-        return !netlink_vf_differs(pf->observed.netdev, index, &vf->desired, &differs) && !differs;
-    if (pf->observed.class != CLASS_NVME)
-        return true;
-    controller_path(pf, path);
-    return !nvme_read(path, index, &now) && secondary_ok(&now, &vf->desired);
+        return verify_network(pf, index);
+    return pf->observed.class == CLASS_NVME ? verify_nvme(pf, index) : VERIFIED_YES;
 }
 
 static int bind_vfio(struct bdf bdf, const char *driver, struct result *result)
@@ -273,19 +334,10 @@ static int configure(struct tcb_pf_state *pf, uint32_t index, struct result *res
     return pf->observed.class == CLASS_NVME ? configure_nvme(pf, index, result) : 0;
 }
 
-static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
 
-    if (vf->owner.kind != OWNER_GUEST)
-        return fail(result, -EPERM, "VF %u is nobody's", index);
-    if (vf->holder.value)
-        return fail(result, -EBUSY, "VF %u is in use", index);
-    if (verify(pf, index)) {
-        result->verified = VERIFIED_YES;
-        return 0;
-    }
-    result->verified = VERIFIED_NO;
     int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed);
     if (error)
         return fail(result, error, "VF %u", index);
@@ -294,25 +346,54 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
         error = configure(pf, index, result);
     if (!error)
         error = bind_vfio(vf->observed.bdf, vf->observed.driver, result);
-    if (error)
-        return error;
-    if (!verify(pf, index))
-        return fail(result, -EIO, "VF %u does not read back as desired", index);
-    result->verified = VERIFIED_YES;
-    return 0;
+    return error;
+}
+
+static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    struct tcb_vf_state *vf = &pf->vfs[index];
+
+    if (vf->owner.kind != OWNER_GUEST)
+        return fail(result, -EPERM, "VF %u is nobody's", index);
+    if (vf_in_use(vf))
+        return fail(result, -EBUSY, "VF %u is in use", index);
+    int error = verify(pf, index) == VERIFIED_YES && vf->verified != VERIFIED_NO
+                    ? 0
+                    : prepare_vf(pf, index, result);
+    result->verified = error ? VERIFIED_NO : verify(pf, index);
+    if (!error && result->verified != VERIFIED_YES)
+        error = fail(result, -EIO, "VF %u does not read back as desired", index);
+    return error;
 }
 
 static int release(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
 
-    if (vf->holder.value)
+    char text[DRIVER_NAME_MAX];
+
+    if (vf_in_use(vf))
         return fail(result, -EBUSY, "VF %u is in use", index);
-    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed))
+    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed) ||
+        read_device(vf->observed.bdf, "driver_override", text, sizeof(text)) < 0 ||
+        strcmp(text, "vfio-pci") != 0)
         return 0;
     int error = write_device(vf->observed.bdf, "driver_override", "\n");
     return error ? fail(result, error, "VF %u is not released", index) : 0;
 }
+
+/* A reset of a VF that is nobody's: harmless, and seen in configuration space. */
+#ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
+static void needless(struct tcb_pf_state *pf)
+{
+    for (size_t v = PARCLOSE_MAX_VFS_PER_PF; v-- > 0;)
+        if (pf->vfs[v].present && pf->vfs[v].owner.kind != OWNER_GUEST && !vf_in_use(&pf->vfs[v])) {
+            write_device(pf->vfs[v].observed.bdf, "reset", "1");
+            return;
+        }
+    write_device(pf->card.bdf, "sriov_drivers_autoprobe", "0");
+}
+#endif
 
 void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
 {
@@ -321,8 +402,13 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
     look(pf);
     switch (apply->action) {
     case ACTION_NONE:
-        result->verified = verify(pf, apply->index) ? VERIFIED_YES : VERIFIED_NO;
+        result->verified = verify(pf, apply->index);
         break;
+#ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
+    case ACTION_NEEDLESS:
+        needless(pf);
+        break;
+#endif
     case ACTION_PF_BIND:
         result->error = bind_pf(pf, result);
         break;

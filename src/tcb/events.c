@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,6 +22,7 @@
 #define UEVENT_MAX          8192
 #define TICK_US             1000000
 #define RECEIVE_BUFFER      (1 << 20)
+#define LINK_MAX_SIZE       32768 /* with the attributes of many VFs; the name comes first */
 
 static void change_all(struct tcb *tcb, uint32_t class)
 {
@@ -90,17 +93,48 @@ static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *dat
     return 0;
 }
 
+/* The interface that a link message is about; "" when it does not say. */
+static void interface_of(struct nlmsghdr *message, char name[IFNAMSIZ])
+{
+    int left = (int)NLMSG_PAYLOAD(message, sizeof(struct ifinfomsg));
+    struct rtattr *attribute = IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(message));
+
+    name[0] = 0;
+    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+        if (attribute->rta_type == IFLA_IFNAME)
+            snprintf(name, IFNAMSIZ, "%.*s", (int)RTA_PAYLOAD(attribute),
+                     (const char *)RTA_DATA(attribute));
+}
+
+static void link_event(struct tcb *tcb, struct nlmsghdr *message)
+{
+    char name[IFNAMSIZ];
+
+    if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
+        message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+        return;
+    interface_of(message, name);
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i] && name[0] && !strcmp(tcb->pfs[i]->observed.netdev, name))
+            picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
+}
+
+/* New interfaces of our cards and new names come as uevents. */
 static int on_link(sd_event_source *source, int fd, uint32_t events, void *data)
 {
-    char bytes[UEVENT_MAX];
+    _Alignas(struct nlmsghdr) char bytes[LINK_MAX_SIZE];
+    ssize_t got;
     (void)source;
     (void)events;
 
-    ssize_t got;
-    do
-        got = receive(fd, bytes, sizeof(bytes));
-    while (got >= 0);
-    change_all(data, CLASS_NETWORK);
+    while ((got = receive(fd, bytes, sizeof(bytes))) >= 0) {
+        unsigned left = (unsigned)got;
+        struct nlmsghdr *message = (struct nlmsghdr *)bytes;
+        for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+            link_event(data, message);
+    }
+    if (got == -ENOBUFS) /* some were lost */
+        change_all(data, CLASS_NETWORK);
     return 0;
 }
 
@@ -124,24 +158,62 @@ static bool control_changed_at(const struct tcb_pf_state *pf)
     return now.num_vfs != pf->observed.sriov.num_vfs || now.control != pf->observed.sriov.control;
 }
 
-static bool vf_changed(const struct tcb_vf_state *vf)
+/*
+ * A VF that is reset under its user (a reset of the PF does that) answers, but its Command register
+ * has lost memory and bus mastering together. A guest can clear bus mastering only: the memory bit
+ * of the hardware stays with the kernel. Where a VF has no such bit in hardware this says nothing.
+ */
+static bool look_at_command(struct tcb_vf_state *vf, uint16_t command)
 {
-    uint8_t pointer = 0xff;
-    int folder = function_open(SYSFS_ROOT, vf->observed.bdf);
+    bool was_lost = vf->lost_ticks >= VF_LOST_TICKS;
+    bool none = !(command & (COMMAND_MEMORY | COMMAND_MASTER));
 
-    if (folder >= 0) {
-        config_space_read(folder, 0x34, &pointer, 1);
-        close(folder);
-    }
-    return (pointer != 0xff) != (vf->observed.answers != 0);
+    if (!vf->holder.value)
+        vf->memory_seen = false;
+    else if (command & COMMAND_MEMORY)
+        vf->memory_seen = true;
+    if (!none || !vf->memory_seen)
+        vf->lost_ticks = 0;
+    else if (vf->lost_ticks < VF_LOST_TICKS)
+        vf->lost_ticks++;
+    return was_lost != (vf->lost_ticks >= VF_LOST_TICKS);
 }
 
-static bool any_vf_changed(const struct tcb_pf_state *pf)
+static bool vf_changed(struct tcb_vf_state *vf)
 {
+    uint8_t bytes[64];
+    int folder = function_open(SYSFS_ROOT, vf->observed.bdf);
+
+    memset(bytes, 0xff, sizeof(bytes));
+    if (folder >= 0) {
+        config_space_read(folder, 0, bytes, sizeof(bytes));
+        close(folder);
+    }
+    if ((bytes[CONFIG_POINTER] != 0xff) != (vf->observed.answers != 0))
+        return true;
+    return look_at_command(vf, (uint16_t)(bytes[CONFIG_COMMAND] | bytes[CONFIG_COMMAND + 1] << 8));
+}
+
+static bool any_vf_changed(struct tcb_pf_state *pf)
+{
+    bool changed = false;
+
     for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
-        if (pf->vfs[v].present && vf_changed(&pf->vfs[v]))
-            return true;
-    return false;
+        changed |= pf->vfs[v].present && vf_changed(&pf->vfs[v]);
+    return changed;
+}
+
+/* An NVMe controller that leaves "live" says nothing. */
+static bool controller_changed(const struct tcb_pf_state *pf)
+{
+    return pf->observed.class == CLASS_NVME &&
+           function_link_up(SYSFS_ROOT, &pf->observed) != (pf->observed.link_up != 0);
+}
+
+static bool look_at(struct tcb_pf_state *pf)
+{
+    bool changed = any_vf_changed(pf); /* counts: every time */
+    return changed || control_changed_at(pf) || controller_changed(pf);
 }
 
 static int on_tick(sd_event_source *source, uint64_t time, void *data)
@@ -150,7 +222,7 @@ static int on_tick(sd_event_source *source, uint64_t time, void *data)
     (void)time;
 
     for (size_t i = 0; i < HOST_MAX_CARDS; i++)
-        if (tcb->pfs[i] && (control_changed_at(tcb->pfs[i]) || any_vf_changed(tcb->pfs[i])))
+        if (tcb->pfs[i] && look_at(tcb->pfs[i]))
             picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
     sd_event_source_set_time_relative(source, TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

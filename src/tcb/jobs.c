@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Actions in children. One a PF at a time, in the order of their coming; different PFs overlap. A
- * child that is not done at the deadline is given up: it may be in an uninterruptible sleep, but we
- * are not.
+ * child that is not done at the deadline is answered for and left behind: it may be in an
+ * uninterruptible sleep, but we are not. Until it comes back everything else on its PF is refused,
+ * because the next writer would only wait behind it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,9 @@ struct job {
     struct job *next;
     struct tcb *tcb;
     struct tcb_apply apply;
-    pid_t pid; /* 0: waits for its turn */
+    pid_t pid;           /* 0: waits for its turn */
+    uint32_t assignment; /* of its VF when it began */
+    bool left_behind;    /* answered already */
     sd_event_source *done, *deadline;
 };
 
@@ -69,20 +72,22 @@ static void job_free(struct job *job)
     free(job);
 }
 
-static void take_verified(struct tcb_pf_state *pf, const struct tcb_apply *apply,
+/* What was read for one owner says nothing to the next. */
+static void take_verified(struct tcb *tcb, struct tcb_pf_state *pf, const struct job *job,
                           const struct result *result)
 {
-    bool of_vf = apply->action == ACTION_NONE || apply->action == ACTION_VF_ACTIVATE;
+    struct tcb_vf_state *vf = &pf->vfs[job->apply.index];
 
-    if (of_vf && result->verified != VERIFIED_UNKNOWN)
-        pf->vfs[apply->index].verified = result->verified;
+    if (job->apply.action != ACTION_NONE && job->apply.action != ACTION_VF_ACTIVATE)
+        return;
+    if (vf->assignment != job->assignment)
+        picture_changed(tcb, pf, tcb_now_ns());
+    else if (result->verified != VERIFIED_UNKNOWN)
+        vf->verified = result->verified;
 }
 
-/* What it did is observed before it is answered, so that the answer never comes before the fact. */
-static void finish(struct job *job, const struct result *result)
+static void answer(const struct job *job, const struct result *result)
 {
-    struct tcb *tcb = job->tcb;
-    struct tcb_pf_state *pf = picture_pf(tcb, job->apply.pf);
     struct tcb_applied message = {
         .header = frame_header(TCB_APPLIED, sizeof(message), job->apply.header.id),
         .transaction = job->apply.transaction,
@@ -90,16 +95,26 @@ static void finish(struct job *job, const struct result *result)
         .writes = result->writes};
 
     memcpy(message.text, result->text, sizeof(message.text));
-    if (pf) {
-        pf->busy = false;
-        take_verified(pf, &job->apply, result);
+    if (job->apply.header.id && !job->left_behind)
+        process_send(job->tcb->process, PROCESS_CONTROL, &message, NULL, 0);
+}
+
+/* What it did is observed before it is answered, so that the answer never comes before the fact. */
+static void finish(struct job *job, const struct result *result)
+{
+    struct tcb *tcb = job->tcb;
+    struct tcb_pf_state *pf = picture_pf(tcb, job->apply.pf);
+
+    if (pf && job->pid) {
+        pf->busy = 0;
+        take_verified(tcb, pf, job, result);
         pf->event_ns = tcb_now_ns();
         picture_observe(tcb, pf);
     }
-    if (job->apply.action != ACTION_NONE)
-        process_send(tcb->process, PROCESS_CONTROL, &message, NULL, 0);
+    answer(job, result);
     job_free(job);
-    jobs_run(tcb);
+    if (pf && !pf->named && !tcb->naming)
+        picture_forget_unnamed(tcb);
 }
 
 static void finish_error(struct job *job, int error, const char *text)
@@ -113,6 +128,7 @@ static void finish_error(struct job *job, int error, const char *text)
 static int on_done(sd_event_source *source, int fd, uint32_t events, void *data)
 {
     struct job *job = data;
+    struct tcb *tcb = job->tcb;
     struct result result;
     (void)source;
     (void)events;
@@ -121,6 +137,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t events, void *data)
         finish_error(job, -EIO, "the child that did it died");
     else
         finish(job, &result);
+    jobs_run(tcb);
     return 0;
 }
 
@@ -133,14 +150,26 @@ static int on_deadline(sd_event_source *source, uint64_t time, void *data)
     log_error("action %u is not done in %d s: its child %d is left behind", job->apply.action,
               DEADLINE_US / 1000000, (int)job->pid);
     kill(job->pid, SIGKILL);
-    finish_error(job, -ETIMEDOUT, "the kernel does not come back from the write");
+    answer(job, &(struct result){.error = -ETIMEDOUT,
+                                 .text = "the kernel does not come back from the write"});
+    job->left_behind = true;
+    jobs_run(job->tcb);
     return 0;
 }
 
-_Noreturn static void child(struct job *job, struct tcb_pf_state *pf, int out)
+/* A child that is stuck must not keep our links and files open. */
+static void close_all_but(int out)
+{
+    if (out > 3)
+        close_range(3, (unsigned)out - 1, 0);
+    close_range((unsigned)out + 1, ~0U, 0);
+}
+
+_Noreturn static void child(const struct job *job, struct tcb_pf_state *pf, int out)
 {
     struct result result;
 
+    close_all_but(out);
     action_run(pf, &job->apply, &result);
     _exit(write(out, &result, sizeof(result)) == (ssize_t)sizeof(result) ? 0 : 1);
 }
@@ -173,8 +202,23 @@ static int begin(struct job *job, struct tcb_pf_state *pf)
         return -EAGAIN;
     }
     job->pid = pid;
-    pf->busy = true;
-    return watch(job, ends[0]);
+    job->assignment = pf->vfs[job->apply.index].assignment;
+    pf->busy = job->apply.action == ACTION_NONE ? BUSY_VERIFY : job->apply.action;
+    pf->busy_index = job->apply.index;
+    int error = watch(job, ends[0]);
+    if (error < 0) { /* nobody would ever hear how it went */
+        kill(pid, SIGKILL);
+        pf->busy = 0;
+    }
+    return error;
+}
+
+static bool stuck(const struct tcb *tcb, struct bdf pf)
+{
+    for (const struct job *job = tcb->jobs; job; job = job->next)
+        if (job->left_behind && job->apply.pf.value == pf.value)
+            return true;
+    return false;
 }
 
 /* True when the list has changed and must be looked at from its beginning again. */
@@ -182,7 +226,14 @@ static bool begin_next(struct tcb *tcb)
 {
     for (struct job *job = tcb->jobs; job; job = job->next) {
         struct tcb_pf_state *pf = picture_pf(tcb, job->apply.pf);
-        if (job->pid || (pf && pf->busy))
+        bool reads = job->apply.action == ACTION_NONE;
+        if (job->pid)
+            continue;
+        if (pf && stuck(tcb, job->apply.pf)) {
+            finish_error(job, -EBUSY, "an earlier write has not come back from the kernel");
+            return true;
+        }
+        if (pf && (pf->busy || (!reads && !tcb->holders_known)))
             continue;
         int error = pf ? begin(job, pf) : -ENODEV;
         if (error < 0)

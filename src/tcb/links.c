@@ -11,6 +11,18 @@
 
 /* ---- control */
 
+static void begin_round(struct tcb *tcb)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS && !tcb->naming; i++) {
+        if (!tcb->pfs[i])
+            continue;
+        tcb->pfs[i]->named = false;
+        for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            tcb->pfs[i]->vfs[v].named = false;
+    }
+    tcb->naming = true;
+}
+
 static int on_card(void *context, struct frame *frame)
 {
     struct tcb *tcb = context;
@@ -20,10 +32,7 @@ static int on_card(void *context, struct frame *frame)
         !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
         card->vfs > PARCLOSE_MAX_VFS_PER_PF || strchr(card->driver, '/') || !card->driver[0])
         return -EBADMSG;
-    for (size_t i = 0; i < HOST_MAX_CARDS && !tcb->naming; i++)
-        if (tcb->pfs[i])
-            tcb->pfs[i]->named = false;
-    tcb->naming = true;
+    begin_round(tcb);
     struct tcb_pf_state *pf = picture_manage(tcb, card);
     if (!pf)
         return -ENOBUFS;
@@ -36,7 +45,21 @@ static bool same_owner(struct owner a, struct owner b)
     return a.kind == b.kind && a.partition.value == b.partition.value;
 }
 
-/* Another partition must not get what the one before it left: unverified until it is activated. */
+/*
+ * Another partition must not get what the one before it left: not verified until it is activated.
+ * Only what the first round after our start names may be as desired already.
+ */
+static void assign(struct tcb *tcb, struct tcb_vf_state *vf, struct owner owner,
+                   const struct vf_attributes *desired)
+{
+    if (same_owner(vf->owner, owner) && !memcmp(&vf->desired, desired, sizeof(*desired)))
+        return;
+    vf->verified = tcb->pictured ? VERIFIED_NO : VERIFIED_UNKNOWN;
+    vf->owner = owner;
+    vf->desired = *desired;
+    vf->assignment++;
+}
+
 static int on_assign(void *context, struct frame *frame)
 {
     struct tcb *tcb = context;
@@ -47,20 +70,22 @@ static int on_assign(void *context, struct frame *frame)
         return -EBADMSG;
     if (!pf)
         return 0;
-    struct tcb_vf_state *vf = &pf->vfs[message->index];
-    bool first = vf->owner.kind == OWNER_AVAILABLE; /* since we began: what is, is to be read */
-    if (!same_owner(vf->owner, message->owner) ||
-        memcmp(&vf->desired, &message->attributes, sizeof(vf->desired)) != 0)
-        vf->verified = first ? VERIFIED_UNKNOWN : VERIFIED_NO;
-    vf->owner = message->owner;
-    vf->desired = message->attributes;
+    pf->vfs[message->index].named = true;
+    assign(tcb, &pf->vfs[message->index], message->owner, &message->attributes);
     picture_changed(tcb, pf, tcb_now_ns());
-    if (first && vf->present && vf->owner.kind == OWNER_GUEST) {
-        const struct tcb_apply verify = {
-            .action = ACTION_NONE, .pf = pf->card.bdf, .index = message->index};
-        jobs_add(tcb, &verify);
-    }
+    document_due(tcb);
     return 0;
+}
+
+static void take_back_unnamed(struct tcb *tcb, struct tcb_pf_state *pf)
+{
+    const struct owner nobody = {.kind = OWNER_INTERCONNECT};
+    const struct vf_attributes none = {0};
+
+    for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+        if (!pf->vfs[v].named)
+            assign(tcb, &pf->vfs[v], nobody, &none);
+    picture_changed(tcb, pf, tcb_now_ns());
 }
 
 /*
@@ -90,15 +115,13 @@ static int on_sync(void *context, struct frame *frame)
     struct tcb *tcb = context;
     (void)frame;
 
-    /* a round without a card: nothing is managed any more */
-    for (size_t i = 0; i < HOST_MAX_CARDS && !tcb->naming; i++)
+    begin_round(tcb); /* one without a card: nothing is managed any more */
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
         if (tcb->pfs[i])
-            tcb->pfs[i]->named = false;
+            take_back_unnamed(tcb, tcb->pfs[i]);
     tcb->naming = false;
     picture_forget_unnamed(tcb);
-    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
-        if (tcb->pfs[i] && tcb->pfs[i]->changed)
-            picture_observe(tcb, tcb->pfs[i]);
+    picture_look(tcb);
     tcb->pictured = true;
     say_due(tcb);
     document_due(tcb);
@@ -138,11 +161,10 @@ void control_up(void *context)
 static void needless_write(struct tcb *tcb)
 {
     for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
-        const struct tcb_apply again = {.action = ACTION_PF_LINK_UP,
-                                        .pf =
-                                            tcb->pfs[i] ? tcb->pfs[i]->card.bdf : (struct bdf){0}};
-        if (tcb->pfs[i])
-            jobs_add(tcb, &again);
+        if (!tcb->pfs[i])
+            continue;
+        const struct tcb_apply again = {.action = ACTION_NEEDLESS, .pf = tcb->pfs[i]->card.bdf};
+        jobs_add(tcb, &again);
     }
 }
 #endif
@@ -184,16 +206,19 @@ static const char *refusal(const struct tcb_vf_state *vf, struct partition_id pa
         return "the VF is not bound to vfio-pci";
     if (vf->holder.value && vf->holder.value != partition.value)
         return "another partition's monitor has the VF open";
+    if (vf->verified != VERIFIED_YES)
+        return "the VF is not active";
     return vf->observed.iommu_group == UINT32_MAX ? "the VF has no IOMMU group" : NULL;
 }
 
-static int open_group(uint32_t group)
+/* A child is about to take the VF, or all VFs of its PF, away. */
+static bool being_changed(struct tcb *tcb, const struct tcb_vf_state *vf)
 {
-    char path[32];
+    const struct tcb_pf_state *pf = picture_pf(tcb, vf->observed.pf);
 
-    snprintf(path, sizeof(path), "/dev/vfio/%u", group);
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    return file < 0 ? -errno : file;
+    if (pf->busy == ACTION_VF_ACTIVATE || pf->busy == ACTION_VF_RELEASE)
+        return pf->busy_index == vf->observed.index;
+    return pf->busy == ACTION_PF_RESTART || pf->busy == ACTION_PF_CREATE_VFS;
 }
 
 static int open_files(struct tcb *tcb, const struct vfio_open *request, int *files,
@@ -208,7 +233,10 @@ static int open_files(struct tcb *tcb, const struct vfio_open *request, int *fil
         *text = refusal(vf, request->partition);
         if (*text)
             return -EPERM;
-        files[i + 1] = open_group(vf->observed.iommu_group);
+        *text = "an action on the VF or its PF is under way";
+        if (being_changed(tcb, vf))
+            return -EAGAIN;
+        files[i + 1] = vfio_open_group(vf->observed.iommu_group);
         *text = "the VFIO group cannot be opened: somebody else has it";
         if (files[i + 1] < 0)
             return files[i + 1];
@@ -324,10 +352,15 @@ static int on_closed(void *context, struct frame *frame)
     return 0;
 }
 
+/* What waits for it runs after the handlers. */
 static int on_vfio_sync(void *context, struct frame *frame)
 {
+    struct tcb *tcb = context;
     (void)frame;
-    let_go(context, unconfirmed, 0);
+
+    let_go(tcb, unconfirmed, 0);
+    tcb->holders_known = true;
+    sd_event_source_set_enabled(tcb->observe, SD_EVENT_ONESHOT);
     return 0;
 }
 

@@ -60,14 +60,14 @@ static int start(void *context, struct process *process, uint32_t generation)
 
 /* Reading sysfs, talking netlink and NVMe, and children to do so. */
 static const int system_calls[] = {
-    SCMP_SYS(openat),      SCMP_SYS(open),       SCMP_SYS(readlink),   SCMP_SYS(readlinkat),
-    SCMP_SYS(getdents64),  SCMP_SYS(pread64),    SCMP_SYS(renameat),   SCMP_SYS(renameat2),
-    SCMP_SYS(rename),      SCMP_SYS(fchmod),     SCMP_SYS(access),     SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2),  SCMP_SYS(pipe2),      SCMP_SYS(clone),      SCMP_SYS(set_robust_list),
-    SCMP_SYS(kill),        SCMP_SYS(ioctl),      SCMP_SYS(socket),     SCMP_SYS(bind),
-    SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(sendto),
-    SCMP_SYS(recvfrom),    SCMP_SYS(uname),      SCMP_SYS(time),       SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),     SCMP_SYS(rseq),
+    SCMP_SYS(openat),      SCMP_SYS(open),       SCMP_SYS(readlink),    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),  SCMP_SYS(pread64),    SCMP_SYS(renameat),    SCMP_SYS(renameat2),
+    SCMP_SYS(rename),      SCMP_SYS(fchmod),     SCMP_SYS(access),      SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),  SCMP_SYS(pipe2),      SCMP_SYS(clone),       SCMP_SYS(set_robust_list),
+    SCMP_SYS(kill),        SCMP_SYS(ioctl),      SCMP_SYS(socket),      SCMP_SYS(bind),
+    SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),  SCMP_SYS(sendto),
+    SCMP_SYS(recvfrom),    SCMP_SYS(uname),      SCMP_SYS(time),        SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),     SCMP_SYS(rseq),       SCMP_SYS(close_range),
 };
 
 int main(void)

@@ -96,7 +96,7 @@ static bool rate_differs(struct rtnl_link_vf *vf, const struct vf_attributes *de
     struct nl_vf_rate rate = {.api = RTNL_LINK_VF_RATE_API_NEW};
 
     if (rtnl_link_vf_get_rate(vf, &rate))
-        return true;
+        return desired->min_tx_rate || desired->max_tx_rate;
     return (uint32_t)rate.min_tx_rate != desired->min_tx_rate ||
            (uint32_t)rate.max_tx_rate != desired->max_tx_rate;
 }
@@ -105,7 +105,8 @@ static bool number_differs(int (*get)(struct rtnl_link_vf *, uint32_t *), struct
                            uint32_t desired)
 {
     uint32_t value = 0;
-    return get(vf, &value) || value != desired;
+    /* the kernel says -1 for what the driver does not report */
+    return get(vf, &value) || value == UINT32_MAX ? desired != 0 : value != desired;
 }
 
 static uint32_t compare(struct rtnl_link_vf *vf, const struct vf_attributes *desired)

@@ -4,7 +4,8 @@
 
 #include "parclose/device.h"
 
-/* Which of the desired attributes differ now: VF_ATTR_* in *differs. Reads only. */
+/* Which of the desired attributes (those of `present`) differ now: VF_ATTR_* in *differs. Reads
+ * only. What the driver does not report at all differs only when it is not 0. */
 int netlink_vf_differs(const char *interface, uint32_t vf, const struct vf_attributes *desired,
                        uint32_t *differs);
 

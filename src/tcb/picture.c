@@ -59,7 +59,7 @@ void picture_forget_unnamed(struct tcb *tcb)
         struct tcb_pf_state *pf = tcb->pfs[i];
         /* a card with a VF in use or an action under way stays until that is over */
         if (!pf || pf->named || pf->busy || picture_open_vfs(pf))
-            continue;
+            continue; /* jobs.c asks again when it is done */
         for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
             if (pf->vfs[v].present)
                 say_gone(tcb, pf->vfs[v].observed.bdf);
@@ -98,6 +98,8 @@ static void complete_vf(struct tcb_vf_state *vf, struct vf_observed *seen)
     seen->attributes_set = vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_YES;
     if (!seen->answers)
         seen->status = FUNCTION_ABSENT;
+    else if (seen->open && vf->lost_ticks >= VF_LOST_TICKS)
+        seen->status = FUNCTION_ERROR; /* it answers, but was reset under its user */
     else if (seen->attributes_set && !strcmp(seen->driver, "vfio-pci"))
         seen->status = FUNCTION_ACTIVE;
     else
@@ -135,14 +137,16 @@ static bool vf_same(const struct vf_observed *a, struct vf_observed b)
     return !memcmp(a, &b, sizeof(b));
 }
 
-static void want_verified(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
+/* Reads only: after our restart what is, is not written again. */
+static void want_verified(struct tcb *tcb, struct tcb_pf_state *pf)
 {
-    const struct tcb_apply verify = {.action = ACTION_NONE, .pf = pf->card.bdf, .index = index};
-    const struct tcb_vf_state *vf = &pf->vfs[index];
-
-    if (vf->present && vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_UNKNOWN &&
-        !strcmp(vf->observed.driver, "vfio-pci") && pf->observed.driver[0])
-        jobs_add(tcb, &verify);
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF && pf->observed.driver[0]; i++) {
+        const struct tcb_apply verify = {.action = ACTION_NONE, .pf = pf->card.bdf, .index = i};
+        const struct tcb_vf_state *vf = &pf->vfs[i];
+        if (vf->present && vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_UNKNOWN &&
+            !strcmp(vf->observed.driver, "vfio-pci"))
+            jobs_add(tcb, &verify);
+    }
 }
 
 static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
@@ -154,13 +158,15 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
     if (!present && vf->present) {
         vf->present = false;
         vf->verified = VERIFIED_UNKNOWN;
+        vf->memory_seen = false;
         say_gone(tcb, vf->observed.bdf);
+        document_due(tcb);
     }
     if (!present)
         return;
     if (!vf->present && !vf->holder.value)
         vf->holder = links_holder(seen.bdf);
-    if (strcmp(seen.driver, "vfio-pci") != 0)
+    if (strcmp(seen.driver, "vfio-pci") != 0 && vf->verified == VERIFIED_YES)
         vf->verified = VERIFIED_UNKNOWN;
     complete_vf(vf, &seen);
     seen.event_ns = pf->event_ns;
@@ -169,7 +175,7 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
     vf->present = true;
     vf->observed = seen;
     say_vf(tcb, vf);
-    want_verified(tcb, pf, index);
+    document_due(tcb);
 }
 
 /* VFs first: when the PF is said to have them, they are known. */
@@ -203,15 +209,20 @@ void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns
     sd_event_source_set_enabled(tcb->observe, SD_EVENT_ONESHOT);
 }
 
+void picture_look(struct tcb *tcb)
+{
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        if (tcb->pfs[i] && tcb->pfs[i]->changed) {
+            picture_observe(tcb, tcb->pfs[i]);
+            want_verified(tcb, tcb->pfs[i]);
+        }
+}
+
 int picture_on_observe(sd_event_source *source, void *data)
 {
-    struct tcb *tcb = data;
     (void)source;
-
-    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
-        if (tcb->pfs[i] && tcb->pfs[i]->changed)
-            picture_observe(tcb, tcb->pfs[i]);
-    jobs_run(tcb);
+    picture_look(data);
+    jobs_run(data);
     return 0;
 }
 

@@ -17,6 +17,11 @@
 
 #define SYSFS_ROOT "/sys"
 
+#define BUSY_VERIFY DEVICE_ACTIONS /* a child that only reads */
+
+/* A reset in the middle of a look is over at the next. */
+#define VF_LOST_TICKS 2
+
 /* Whether a VF's attributes are as desired. */
 enum verified {
     VERIFIED_UNKNOWN = 0, /* to be read */
@@ -26,11 +31,14 @@ enum verified {
 
 struct tcb_vf_state {
     bool present;
-    bool told; /* on the links as they are now */
+    bool named; /* in control's round of ASSIGN under way */
     struct vf_observed observed;
     struct owner owner; /* as control committed it */
     struct vf_attributes desired;
     uint32_t verified;          /* enum verified */
+    uint32_t assignment;        /* one more at each change of owner or desired */
+    bool memory_seen;           /* open, and its Command register had memory enabled */
+    uint32_t lost_ticks;        /* how often in a row it then had neither memory nor bus master */
     struct partition_id holder; /* whose monitor has it open; 0: nobody's */
     bool confirmed;             /* by lead, in the round of HELD under way */
 };
@@ -43,17 +51,19 @@ struct tcb_pf_state {
     struct pf_observed observed;
     bool changed;      /* to be observed again */
     uint64_t event_ns; /* when that was learnt */
-    bool busy;         /* an action runs in a child */
+    uint32_t busy;     /* enum device_action that a child applies, or BUSY_VERIFY; 0: none */
+    uint32_t busy_index;
     struct tcb_vf_state vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
 struct tcb {
     struct process *process;
     struct tcb_pf_state *pfs[HOST_MAX_CARDS];
-    bool naming;
-    bool pictured;    /* control has named the cards and all were observed */
-    bool control_due; /* a new link: to be told everything */
-    bool pcim_due;
+    bool naming;         /* in control's round of CARD and ASSIGN */
+    bool pictured;       /* a whole round was taken since we began, and all was observed */
+    bool control_due;    /* a new link: to be told everything */
+    bool pcim_due;       /* the same */
+    bool holders_known;  /* lead said once all that is open: no write before that */
     int run_folder;      /* /run/parclose; -1: not handed over */
     uint64_t generation; /* of devices.xml */
     sd_event_source *observe, *document, *tick;
@@ -71,6 +81,7 @@ void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns
 void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf); /* now, and tells what changed */
 uint32_t picture_open_vfs(const struct tcb_pf_state *pf);
 void picture_say_all(struct tcb *tcb, enum process_kind peer);
+void picture_look(struct tcb *tcb); /* at all that has changed */
 int picture_on_observe(sd_event_source *source, void *data);
 
 /* --- events.c: how changes are learnt */
@@ -80,11 +91,19 @@ int events_open(struct tcb *tcb, sd_event *event);
 struct result {
     int32_t error;
     uint32_t writes;
-    uint32_t verified; /* enum verified, for jobs about a VF */
+    uint32_t verified; /* enum verified, for jobs about a VF; unknown: it cannot be read now */
     char text[PARCLOSE_REASON_MAX];
 };
 void jobs_add(struct tcb *tcb, const struct tcb_apply *apply); /* action NONE: verify the VF */
 void jobs_run(struct tcb *tcb);
+
+#ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
+#define ACTION_NEEDLESS (DEVICE_ACTIONS + 1)
+#endif
+
+/* --- vfio.c */
+int vfio_open_group(uint32_t group);  /* a file, or -EBUSY: somebody has it; other errno */
+bool vfio_group_held(uint32_t group); /* by anybody on this host, asked of the kernel */
 
 /* --- actions.c: runs in the child; sees a copy of everything */
 void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
