@@ -30,10 +30,14 @@ static int on_attached(struct monitor *m, struct inbox *inbox)
     return 0;
 }
 
+/* A guest that has not begun has nothing to put in order. */
 static int on_power_button(struct monitor *m, struct inbox *inbox)
 {
     (void)inbox;
-    power_button(m);
+    if (m->phase == PHASE_ATTACHED)
+        power_button(m);
+    else
+        monitor_end(m, EXIT_STOPPED, "stopped before it began", 0);
     return 0;
 }
 

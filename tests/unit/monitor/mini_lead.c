@@ -9,7 +9,7 @@
  *     --seconds N     dead-line of the run
  *     --wait MS       how long to stand before the gate (default 300)
  *     --until TEXT    stop once the console has it
- *     --at TEXT=ORDER when the console has TEXT: vcpu:N | main | spawner (SIGKILL), refreeze, lead
+ *     --at TEXT=>ORDERwhen the console has TEXT: vcpu:N | main | spawner (SIGKILL), refreeze, lead
  *                     (close the link), query, stop, button, hostile, say:LINE
  */
 #include <errno.h>
@@ -628,12 +628,12 @@ static void parse(int argc, char **argv)
         else if (!strcmp(argv[i], "--pcpu"))
             for (int n = 0; *value && n < PARCLOSE_MAX_VCPUS; n++)
                 opt.pcpus[n] = (int)strtol(value, &value, 10), value += *value == ',';
-        else if (!strcmp(argv[i], "--at") && strchr(value, '=')) {
+        else if (!strcmp(argv[i], "--at") && strstr(value, "=>")) {
             struct order *o = &opt.orders[opt.orders_count++];
 
             o->text = value;
-            o->what = strchr(value, '=') + 1;
-            *strchr(value, '=') = 0;
+            o->what = strstr(value, "=>") + 2;
+            *strstr(value, "=>") = 0;
         }
     }
     if (argc - i != 4)
