@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lib/pci against a played /sys and hostile configuration spaces. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pci/config_space.h"
+#include "pci/function.h"
+#include "pci/pci_scan.h"
+#include "tree.h"
+
+static char root[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(root, "/tmp/parclose-pci-XXXXXX");
+    assert_non_null(mkdtemp(root));
+    tree_make(root);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    tree_remove(root);
+    return 0;
+}
+
+/* ---- configuration space */
+
+static void header(uint8_t *config, size_t offset, unsigned id, unsigned next)
+{
+    config[offset] = (uint8_t)id;
+    config[offset + 1] = (uint8_t)(id >> 8);
+    config[offset + 2] = (uint8_t)(1 | (next & 0xf) << 4);
+    config[offset + 3] = (uint8_t)(next >> 4);
+}
+
+static void a_list_in_a_circle_ends(void **state)
+{
+    uint8_t config[CONFIG_SPACE_SIZE] = {0};
+    (void)state;
+
+    header(config, 0x100, 1, 0x200);
+    header(config, 0x200, 2, 0x100);
+    assert_int_equal(config_space_extended(config, sizeof(config), EXTENDED_SRIOV), 0);
+}
+
+static void a_list_that_leaves_the_space_ends(void **state)
+{
+    uint8_t config[CONFIG_SPACE_SIZE] = {0};
+    (void)state;
+
+    header(config, 0x100, 1, 0xfff);
+    header(config, 0xffc, EXTENDED_SRIOV, 0);
+    assert_int_equal(config_space_extended(config, sizeof(config), EXTENDED_SRIOV), 0xffc);
+    assert_int_equal(config_space_extended(config, 0x100, EXTENDED_SRIOV), 0);
+    assert_int_equal(config_space_extended(config, 0xffd, EXTENDED_SRIOV), 0);
+    header(config, 0x100, 1, 0x40); /* back into the legacy space */
+    assert_int_equal(config_space_extended(config, sizeof(config), EXTENDED_SRIOV), 0);
+}
+
+static void all_ones_is_no_list(void **state)
+{
+    uint8_t config[CONFIG_SPACE_SIZE];
+    char serial[CARD_SERIAL_MAX];
+    (void)state;
+
+    memset(config, 0xff, sizeof(config));
+    assert_int_equal(config_space_extended(config, sizeof(config), 0xffff), 0);
+    config_space_serial(config, sizeof(config), serial);
+    assert_string_equal(serial, "");
+}
+
+/* Every one-byte change of a good space, and every length of it: no crash, no read outside. */
+static void no_damage_reads_outside(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size < 0x1a0; size += 3) {
+        uint8_t *config = malloc(size ? size : 1);
+        char serial[CARD_SERIAL_MAX];
+        assert_non_null(config);
+        for (size_t i = 0; i < size; i++)
+            config[i] = (uint8_t)(i * 7 + size);
+        if (size >= 0x104)
+            header(config, 0x100, EXTENDED_SERIAL, 0x140);
+        config_space_extended(config, size, EXTENDED_SRIOV);
+        config_space_serial(config, size, serial);
+        free(config);
+    }
+}
+
+/* ---- functions */
+
+static void a_pf_is_seen_as_it_is(void **state)
+{
+    struct pf_observed pf = {0};
+    (void)state;
+
+    tree_create_vfs(root, 7);
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.vendor, 0x8086);
+    assert_int_equal(pf.device, 0x10c9);
+    assert_int_equal(pf.class, CLASS_NETWORK);
+    assert_int_equal(pf.answers, 1);
+    assert_int_equal(pf.link_up, 1);
+    assert_int_equal(pf.numvfs, 7);
+    assert_int_equal(pf.iommu_group, 12);
+    assert_string_equal(pf.driver, "igb");
+    assert_string_equal(pf.netdev, "pf0");
+    assert_string_equal(pf.serial, "0123456789abcdef");
+    assert_int_equal(pf.sriov.offset, TREE_SRIOV);
+    assert_int_equal(pf.sriov.num_vfs, 7);
+    assert_int_equal(pf.sriov.total_vfs, 8);
+    assert_int_equal(pf.sriov.control, SRIOV_CTRL_VF_ENABLE | SRIOV_CTRL_VF_MSE);
+    assert_int_equal(pf.sriov.first_vf_offset, 128);
+    assert_int_equal(pf.sriov.vf_stride, 2);
+    assert_int_equal(pf.sriov.vf_device_id, 0x10ca);
+    assert_int_equal(pf.bars[0].address, 0xfe000000);
+    assert_int_equal(pf.bars[0].size, 0x20000);
+    assert_int_equal(pf.bars[1].size, 0);
+}
+
+static void a_pf_that_is_not_there_has_nothing(void **state)
+{
+    struct pf_observed pf = {.answers = 1};
+    (void)state;
+
+    function_observe_pf(root, (struct bdf){0x0300}, &pf);
+    assert_int_equal(pf.bdf.value, 0x0300);
+    assert_int_equal(pf.vendor, 0);
+    assert_int_equal(pf.answers, 0);
+}
+
+static void a_vf_answers_by_its_capability_pointer(void **state)
+{
+    struct vf_observed vf;
+    uint8_t dead[64];
+    (void)state;
+
+    tree_create_vfs(root, 2);
+    tree_link(root, tree_vf(1), "driver", "../../../../bus/pci/drivers/vfio-pci");
+    assert_int_equal(function_observe_vf(root, TREE_PF, 1, &vf), 0);
+    assert_int_equal(vf.bdf.value, tree_vf(1).value);
+    assert_int_equal(vf.answers, 1);
+    assert_int_equal(vf.iommu_group, 21);
+    assert_string_equal(vf.driver, "vfio-pci");
+    memset(dead, 0xff, sizeof(dead));
+    tree_write(root, tree_vf(1), "config", dead, sizeof(dead));
+    assert_int_equal(function_observe_vf(root, TREE_PF, 1, &vf), 0);
+    assert_int_equal(vf.answers, 0);
+    assert_true(function_observe_vf(root, TREE_PF, 2, &vf) < 0);
+}
+
+/* The kernel's words are long and odd at times; a picture never overflows. */
+static void odd_files_are_survived(void **state)
+{
+    struct pf_observed pf = {0};
+    char line[3000];
+    (void)state;
+
+    memset(line, 'f', sizeof(line));
+    tree_write(root, TREE_PF, "resource", line, sizeof(line));
+    tree_write(root, TREE_PF, "vendor", line, sizeof(line));
+    tree_text(root, TREE_PF, "net/pf0/flags", "");
+    tree_link(root, TREE_PF, "driver",
+              "/drivers/a-name-that-is-much-too-long-for-the-field-it-goes-to");
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_non_null(memchr(pf.driver, 0, sizeof(pf.driver)));
+    assert_int_equal(pf.link_up, 0);
+    assert_int_equal(pf.bars[0].size, 0);
+}
+
+static void an_nvme_is_up_when_it_is_live(void **state)
+{
+    struct pf_observed pf = {0};
+    (void)state;
+
+    tree_text(root, TREE_PF, "class", "0x010802\n");
+    tree_text(root, TREE_PF, "nvme/nvme0/state", "connecting\n");
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.class, CLASS_NVME);
+    assert_string_equal(pf.netdev, "nvme0");
+    assert_int_equal(pf.link_up, 0);
+    tree_text(root, TREE_PF, "nvme/nvme0/state", "live\n");
+    assert_true(function_link_up(root, &pf));
+}
+
+static void addresses_are_whole_or_none(void **state)
+{
+    struct bdf bdf;
+    (void)state;
+
+    assert_true(function_parse("0001:02:1f.7", &bdf));
+    assert_int_equal(bdf.value, 0x102ff);
+    assert_false(function_parse("0000:01:00.8", &bdf));
+    assert_false(function_parse("0000:01:20.0", &bdf));
+    assert_false(function_parse("0000:1:00.0", &bdf));
+    assert_false(function_parse("", &bdf));
+}
+
+/* ---- scan */
+
+static void a_scan_finds_what_has_sriov(void **state)
+{
+    struct pci_scan_card cards[4];
+    (void)state;
+
+    tree_text(root, (struct bdf){0x0200}, "vendor", "0x1234\n");
+    tree_text(root, (struct bdf){0x0300}, "sriov_totalvfs", "0\n");
+    assert_int_equal(pci_scan(root, cards, 4), 1);
+    assert_int_equal(cards[0].bdf.value, TREE_PF.value);
+    assert_int_equal(cards[0].totalvfs, 7);
+    assert_int_equal(cards[0].class, CLASS_NETWORK);
+    assert_int_equal(cards[0].vendor, 0x8086);
+    assert_int_equal(cards[0].device, 0x10c9);
+    assert_string_equal(cards[0].driver, "igb");
+    assert_string_equal(cards[0].serial, "0123456789abcdef");
+    assert_int_equal(pci_scan(root, cards, 0), 0);
+    assert_true(pci_scan("/nowhere", cards, 4) < 0);
+}
+
+#define with_tree(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_list_in_a_circle_ends),
+        cmocka_unit_test(a_list_that_leaves_the_space_ends),
+        cmocka_unit_test(all_ones_is_no_list),
+        cmocka_unit_test(no_damage_reads_outside),
+        cmocka_unit_test(addresses_are_whole_or_none),
+        with_tree(a_pf_is_seen_as_it_is),
+        with_tree(a_pf_that_is_not_there_has_nothing),
+        with_tree(a_vf_answers_by_its_capability_pointer),
+        with_tree(odd_files_are_survived),
+        with_tree(an_nvme_is_up_when_it_is_live),
+        with_tree(a_scan_finds_what_has_sriov),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

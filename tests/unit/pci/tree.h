@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A folder that looks like /sys to lib/pci: one igb PF at 0000:01:00.0 and its VFs. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "parclose/device.h"
+
+#define TREE_PF    ((struct bdf){0x0100})
+#define TREE_SRIOV 0x160
+
+/* Makes the tree in `root` ("…/sys"): a PF of driver igb, interface pf0 that is up, no VF. */
+void tree_make(const char *root);
+
+/* What writing sriov_numvfs does in a kernel: VFs of offset 128, stride 2. */
+void tree_create_vfs(const char *root, unsigned count);
+
+/* A file or a link below the function's folder. */
+void tree_write(const char *root, struct bdf bdf, const char *name, const void *bytes, size_t size);
+void tree_text(const char *root, struct bdf bdf, const char *name, const char *text);
+void tree_link(const char *root, struct bdf bdf, const char *name, const char *target);
+void tree_unlink(const char *root, struct bdf bdf, const char *name);
+void tree_read(const char *root, struct bdf bdf, const char *name, char *text, size_t size);
+
+struct bdf tree_vf(unsigned index);
+void tree_remove(const char *root);
