@@ -8,6 +8,9 @@
 #include "aml.h"
 #include "layout.h"
 
+#define OEM_ID       "PCLOSE"
+#define OEM_TABLE_ID "PARCLOSE"
+
 #define HEADER_SIZE 36
 #define RSDP_SIZE   36
 
@@ -37,6 +40,13 @@ struct table {
     size_t start;
 };
 
+/* Fields of letters have no NUL. */
+static void put_letters(uint8_t *at, const char *letters)
+{
+    while (*letters)
+        *at++ = (uint8_t)*letters++;
+}
+
 static void checksum(uint8_t *bytes, size_t length, size_t at)
 {
     uint8_t sum = 0;
@@ -59,8 +69,8 @@ static struct table table_open(struct aml *out, const char signature[4], unsigne
     aml_number(out, 0, 4); /* length: at close */
     aml_byte(out, revision);
     aml_byte(out, 0); /* checksum: at close */
-    aml_bytes(out, "PCLOSE", 6);
-    aml_bytes(out, "PARCLOSE", 8);
+    aml_bytes(out, OEM_ID, 6);
+    aml_bytes(out, OEM_TABLE_ID, 8);
     aml_number(out, 1, 4);
     aml_bytes(out, "PCLS", 4);
     aml_number(out, 1, 4);
@@ -213,7 +223,7 @@ static uint32_t write_fadt(struct aml *aml, uint64_t dsdt)
     put_port(bytes + FADT_SLEEP_CONTROL, LAYOUT_SLEEP);
     put_port(bytes + FADT_SLEEP_STATUS, LAYOUT_SLEEP + 1);
     put_port(bytes + FADT_RESET_REG, LAYOUT_SLEEP + 2);
-    memcpy(bytes + FADT_HYPERVISOR, "PARCLOSE", 8);
+    put_letters(bytes + FADT_HYPERVISOR, OEM_TABLE_ID);
     return table_close(table);
 }
 
@@ -262,8 +272,8 @@ static uint32_t write_xsdt(struct aml *aml, const uint32_t *tables, unsigned cou
 static void write_rsdp(uint8_t *bytes, uint64_t xsdt)
 {
     memset(bytes, 0, RSDP_SIZE);
-    memcpy(bytes, "RSD PTR ", 8);
-    memcpy(bytes + 9, "PCLOSE", 6);
+    put_letters(bytes, "RSD PTR ");
+    put_letters(bytes + 9, OEM_ID);
     bytes[15] = 2;
     bytes[20] = RSDP_SIZE;
     memcpy(bytes + 24, &xsdt, 8);

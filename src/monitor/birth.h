@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define BIRTH_STACK (64 * 1024)
+#define BIRTH_STACK UINT64_C(65536)
 
 struct birth_place {
     uint8_t *stack; /* its low end */

@@ -20,7 +20,7 @@
 
 static int file_size(int fd, uint64_t *size)
 {
-    struct stat st;
+    struct stat st = {.st_size = 0};
     long rc = sys_fstat(fd, &st);
 
     if (rc < 0)

@@ -19,7 +19,7 @@ static void show_port(struct monitor *m)
 int console_begin(struct monitor *m)
 {
     int fd = m->files.single[FILE_CONSOLE];
-    struct stat st;
+    struct stat st = {.st_size = 0};
     long rc = sys_fstat(fd, &st);
 
     if (rc < 0)

@@ -36,7 +36,7 @@ int descriptor_check(const struct partition_descriptor *d)
 
 int descriptor_read(int fd, struct partition_descriptor *out)
 {
-    struct stat st;
+    struct stat st = {.st_size = 0};
     long seals = sys_fcntl(fd, F_GET_SEALS, 0);
     long rc = sys_fstat(fd, &st);
 

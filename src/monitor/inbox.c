@@ -25,7 +25,7 @@ int inbox_receive(struct inbox *inbox, int link)
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))];
-    } control;
+    } control = {.bytes = {0}};
     struct iovec iov = {inbox->bytes, sizeof(inbox->bytes)};
     struct msghdr message = {.msg_iov = &iov,
                              .msg_iovlen = 1,

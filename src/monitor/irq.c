@@ -76,9 +76,14 @@ int irq_begin(struct irq_router *router, int vm)
     return rc;
 }
 
+static size_t first_of(unsigned vf)
+{
+    return (size_t)vf * MSIX_VECTORS;
+}
+
 int irq_attach(struct irq_router *router, unsigned vf, const struct msix *msix)
 {
-    int *vectors = router->vectors + vf * MSIX_VECTORS;
+    int *vectors = router->vectors + first_of(vf);
 
     for (uint32_t i = 0; i < msix->count; i++) {
         vectors[i] = (int)sys_eventfd(EFD_CLOEXEC | EFD_NONBLOCK);
@@ -102,8 +107,8 @@ static bool learn_message(struct irq_message *message, const struct msix_entry *
 /* Routes first, then ties: a vector is never tied to a stale message. */
 int irq_follow(struct irq_router *router, unsigned vf, const struct msix *msix)
 {
-    struct irq_message *messages = router->messages + vf * MSIX_VECTORS;
-    const int *vectors = router->vectors + vf * MSIX_VECTORS;
+    struct irq_message *messages = router->messages + first_of(vf);
+    const int *vectors = router->vectors + first_of(vf);
     bool news = false;
     int rc = 0;
 

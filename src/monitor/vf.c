@@ -184,7 +184,8 @@ int vf_attach(struct vf *vf, const struct vf_context *context, struct vf_windows
     if (rc == 0)
         rc = irq_attach(context->router, vf->index, &vf->msix);
     if (rc == 0)
-        rc = vfio_set_vectors(&vf->device, context->router->vectors + vf->index * MSIX_VECTORS,
+        rc = vfio_set_vectors(&vf->device,
+                              context->router->vectors + (size_t)vf->index * MSIX_VECTORS,
                               vf->msix.count);
     if (rc == 0)
         follow_bars(vf, context);

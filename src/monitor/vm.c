@@ -71,7 +71,7 @@ int vm_touch(struct vm *vm)
 /* Where the value "exits" lies in the statistics file (KVM API, 4.133); 0: not there. */
 static uint64_t find_exits(int fd)
 {
-    struct kvm_stats_header header;
+    struct kvm_stats_header header = {.name_size = 0};
     union {
         struct kvm_stats_desc desc;
         char bytes[sizeof(struct kvm_stats_desc) + 64];

@@ -19,6 +19,17 @@
 #include "test.h"
 #include "vcpu.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define KILLS       40
 #define EXITS_APART 25 /* exits served between two kills */
 #define CODE        0x1000
@@ -126,10 +137,10 @@ int main(void)
         cmocka_unit_test(exits_are_counted),
     };
 
-#if defined(__SANITIZE_ADDRESS__)
-    puts("SKIP: sanitizers know only threads");
-    return 77;
-#endif
+    if (SANITIZED) {
+        puts("SKIP: sanitizers know only threads");
+        return 77;
+    }
     if (access("/dev/kvm", R_OK | W_OK) < 0 || make_guest() < 0) {
         puts("SKIP: no /dev/kvm that runs a real-mode guest");
         return 77;
