@@ -62,7 +62,7 @@ static const struct link_row rows[] = {
      IN(PHASE_BUILT), create_channels},
     {MONITOR_ATTACHED, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
      on_attached},
-    {MONITOR_POWER_BUTTON, sizeof(struct monitor_plain), 0, 0, IN(PHASE_ATTACHED), on_power_button},
+    {MONITOR_POWER_BUTTON, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_power_button},
     {MONITOR_STOP, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_stop},
     {MONITOR_QUERY, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_query},
 };
