@@ -164,8 +164,10 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
     }
     if (!present)
         return;
-    if (!vf->present && !vf->holder.value)
+    if (!vf->present && !vf->holder.value) {
         vf->holder = links_holder(seen.bdf);
+        vf->confirmed = vf->holder.value != 0;
+    }
     if (strcmp(seen.driver, "vfio-pci") != 0 && vf->verified == VERIFIED_YES)
         vf->verified = VERIFIED_UNKNOWN;
     complete_vf(vf, &seen);

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The TCB towards its peers: what it observes and says, what it writes, and what it refuses. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stage.h"
+#include "tree.h"
+
+#define VFS 2
+
+static void name_card(struct stage *stage)
+{
+    struct tcb_card card = {.header = frame_header(TCB_CARD, sizeof(card), 0),
+                            .card = {.name = "net0", .bdf = TREE_PF, .vfs = VFS, .driver = "igb"}};
+    stage_say(stage, PROCESS_CONTROL, &card);
+}
+
+static void assign(struct stage *stage, uint32_t index, uint32_t partition)
+{
+    struct tcb_assign message = {
+        .header = frame_header(TCB_ASSIGN, sizeof(message), 0),
+        .pf = TREE_PF,
+        .index = index,
+        .owner = {.kind = partition ? OWNER_GUEST : OWNER_INTERCONNECT, .partition = {partition}}};
+    stage_say(stage, PROCESS_CONTROL, &message);
+}
+
+static void sync_control(struct stage *stage)
+{
+    const struct tcb_sync sync = {.header = frame_header(TCB_SYNC, sizeof(sync), 0)};
+    stage_say(stage, PROCESS_CONTROL, &sync);
+}
+
+static void sync_lead(struct stage *stage)
+{
+    const struct vfio_sync sync = {.header = frame_header(VFIO_SYNC, sizeof(sync), 0)};
+    stage_say(stage, PROCESS_LEAD, &sync);
+}
+
+static struct vfio_open vfio(uint16_t type, uint32_t partition, uint32_t vf)
+{
+    return (struct vfio_open){.header = frame_header(type, sizeof(struct vfio_open), 5),
+                              .partition = {partition},
+                              .vfs_count = 1,
+                              .vfs = {tree_vf(vf)}};
+}
+
+static void apply(struct stage *stage, uint64_t id, uint32_t action, uint32_t index)
+{
+    const struct tcb_apply message = {.header = frame_header(TCB_APPLY, sizeof(message), id),
+                                      .transaction = id,
+                                      .action = action,
+                                      .pf = TREE_PF,
+                                      .index = index,
+                                      .vfs = VFS};
+    stage_say(stage, PROCESS_CONTROL, &message);
+}
+
+static struct tcb_applied applied(struct stage *stage, uint64_t id)
+{
+    struct tcb_applied result;
+    struct frame frame;
+
+    stage_hear(stage, PROCESS_CONTROL, TCB_APPLIED, &frame);
+    memcpy(&result, frame.bytes, sizeof(result));
+    assert_int_equal(result.header.id, id);
+    assert_int_equal(result.transaction, id);
+    return result;
+}
+
+static void root_of(void **state, char root[80])
+{
+    stage_root(*state, root);
+}
+
+static void begin(struct stage *stage)
+{
+    struct frame frame;
+
+    name_card(stage);
+    sync_control(stage);
+    sync_lead(stage);
+    stage_hear(stage, PROCESS_CONTROL, TCB_SYNC, &frame);
+}
+
+/* ---- what it says */
+
+static void a_new_link_hears_everything(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    begin(stage);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
+    stage_link(stage, PROCESS_SR_PCIM);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_PF, &frame);
+    const struct observed_pf *pf = (const void *)frame.bytes;
+    assert_int_equal(pf->pf.bdf.value, TREE_PF.value);
+    assert_int_equal(pf->pf.status, FUNCTION_ACTIVE);
+    assert_int_equal(pf->pf.sriov.num_vfs, VFS);
+    assert_true(pf->pf.event_ns != 0);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
+}
+
+static void nothing_is_said_before_control_named_the_cards(void **state)
+{
+    struct stage *stage = *state;
+
+    assert_true(stage_silent(stage, PROCESS_SR_PCIM, 300));
+    assert_true(stage_silent(stage, PROCESS_CONTROL, 1));
+}
+
+/* Within a tick, and by configuration space alone: no uevent comes from a played /sys. */
+static void a_change_behind_our_back_is_noticed(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+    char root[80];
+
+    root_of(state, root);
+    begin(stage);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
+    tree_create_vfs(root, VFS);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_VF, &frame);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_PF, &frame);
+    assert_int_equal(((const struct observed_pf *)(const void *)frame.bytes)->pf.numvfs, VFS);
+    stage_hear(stage, PROCESS_CONTROL, TCB_PF, &frame);
+}
+
+static void a_vf_that_was_reset_under_its_user_is_in_error(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 0);
+    struct stage *stage = *state;
+    uint8_t config[64] = {0xff, 0xff, 0xff, 0xff, 0x06, 0x04, [0x34] = 0x70};
+    struct frame frame;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_write(root, tree_vf(0), "config", config, sizeof(config));
+    stage_say(stage, PROCESS_LEAD, &held);
+    begin(stage);
+    sleep(2); /* it is seen as its user has it */
+    config[4] = 0;
+    tree_write(root, tree_vf(0), "config", config, sizeof(config));
+    const struct tcb_vf *vf = (const void *)frame.bytes;
+    do
+        stage_hear(stage, PROCESS_CONTROL, TCB_VF, &frame);
+    while (vf->vf.status != FUNCTION_ERROR);
+    assert_int_equal(vf->vf.index, 0);
+    assert_int_equal(vf->vf.answers, 1);
+    assert_int_equal(vf->vf.open, 1);
+}
+
+static void a_card_named_no_more_is_gone(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+
+    begin(stage);
+    sync_control(stage);
+    stage_hear(stage, PROCESS_CONTROL, TCB_GONE, &frame);
+    assert_int_equal(((const struct tcb_gone *)(const void *)frame.bytes)->bdf.value,
+                     TREE_PF.value);
+}
+
+static void devices_xml_follows(void **state)
+{
+    struct stage *stage = *state;
+    char path[128];
+
+    begin(stage);
+    snprintf(path, sizeof(path), "%s/devices.xml", stage->folder);
+    for (int i = 0; i < 50 && access(path, R_OK) < 0; i++)
+        usleep(100000);
+    assert_int_equal(access(path, R_OK), 0);
+}
+
+/* ---- what it writes */
+
+static void vfs_are_created_once(void **state)
+{
+    struct stage *stage = *state;
+    char root[80], text[32];
+
+    root_of(state, root);
+    begin(stage);
+    apply(stage, 7, ACTION_PF_CREATE_VFS, 0);
+    struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 2);
+    tree_read(root, TREE_PF, "sriov_drivers_autoprobe", text, sizeof(text));
+    assert_int_equal(text[0], '0');
+    tree_read(root, TREE_PF, "sriov_numvfs", text, sizeof(text));
+    assert_string_equal(text, "2");
+    tree_create_vfs(root, VFS); /* as a kernel would */
+    apply(stage, 8, ACTION_PF_CREATE_VFS, 0);
+    result = applied(stage, 8);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 0);
+}
+
+static void another_number_of_vfs_is_refused(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS + 1);
+    begin(stage);
+    apply(stage, 7, ACTION_PF_CREATE_VFS, 0);
+    const struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -EEXIST);
+    assert_int_equal(result.writes, 0);
+    assert_true(result.text[0] != 0);
+}
+
+static void a_pf_whose_vf_is_held_is_not_restarted(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 1);
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    stage_say(stage, PROCESS_LEAD, &held);
+    begin(stage);
+    apply(stage, 7, ACTION_PF_RESTART, 0);
+    const struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -EBUSY);
+    assert_int_equal(result.writes, 0);
+}
+
+/* The links come in any order: what lead will say is held must not be pulled away before. */
+static void nothing_is_written_before_lead_has_spoken(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+
+    name_card(stage);
+    sync_control(stage);
+    stage_hear(stage, PROCESS_CONTROL, TCB_SYNC, &frame);
+    apply(stage, 7, ACTION_PF_CREATE_VFS, 0);
+    assert_true(stage_silent(stage, PROCESS_CONTROL, 500));
+    sync_lead(stage);
+    assert_int_equal(applied(stage, 7).writes, 2);
+}
+
+static void an_action_on_a_card_that_is_not_managed_is_refused(void **state)
+{
+    struct stage *stage = *state;
+
+    sync_control(stage);
+    sync_lead(stage);
+    apply(stage, 7, ACTION_PF_CREATE_VFS, 0);
+    assert_int_equal(applied(stage, 7).error, -ENODEV);
+}
+
+static void a_vf_of_nobody_is_not_activated(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    begin(stage);
+    apply(stage, 7, ACTION_VF_ACTIVATE, 0);
+    assert_int_equal(applied(stage, 7).error, -EPERM);
+}
+
+static void an_action_sent_again_while_it_waits_is_done_once(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+
+    name_card(stage);
+    sync_control(stage);
+    stage_hear(stage, PROCESS_CONTROL, TCB_SYNC, &frame);
+    apply(stage, 7, ACTION_PF_CREATE_VFS, 0);
+    apply(stage, 7, ACTION_PF_CREATE_VFS, 0);
+    sync_lead(stage);
+    applied(stage, 7);
+    assert_true(stage_silent(stage, PROCESS_CONTROL, 700));
+}
+
+/* ---- VFIO */
+
+static struct vfio_files opened(struct stage *stage)
+{
+    struct vfio_files files;
+    struct frame frame;
+
+    stage_hear(stage, PROCESS_LEAD, VFIO_FILES, &frame);
+    memcpy(&files, frame.bytes, sizeof(files));
+    assert_int_equal(files.error ? frame.files_count : 0, 0);
+    frame_clear(&frame);
+    return files;
+}
+
+static void files_are_for_the_owner_only(void **state)
+{
+    const struct vfio_open open_it = vfio(VFIO_OPEN, 2, 0);
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_link(root, tree_vf(0), "driver", "/drivers/vfio-pci");
+    name_card(stage);
+    assign(stage, 0, 1);
+    sync_control(stage);
+    sync_lead(stage);
+    stage_say(stage, PROCESS_LEAD, &open_it);
+    assert_true(opened(stage).error < 0);
+}
+
+/* ---- who breaks the protocol loses its link */
+
+static void a_hostile_action_ends_the_link(void **state)
+{
+    struct stage *stage = *state;
+
+    begin(stage);
+    apply(stage, 7, DEVICE_ACTIONS, 0);
+    stage_hear_end(stage, PROCESS_CONTROL);
+}
+
+static void a_vf_out_of_range_ends_the_link(void **state)
+{
+    struct stage *stage = *state;
+
+    begin(stage);
+    apply(stage, 7, ACTION_VF_ACTIVATE, PARCLOSE_MAX_VFS_PER_PF);
+    stage_hear_end(stage, PROCESS_CONTROL);
+}
+
+static void a_driver_that_is_a_path_ends_the_link(void **state)
+{
+    struct stage *stage = *state;
+    struct tcb_card card = {.header = frame_header(TCB_CARD, sizeof(card), 0),
+                            .card = {.name = "x", .bdf = TREE_PF, .vfs = 1, .driver = "../x"}};
+
+    stage_say(stage, PROCESS_CONTROL, &card);
+    stage_hear_end(stage, PROCESS_CONTROL);
+}
+
+static void too_many_vfio_files_end_the_link(void **state)
+{
+    struct vfio_open many = vfio(VFIO_OPEN, 1, 0);
+    struct stage *stage = *state;
+
+    many.vfs_count = PARCLOSE_MAX_PARTITION_VFS + 1;
+    stage_say(stage, PROCESS_LEAD, &many);
+    stage_hear_end(stage, PROCESS_LEAD);
+}
+
+static void sr_pcim_may_say_nothing(void **state)
+{
+    struct stage *stage = *state;
+    const struct tcb_sync word = {.header = frame_header(TCB_SYNC, sizeof(word), 0)};
+
+    stage_say(stage, PROCESS_SR_PCIM, &word);
+    stage_hear_end(stage, PROCESS_SR_PCIM);
+}
+
+#define on_stage(test) cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        on_stage(a_new_link_hears_everything),
+        on_stage(nothing_is_said_before_control_named_the_cards),
+        on_stage(a_change_behind_our_back_is_noticed),
+        on_stage(a_vf_that_was_reset_under_its_user_is_in_error),
+        on_stage(a_card_named_no_more_is_gone),
+        on_stage(devices_xml_follows),
+        on_stage(vfs_are_created_once),
+        on_stage(another_number_of_vfs_is_refused),
+        on_stage(a_pf_whose_vf_is_held_is_not_restarted),
+        on_stage(nothing_is_written_before_lead_has_spoken),
+        on_stage(an_action_on_a_card_that_is_not_managed_is_refused),
+        on_stage(a_vf_of_nobody_is_not_activated),
+        on_stage(an_action_sent_again_while_it_waits_is_done_once),
+        on_stage(files_are_for_the_owner_only),
+        on_stage(a_hostile_action_ends_the_link),
+        on_stage(a_vf_out_of_range_ends_the_link),
+        on_stage(a_driver_that_is_a_path_ends_the_link),
+        on_stage(too_many_vfio_files_end_the_link),
+        on_stage(sr_pcim_may_say_nothing),
+    };
+
+    if (argc != 2)
+        return 2;
+    stage_executable = argv[1];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
