@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -49,8 +51,21 @@ static void drop(const char *name)
         }
 }
 
+/* As systemd: a file that is held already is not held again under another name. */
+static bool is_held(int file)
+{
+    for (size_t i = 0; i < held_count; i++)
+        if (!syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, held[i].file, file))
+            return true;
+    return false;
+}
+
 static void add(const char *name, int file)
 {
+    if (is_held(file)) {
+        close(file);
+        return;
+    }
     if (held_count == FILES_MAX) {
         log_error("no room for %s", name);
         close(file);

@@ -2,11 +2,13 @@
 #include "kept.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -60,6 +62,12 @@ void kept_name(char name[KEPT_NAME_MAX], const char *format, ...)
     va_start(arguments, format);
     vsnprintf(name, KEPT_NAME_MAX, format, arguments);
     va_end(arguments);
+}
+
+int kept_same(int one, int other)
+{
+    long order = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, one, other);
+    return order < 0 ? -errno : order == 0;
 }
 
 void kept_add(const char *name, int file)

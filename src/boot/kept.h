@@ -10,7 +10,9 @@
  *   s.KIND.SEQ.NAME what that kind stored under NAME; of two, the one with the higher SEQ counts
  *
  * A file is added under a new name before the old one is removed, so that a death at any moment
- * loses nothing. KIND is a number, GEN and SEQ are decimal.
+ * loses nothing. A file that is kept already is not kept again under another name (systemd compares
+ * open file descriptions): to store the same one again changes nothing. KIND is a number, GEN and
+ * SEQ are decimal.
  */
 #pragma once
 
@@ -54,6 +56,9 @@ int kept_new(struct kept **kept);
 
 /* That of the boot before; takes the file. -EBADMSG: of another version. */
 int kept_open(struct kept **kept, int file);
+
+/* 1: one and the same open file; 0: two; -ENOSYS and the like: the kernel does not tell. */
+int kept_same(int one, int other);
 
 void kept_add(const char *name, int file);
 void kept_remove(const char *name);

@@ -49,17 +49,21 @@ static int insert(struct boot *boot, const struct stored *new, struct stored *ol
 int store_put(struct boot *boot, uint32_t kind, const char *name, int file)
 {
     struct stored new = {.kind = kind, .sequence = ++boot->kept->sequence, .file = file}, old;
+    const struct stored *there = find(boot, kind, name);
+    int same = there ? kept_same(there->file, file) : 0;
     char text[KEPT_NAME_MAX];
 
     snprintf(new.name, sizeof(new.name), "%s", name);
-    int error = insert(boot, &new, &old);
-    if (error) {
+    int error = same == 1 ? 0 : insert(boot, &new, &old);
+    if (error || same == 1) {
         close(file);
         return error;
     }
+    if (same < 0) /* if it is the same, it would not be added beside itself */
+        forget(&old);
     full_name(text, &new);
     kept_add(text, file);
-    if (old.file >= 0)
+    if (same == 0 && old.file >= 0)
         forget(&old);
     return 0;
 }
