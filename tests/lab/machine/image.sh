@@ -47,6 +47,7 @@ install -m 644 "$here/l1-job.service" "$work/l1/etc/systemd/system/l1-job.servic
 mkdir -p "$work/l1/etc/systemd/system/multi-user.target.wants"
 ln -sf ../l1-job.service "$work/l1/etc/systemd/system/multi-user.target.wants/l1-job.service"
 ln -sf /dev/null "$work/l1/etc/systemd/system/systemd-networkd-wait-online.service"
+ln -sf /dev/null "$work/l1/etc/systemd/system/serial-getty@hvc0.service" # the job has that terminal
 echo lab >"$work/l1/etc/hostname"
 
 for kernel in $(ls "$root/usr/lib/modules"); do
