@@ -87,21 +87,10 @@ guest_last() { console "$1" | grep "$2" | tail -1; }
 # guest_count PARTITION LINE NAME: the number NAME=N in the last line with LINE
 guest_count() { guest_last "$1" "$2" | grep -o "$3=[0-9]*" | cut -d= -f2; }
 
-# pids_of KIND: every process of that executable
-pids_of() {
-    local p
-    for p in /proc/[0-9]*; do
-        [ "$(readlink "$p/exe" 2>/dev/null)" = "$LIBEXEC/parclose-$1" ] && echo "${p#/proc/}"
-    done
-}
-# pid_of KIND: boot control command tcb sr-pcim lead; not its children, if it has any
-pid_of() {
-    local pid parent
-    for pid in $(pids_of "$1"); do
-        parent=$(sed -n 's/^PPid:\t//p' /proc/"$pid"/status 2>/dev/null)
-        [ "$(readlink "/proc/$parent/exe" 2>/dev/null)" = "$LIBEXEC/parclose-$1" ] || { echo "$pid"; return; }
-    done
-}
+# pids_of KIND: the kernel keeps 15 bytes of a name
+pids_of() { pgrep -x "$(cut -c1-15 <<<"parclose-$1")"; }
+# pid_of KIND: boot control command tcb sr-pcim lead; the oldest is not a child of another one
+pid_of() { pgrep -o -x "$(cut -c1-15 <<<"parclose-$1")"; }
 KINDS="control command tcb sr-pcim lead"
 none_left() {
     local kind
@@ -109,7 +98,7 @@ none_left() {
 }
 all_alive() {
     local kind
-    for kind in boot $KINDS; do [ -n "$(pid_of "$kind")" ] || return 1; done
+    for kind in boot $KINDS; do pid_of "$kind" >/dev/null || return 1; done
     [ "$(parclose list --all --json | jq '[.processes[] | select(.health=="up")] | length')" -ge 5 ]
 }
 
