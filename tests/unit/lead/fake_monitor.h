@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the small program in the place of a monitor says of itself on its link. */
+#pragma once
+
+#include "parclose/wire.h"
+
+#define REPORT_TYPE 0x7f01
+
+struct report {
+    struct wire_header header;
+    uint32_t uids[3], gids[3];
+    uint32_t groups;
+    uint32_t no_new_privileges;
+    uint32_t bounding; /* how many capabilities it could still have */
+    uint32_t effective;
+    uint32_t open_files; /* bit per file number below 32 */
+    uint32_t more_files; /* how many from 32 on */
+    uint32_t sees;       /* how many entries in /proc and /sys */
+    uint64_t memory_lock;
+};
