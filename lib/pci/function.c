@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pci/function.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +22,29 @@ static void bdf_text(struct bdf bdf, char text[BDF_TEXT])
              bdf.value >> 3 & 0x1f, bdf.value & 7);
 }
 
+/* `digits` hexadecimal digits, then `end`; moves *text behind them. */
+static bool hex_field(const char **text, size_t digits, char end, uint32_t max, uint32_t *value)
+{
+    const char *at = *text;
+
+    *value = 0;
+    for (size_t i = 0; i < digits; i++, at++) {
+        if (!isxdigit((unsigned char)*at))
+            return false;
+        *value = *value << 4 | (uint32_t)(*at <= '9' ? *at - '0' : (*at | 0x20) - 'a' + 10);
+    }
+    if (*at != end || *value > max)
+        return false;
+    *text = at + (end != 0);
+    return true;
+}
+
 bool function_parse(const char *text, struct bdf *bdf)
 {
-    unsigned domain, bus, device, function;
-    int end = 0;
+    uint32_t domain, bus, device, function;
 
-    if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) != 4)
-        return false;
-    if (end != 12 || device > 31 || function > 7)
+    if (!hex_field(&text, 4, ':', 0xffff, &domain) || !hex_field(&text, 2, ':', 0xff, &bus) ||
+        !hex_field(&text, 2, '.', 31, &device) || !hex_field(&text, 1, 0, 7, &function))
         return false;
     bdf->value = domain << 16 | bus << 8 | device << 3 | function;
     return true;
@@ -88,12 +104,16 @@ static uint32_t iommu_group(int folder)
                : (uint32_t)strtoul(text, NULL, 10);
 }
 
+/* "first last flags", each 0x and hexadecimal digits */
 static void set_bar(struct bar *bar, uint32_t index, const char *line)
 {
-    unsigned long long first, last, flags;
+    char *end;
 
     *bar = (struct bar){.index = index};
-    if (sscanf(line, "%llx %llx %llx", &first, &last, &flags) != 3 || !last || last < first)
+    uint64_t first = strtoull(line, &end, 16);
+    uint64_t last = strtoull(end, &end, 16);
+    uint64_t flags = strtoull(end, &end, 16);
+    if (!last || last < first)
         return;
     bar->address = first;
     bar->size = last - first + 1;
@@ -215,7 +235,7 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
     int folder = function_open(root, bdf);
 
     memcpy(serial, pf->serial, sizeof(serial));
-    memset(pf, 0, sizeof(*pf)); /* padding too: pictures are compared and sent as bytes */
+    memset(pf, 0, sizeof(*pf));
     pf->bdf = bdf;
     pf->iommu_group = UINT32_MAX;
     if (folder < 0)

@@ -308,7 +308,8 @@ static int bind_vfio(struct bdf bdf, const char *driver, struct result *result)
     if (driver[0])
         return fail(result, -EBUSY, "the host's driver %s has it", driver);
     int error = 0;
-    if (read_device(bdf, "driver_override", text, sizeof(text)) < 0 || strcmp(text, "vfio-pci"))
+    if (read_device(bdf, "driver_override", text, sizeof(text)) < 0 ||
+        strcmp(text, "vfio-pci") != 0)
         error = write_device(bdf, "driver_override", "vfio-pci");
     if (!error)
         error = write_bdf(SYSFS_ROOT "/bus/pci/drivers_probe", bdf);

@@ -45,7 +45,7 @@ int nvme_read(const char *controller, uint32_t vf, struct nvme_secondary *second
 
     if (error)
         return error;
-    for (uint32_t i = 0; i < list[0] && i < ENTRIES_MAX; i++) {
+    for (size_t i = 0; i < list[0] && i < ENTRIES_MAX; i++) {
         const uint8_t *entry = list + ENTRY_SIZE * (i + 1);
         if (word(entry) != vf + 1)
             continue;
