@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The seal: what is not on the list kills, executable memory too; what a loop needs works. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -72,13 +74,44 @@ static void plain_memory_works(void **state)
     assert_int_equal(run_sealed(map_plain, NULL, 0), 0);
 }
 
+/* In a child: 0 when the refused call fails, its child's too, and another works. */
+static int refuse_and_look(void)
+{
+    const int calls[] = {SYS_setns};
+    int status;
+
+    if (sandbox_refuse(calls, 1))
+        return 100;
+    if (syscall(SYS_setns, -1, 0) == 0 || errno != EPERM)
+        return 1;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(syscall(SYS_setns, -1, 0) < 0 && errno == EPERM ? 0 : 2);
+    if (waitpid(pid, &status, 0) != pid || status)
+        return 3;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? 0 : 4;
+}
+
+static void refused_call_fails_for_good(void **state)
+{
+    int status;
+    (void)state;
+
+    if (geteuid() != 0)
+        skip();
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(refuse_and_look());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unlisted_call_kills),
-        cmocka_unit_test(listed_extra_call_works),
-        cmocka_unit_test(executable_memory_kills),
-        cmocka_unit_test(plain_memory_works),
+        cmocka_unit_test(unlisted_call_kills),         cmocka_unit_test(listed_extra_call_works),
+        cmocka_unit_test(executable_memory_kills),     cmocka_unit_test(plain_memory_works),
+        cmocka_unit_test(refused_call_fails_for_good),
     };
     return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
 }
