@@ -257,7 +257,7 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
 
 int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct vf_observed *vf)
 {
-    char name[32], text[32];
+    char name[32], text[32] = "";
     uint8_t bytes[64];
 
     memset(vf, 0, sizeof(*vf));

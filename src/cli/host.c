@@ -166,11 +166,11 @@ static int write_file(const char *folder, const struct host_scan *scan, bool for
 static int run(struct cli *cli, int argc, char **argv)
 {
     bool to_stdout = false, force = false;
-    const char *folder = CONFIG_FOLDER, *devices = "/sys/bus/pci/devices";
+    const char *folder = CONFIG_FOLDER, *sysfs = "/sys";
     const struct option_row options[] = {{"stdout", OPTION_FLAG, &to_stdout},
                                          {"force", OPTION_FLAG, &force},
                                          {"config", OPTION_TEXT, &folder},
-                                         {"devices", OPTION_TEXT, &devices}};
+                                         {"sysfs", OPTION_TEXT, &sysfs}};
     int code = options_parse(cli, options, 4, &argc, argv);
 
     if (code)
@@ -180,9 +180,9 @@ static int run(struct cli *cli, int argc, char **argv)
     if (argc != 2 || strcmp(argv[1], "init") != 0)
         return cli_usage(cli, "expected init or check");
     struct host_scan scan;
-    int error = host_scan(&scan, devices);
+    int error = host_scan(&scan, sysfs);
     if (error) {
-        cli_error("%s: %s", devices, strerror(-error));
+        cli_error("%s/bus/pci/devices: %s", sysfs, strerror(-error));
         return CLI_FAILED;
     }
     if (!to_stdout)
@@ -198,6 +198,6 @@ const struct verb verb_host = {
     .help = "  --stdout        init: print it\n"
             "  --force         init: replace host.xml\n"
             "  --config DIR    instead of " CONFIG_FOLDER "\n"
-            "  --devices DIR   init: instead of /sys/bus/pci/devices\n",
+            "  --sysfs DIR     init: instead of /sys\n",
     .run = run,
 };

@@ -26,5 +26,5 @@ struct host_scan {
     struct found_card cards[HOST_MAX_CARDS];
 };
 
-/* `devices`: /sys/bus/pci/devices. 0 or a negative errno. */
-int host_scan(struct host_scan *scan, const char *devices);
+/* `root`: "/sys", or a test's own tree. 0 or a negative errno. */
+int host_scan(struct host_scan *scan, const char *root);

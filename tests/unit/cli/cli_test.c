@@ -517,15 +517,15 @@ static void device(const char *address, const char *class, const char *vfs, cons
 {
     char path[96], target[128], full[160];
 
-    snprintf(path, sizeof(path), "devices/%s", address);
+    snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", address);
     make(path);
-    snprintf(path, sizeof(path), "devices/%s/class", address);
+    snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/class", address);
     put(path, class);
-    snprintf(path, sizeof(path), "devices/%s/sriov_totalvfs", address);
+    snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/sriov_totalvfs", address);
     if (vfs)
         put(path, vfs);
     snprintf(target, sizeof(target), "../../../bus/pci/drivers/%s", driver);
-    snprintf(full, sizeof(full), "%s/devices/%s/driver", folder, address);
+    snprintf(full, sizeof(full), "%s/sys/bus/pci/devices/%s/driver", folder, address);
     if (driver[0])
         assert_int_equal(symlink(target, full), 0);
 }
@@ -535,14 +535,17 @@ static void host_init_writes_what_host_check_likes(void **state)
     char arguments[256];
 
     (void)state;
-    make("devices");
+    make("sys");
+    make("sys/bus");
+    make("sys/bus/pci");
+    make("sys/bus/pci/devices");
     make("etc");
     make("etc/partitions");
     device("0000:01:00.0", "0x020000\n", "7\n", "igb");
     device("0000:02:00.0", "0x010802\n", "127\n", "nvme");
     device("0000:03:00.0", "0x020000\n", NULL, "e1000e");
     device("0000:04:00.0", "0x020000\n", "8\n", "");
-    snprintf(arguments, sizeof(arguments), "host init --config %s/etc --devices %s/devices", folder,
+    snprintf(arguments, sizeof(arguments), "host init --config %s/etc --sysfs %s/sys", folder,
              folder);
     exits(arguments, OK);
     says("host.xml: written, 3 cards\n");
