@@ -23,6 +23,7 @@
 #include "process/process.h"
 
 #define GREETING 0x7001
+#define MANY     500
 
 struct greeting {
     struct wire_header header;
@@ -34,6 +35,7 @@ struct echo {
     struct process *process;
     enum process_kind kind;
     int stored; /* from the predecessor; -1: none */
+    unsigned stored_count;
 };
 
 static struct echo echo = {.stored = -1};
@@ -94,11 +96,27 @@ static int on_file(void *context, const char *name, int fd)
 static int on_stored(void *context, const char *name, int fd)
 {
     (void)context;
+    echo.stored_count++;
     if (!strcmp(name, "number"))
         echo.stored = fd;
     else
         close(fd);
     return 0;
+}
+
+/* SR-PCIM leaves more than a socket takes at once. */
+static int store_many(struct process *process)
+{
+    char name[BOOT_STORE_NAME_MAX];
+    int error = 0;
+
+    for (unsigned i = 0; i < MANY && !error && echo.kind == PROCESS_SR_PCIM; i++) {
+        int file = memfd_create("many", MFD_CLOEXEC);
+        snprintf(name, sizeof(name), "many.%u", i);
+        error = process_store(process, name, file);
+        close(file);
+    }
+    return error;
 }
 
 /* The file's content counts the lives of this kind. */
@@ -115,8 +133,10 @@ static int start(void *context, struct process *process, uint32_t generation)
         echo.stored = memfd_create("number", MFD_CLOEXEC);
     if (pwrite(echo.stored, &lives, sizeof(lives), 0) != sizeof(lives))
         return -EIO;
+    log_info("stored %u", echo.stored_count);
     log_info("life %u number %u pid %d", lives, generation, getpid());
-    return process_store(process, "number", echo.stored);
+    int error = lives == 1 ? store_many(process) : 0;
+    return error ? error : process_store(process, "number", echo.stored);
 }
 
 static int on_status(void *context, struct frame *frame)
