@@ -83,7 +83,8 @@ is_phase() { [ "$(phase "$1")" = "$2" ]; }
 entered() { field "$1" ".states[] | select(.state==\"$2\") | .entered" | grep -qx true; } # PARTITION STATE
 console() { parclose console "$1" --no-follow </dev/null 2>/dev/null | tr -d '\r'; }
 guest_said() { console "$1" | grep -q "$2"; } # PARTITION PATTERN
-guest_last() { console "$1" | grep "$2" | tail -1; }
+# the last whole line with a pattern: one that is being written has no end yet
+guest_last() { parclose console "$1" --no-follow </dev/null 2>/dev/null | grep "$2.*"$'\r$' | tail -1 | tr -d '\r'; }
 # guest_count PARTITION LINE NAME: the number NAME=N in the last line with LINE
 guest_count() { guest_last "$1" "$2" | grep -o "$3=[0-9]*" | cut -d= -f2; }
 
