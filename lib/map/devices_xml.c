@@ -6,16 +6,21 @@
 #include <pci/pci.h>
 #include <string.h>
 
+#include "names/names.h"
+
 #define CONFIG_MIN    64
 #define CONFIG_LEGACY 256
+#define CONFIG_END    4096
+
+#define SRIOV_MIGRATION_ARRAY 0x3c /* the one register that struct sriov_capability leaves out */
 
 /* ---- text from devices and files: nothing but printable ASCII goes out as it is */
 
-static void attribute(FILE *out, const char *name, const char *value)
+static void attribute(FILE *out, const char *name, const char *value, size_t size)
 {
     fprintf(out, " %s=\"", name);
-    for (; *value; value++) {
-        unsigned char c = (unsigned char)*value;
+    for (size_t i = 0; i < size && value[i]; i++) {
+        unsigned char c = (unsigned char)value[i];
         if (c == '&' || c == '<' || c == '>' || c == '"')
             fprintf(out, "&#%u;", c);
         else
@@ -24,16 +29,28 @@ static void attribute(FILE *out, const char *name, const char *value)
     fputc('"', out);
 }
 
-static void address(FILE *out, const char *name, struct bdf bdf)
+/* A member that is an array of characters; its NUL may be missing. */
+#define ATTRIBUTE(out, name, member) attribute(out, name, member, sizeof(member))
+
+static void word(FILE *out, const char *name, const char *value)
 {
-    fprintf(out, " %s=\"%04x:%02x:%02x.%x\"", name, bdf.value >> 16, bdf.value >> 8 & 0xff,
-            bdf.value >> 3 & 0x1f, bdf.value & 7);
+    fprintf(out, " %s=\"%s\"", name, value);
 }
 
-static const char *status(uint32_t value)
+static void yes_no(FILE *out, const char *name, bool value)
 {
-    static const char *const names[] = {"absent", "inactive", "active", "error"};
-    return value < sizeof(names) / sizeof(names[0]) ? names[value] : "error";
+    word(out, name, value ? "yes" : "no");
+}
+
+static void address(FILE *out, const char *name, struct bdf bdf)
+{
+    char text[NAME_BDF_MAX];
+    word(out, name, name_of_bdf(bdf, text));
+}
+
+static void status(FILE *out, uint32_t value)
+{
+    word(out, "status", name_of_status(value <= FUNCTION_ERROR ? value : FUNCTION_ERROR));
 }
 
 static void group(FILE *out, uint32_t value)
@@ -113,35 +130,58 @@ static const char *extended_name(unsigned id)
     }
 }
 
-static void capability(FILE *out, bool extended, unsigned id, unsigned offset)
+static void capability(FILE *out, bool is_extended, unsigned id, unsigned offset)
 {
-    fprintf(out, "<capability id=\"0x%x\" name=\"%s\" offset=\"0x%x\" extended=\"%s\"/>\n", id,
-            extended ? extended_name(id) : legacy_name(id), offset, extended ? "yes" : "no");
+    fprintf(out, "<capability id=\"0x%x\" offset=\"0x%x\"", id, offset);
+    word(out, "name", is_extended ? extended_name(id) : legacy_name(id));
+    yes_no(out, "extended", is_extended);
+    fputs("/>\n", out);
 }
 
-/* Each step takes 4 bytes at least: a longer walk goes in a circle. */
+/* Offsets that a walk has been at, one bit a double word: a list that comes back ends there. */
+struct trail {
+    uint8_t bits[CONFIG_END / 4 / 8];
+};
+
+static bool trail_new(struct trail *trail, unsigned offset)
+{
+    uint8_t bit = (uint8_t)(1u << (offset / 4 % 8));
+    uint8_t *byte = &trail->bits[offset / 4 / 8];
+    bool is_new = !(*byte & bit);
+
+    *byte |= bit;
+    return is_new;
+}
+
 static void legacy(FILE *out, const uint8_t *config, size_t size)
 {
-    unsigned offset = size > PCI_CAPABILITY_LIST ? config[PCI_CAPABILITY_LIST] & ~3u : 0;
     size_t end = size < CONFIG_LEGACY ? size : CONFIG_LEGACY;
+    struct trail trail = {0};
 
-    for (int step = 0; step < CONFIG_LEGACY / 4; step++) {
-        if (offset < CONFIG_MIN || offset + 2 > end || config[offset] == 0xff)
-            return;
+    if (size < CONFIG_MIN || !(config[PCI_STATUS] & PCI_STATUS_CAP_LIST))
+        return;
+    unsigned offset = config[PCI_CAPABILITY_LIST] & ~3u;
+    while (offset >= CONFIG_MIN && offset + 2 <= end && config[offset] != 0xff &&
+           trail_new(&trail, offset)) {
         capability(out, false, config[offset], offset);
         offset = config[offset + 1] & ~3u;
     }
 }
 
+static uint32_t dword(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
 static void extended(FILE *out, const uint8_t *config, size_t size)
 {
+    size_t end = size < CONFIG_END ? size : CONFIG_END;
     unsigned offset = CONFIG_LEGACY;
+    struct trail trail = {0};
 
-    for (int step = 0; step < 4096 / 8; step++) {
-        if (offset < CONFIG_LEGACY || offset + 4 > size)
-            return;
-        uint32_t header = (uint32_t)config[offset] | (uint32_t)config[offset + 1] << 8 |
-                          (uint32_t)config[offset + 2] << 16 | (uint32_t)config[offset + 3] << 24;
+    while (offset >= CONFIG_LEGACY && offset + 4 <= end && trail_new(&trail, offset)) {
+        uint32_t header = dword(config + offset);
         if (header == 0 || header == UINT32_MAX)
             return;
         capability(out, true, header & 0xffff, offset);
@@ -151,17 +191,39 @@ static void extended(FILE *out, const uint8_t *config, size_t size)
 
 /* ---- SR-IOV */
 
-static void sriov(FILE *out, const struct sriov_capability *s)
+static void sriov_words(FILE *out, const struct sriov_capability *s)
 {
+    fprintf(out, "<capabilities value=\"0x%x\" interrupt-message=\"%u\"", s->capabilities,
+            s->capabilities >> 21);
+    yes_no(out, "vf-migration", s->capabilities & 0x1);
+    yes_no(out, "ari-preserved", s->capabilities & 0x2);
+    fprintf(out, "/>\n<control value=\"0x%x\"", s->control);
+    yes_no(out, "vf-enable", s->control & SRIOV_CTRL_VF_ENABLE);
+    yes_no(out, "vf-migration", s->control & 0x2);
+    yes_no(out, "vf-migration-interrupt", s->control & 0x4);
+    yes_no(out, "vf-memory", s->control & SRIOV_CTRL_VF_MSE);
+    yes_no(out, "ari", s->control & 0x10);
+    fprintf(out, "/>\n<status value=\"0x%x\"", s->status);
+    yes_no(out, "vf-migration", s->status & 0x1);
+    fputs("/>\n", out);
+}
+
+static void migration_array(FILE *out, const struct map_pf *pf)
+{
+    size_t at = (size_t)pf->observed->sriov.offset + SRIOV_MIGRATION_ARRAY;
+
+    if (pf->config && at + 4 <= pf->config_size)
+        fprintf(out, "<vf-migration-state-array value=\"0x%x\"/>\n", dword(pf->config + at));
+}
+
+static void sriov(FILE *out, const struct map_pf *pf)
+{
+    const struct sriov_capability *s = &pf->observed->sriov;
+
     if (!s->offset)
         return;
-    fprintf(out, "<sriov offset=\"0x%x\" capabilities=\"0x%x\">\n", s->offset, s->capabilities);
-    fprintf(out,
-            "<control value=\"0x%x\" vf-enable=\"%d\" vf-migration=\"%d\" vf-memory=\"%d\" "
-            "ari=\"%d\"/>\n",
-            s->control, s->control & 1, s->control >> 1 & 1, s->control >> 3 & 1,
-            s->control >> 4 & 1);
-    fprintf(out, "<status value=\"0x%x\"/>\n", s->status);
+    fprintf(out, "<sriov offset=\"0x%x\">\n", s->offset);
+    sriov_words(out, s);
     fprintf(out,
             "<vf-mapping initial=\"%u\" total=\"%u\" number=\"%u\" first-offset=\"%u\" "
             "stride=\"%u\" device-id=\"0x%04x\" dependency=\"%u\"/>\n",
@@ -171,18 +233,17 @@ static void sriov(FILE *out, const struct sriov_capability *s)
             s->supported_page_sizes, s->system_page_size);
     for (size_t i = 0; i < 6; i++)
         fprintf(out, "<vf-bar index=\"%zu\" value=\"0x%x\"/>\n", i, s->vf_bar[i]);
-    fputs("</vf-bars>\n</sriov>\n", out);
+    fputs("</vf-bars>\n", out);
+    migration_array(out, pf);
+    fputs("</sriov>\n", out);
 }
 
 /* ---- VFs */
 
 static void owner(FILE *out, struct owner o)
 {
-    static const char *const names[] = {"available", "idle",         "boot", "control",
-                                        "command",   "interconnect", "guest"};
-    bool known = o.kind < sizeof(names) / sizeof(names[0]);
-
-    fprintf(out, "<owner kind=\"%s\"", known ? names[o.kind] : "available");
+    fputs("<owner", out);
+    word(out, "kind", name_of_owner(o.kind));
     if (o.kind == OWNER_GUEST)
         fprintf(out, " partition=\"%u\"", o.partition.value);
     fputs("/>\n", out);
@@ -199,11 +260,11 @@ static void desired(FILE *out, const struct vf_attributes *d)
     if (d->present & VF_ATTR_VLAN)
         fprintf(out, " vlan=\"%u\" qos=\"%u\"", d->vlan, d->qos);
     if (d->present & VF_ATTR_TRUST)
-        fprintf(out, " trust=\"%s\"", d->trust ? "yes" : "no");
+        yes_no(out, "trust", d->trust);
     if (d->present & VF_ATTR_SPOOFCHK)
-        fprintf(out, " spoofchk=\"%s\"", d->spoofchk ? "yes" : "no");
+        yes_no(out, "spoofchk", d->spoofchk);
     if ((d->present & VF_ATTR_LINK) && d->link_state < 3)
-        fprintf(out, " link=\"%s\"", links[d->link_state]);
+        word(out, "link", links[d->link_state]);
     if (d->present & VF_ATTR_RATE)
         fprintf(out, " min-tx-mbit=\"%u\" max-tx-mbit=\"%u\"", d->min_tx_rate, d->max_tx_rate);
     if (d->nvme_queues)
@@ -219,24 +280,22 @@ static void print_vf(FILE *out, const struct map_vf *vf)
 
     fprintf(out, "<vf index=\"%u\"", seen->index);
     address(out, "address", seen->bdf);
-    attribute(out, "status", status(seen->status));
-    attribute(out, "driver", seen->driver);
+    status(out, seen->status);
+    ATTRIBUTE(out, "driver", seen->driver);
     group(out, seen->iommu_group);
-    fprintf(out, " open=\"%s\">\n", seen->open ? "yes" : "no");
+    yes_no(out, "open", seen->open);
+    fputs(">\n", out);
     owner(out, vf->owner);
     bars(out, seen->bars);
     if (vf->desired)
         desired(out, vf->desired);
-    fprintf(out, "<observed answers=\"%s\" attributes-as-desired=\"%s\"/>\n</vf>\n",
-            seen->answers ? "yes" : "no", seen->attributes_set ? "yes" : "no");
+    fputs("<observed", out);
+    yes_no(out, "answers", seen->answers);
+    yes_no(out, "attributes-as-desired", seen->attributes_set);
+    fputs("/>\n</vf>\n", out);
 }
 
 /* ---- PFs */
-
-static const char *class_name(uint32_t class)
-{
-    return class == CLASS_NETWORK ? "network" : class == CLASS_NVME ? "nvme" : "other";
-}
 
 static void identity(FILE *out, const struct map_pf *pf)
 {
@@ -244,22 +303,22 @@ static void identity(FILE *out, const struct map_pf *pf)
 
     fputs("<pf", out);
     if (pf->card)
-        attribute(out, "card", pf->card->name);
-    attribute(out, "status", status(seen->status));
-    attribute(out, "driver", seen->driver);
-    attribute(out, "class", class_name(seen->class));
+        ATTRIBUTE(out, "card", pf->card->name);
+    status(out, seen->status);
+    ATTRIBUTE(out, "driver", seen->driver);
+    word(out, "class", name_of_class(seen->class <= CLASS_NVME ? seen->class : CLASS_OTHER));
     fprintf(out, " class-code=\"0x%06x\" vendor=\"0x%04x\" device=\"0x%04x\"", seen->class_code,
             seen->vendor, seen->device);
     if (seen->serial[0])
-        attribute(out, "serial", seen->serial);
-    attribute(out, "interface", seen->netdev);
-    fprintf(out, " link=\"%s\" answers=\"%s\"", seen->link_up ? "up" : "down",
-            seen->answers ? "yes" : "no");
+        ATTRIBUTE(out, "serial", seen->serial);
+    ATTRIBUTE(out, "interface", seen->netdev);
+    word(out, "link", seen->link_up ? "up" : "down");
+    yes_no(out, "answers", seen->answers);
     group(out, seen->iommu_group);
     fputs(">\n", out);
     if (pf->card) {
         fprintf(out, "<desired vfs=\"%u\"", pf->card->vfs);
-        attribute(out, "driver", pf->card->driver);
+        ATTRIBUTE(out, "driver", pf->card->driver);
         fputs("/>\n", out);
     }
 }
@@ -278,7 +337,7 @@ static void print_pf(FILE *out, const struct map_pf *pf)
         extended(out, pf->config, pf->config_size);
     }
     fputs("</capabilities>\n", out);
-    sriov(out, &pf->observed->sriov);
+    sriov(out, pf);
     fputs("<vfs>\n", out);
     for (size_t i = 0; i < pf->vfs_count; i++)
         print_vf(out, &pf->vfs[i]);
