@@ -84,7 +84,7 @@ lint_headers() {
 lint_places() {
     local bad mirrors
     mirrors=$(grep -rhoE 'https?://[^ /]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | sort -u || true)
-    bad=$(git grep -nF -- "$(dirname "$PWD")/" || true)
+    bad=$(git grep -nF -- "$PWD" || true)
     for m in $mirrors; do bad+=$(git grep -nF -- "${m#*://}" || true); done
     [ -z "$bad" ] || { echo "$bad"; return 1; }
 }

@@ -16,6 +16,18 @@
 
 #include "sandbox/sandbox.h"
 
+/* The sanitizers' run-time makes calls of its own, which the filter rightly kills. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* Runs `body` sealed in a child; returns wait status. */
 static int run_sealed(void (*body)(void), const int *extra, size_t extra_count)
 {
@@ -59,6 +71,8 @@ static void listed_extra_call_works(void **state)
 {
     const int extra[] = {SYS_socket};
     (void)state;
+    if (SANITIZED)
+        skip();
     assert_int_equal(run_sealed(open_socket, extra, 1), 0);
 }
 
@@ -71,6 +85,8 @@ static void executable_memory_kills(void **state)
 static void plain_memory_works(void **state)
 {
     (void)state;
+    if (SANITIZED)
+        skip();
     assert_int_equal(run_sealed(map_plain, NULL, 0), 0);
 }
 
