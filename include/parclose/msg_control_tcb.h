@@ -5,11 +5,11 @@
  * SYNC, and the APPLYs that it has no answer for; the TCB sends PF*, VF* (what it observes), SYNC,
  * and goes on with PF and VF at each change.
  *
- * A round of CARD*, ASSIGN*, SYNC is the whole picture: it comes again on the same link when the host's
- * configuration has changed, and a card or an assignment that it does not name is one no more.
- * An ASSIGN of a VF to another partition than before makes the VF FUNCTION_INACTIVE with
- * attributes_set 0 until ACTION_VF_ACTIVATE was applied for it (no owner gets the state that another
- * left); the TCB says VF at once. ASSIGN to the same partition changes nothing.
+ * A round of CARD*, ASSIGN*, SYNC is the whole picture: it comes again on the same link when the
+ * host's configuration has changed, and a card or an assignment that it does not name is one no
+ * more. An ASSIGN of a VF to another partition than before makes the VF FUNCTION_INACTIVE with
+ * attributes_set 0 until ACTION_VF_ACTIVATE was applied for it (no owner gets the state that
+ * another left); the TCB says VF at once. ASSIGN to the same partition changes nothing.
  */
 #pragma once
 
