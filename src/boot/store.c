@@ -48,7 +48,8 @@ static int insert(struct boot *boot, const struct stored *new, struct stored *ol
 
 int store_put(struct boot *boot, uint32_t kind, const char *name, int file)
 {
-    struct stored new = {.kind = kind, .sequence = ++boot->kept->sequence, .file = file}, old;
+    struct stored new = {.kind = kind, .sequence = ++boot->kept->sequence, .file = file};
+    struct stored old = {.file = -1};
     const struct stored *there = find(boot, kind, name);
     int same = there ? kept_same(there->file, file) : 0;
     char text[KEPT_NAME_MAX];
@@ -59,7 +60,7 @@ int store_put(struct boot *boot, uint32_t kind, const char *name, int file)
         close(file);
         return error;
     }
-    if (same < 0) /* if it is the same, it would not be added beside itself */
+    if (same < 0 && old.file >= 0) /* the same would not be added beside itself */
         forget(&old);
     full_name(text, &new);
     kept_add(text, file);
