@@ -15,10 +15,13 @@
 #include <unistd.h>
 
 #include "log/log.h"
+#include "names/names.h"
 #include "tcb.h"
 
+#ifndef DEADLINE_US /* tests are shorter */
 #define DEADLINE_US 30000000
-#define JOBS_MAX    4096
+#endif
+#define JOBS_MAX 4096
 
 struct job {
     struct job *next;
@@ -144,11 +147,13 @@ static int on_done(sd_event_source *source, int fd, uint32_t events, void *data)
 static int on_deadline(sd_event_source *source, uint64_t time, void *data)
 {
     struct job *job = data;
+    char bdf[NAME_BDF_MAX];
     (void)source;
     (void)time;
 
-    log_error("action %u is not done in %d s: its child %d is left behind", job->apply.action,
-              DEADLINE_US / 1000000, (int)job->pid);
+    log_error("PF %s: action %s is not done in %d ms: its child %d is left behind",
+              name_of_bdf(job->apply.pf, bdf), name_of_action(job->apply.action),
+              DEADLINE_US / 1000, (int)job->pid);
     kill(job->pid, SIGKILL);
     answer(job, &(struct result){.error = -ETIMEDOUT,
                                  .text = "the kernel does not come back from the write"});

@@ -54,7 +54,7 @@ static int start(void *context, struct process *process, uint32_t generation)
 {
     struct tcb *tcb = context;
     (void)process;
-    (void)generation;
+    tcb->generation = (uint64_t)generation << 32; /* our successor's documents are newer */
     return tcb->run_folder < 0 ? -EINVAL : 0;
 }
 

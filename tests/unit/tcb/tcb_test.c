@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -294,6 +295,48 @@ static void an_action_sent_again_while_it_waits_is_done_once(void **state)
     assert_true(stage_silent(stage, PROCESS_CONTROL, 700));
 }
 
+/* A pipe in the place of sriov_numvfs: who writes waits, as for a holder of a VF. */
+static void a_writer_that_blocks_blocks_nobody_else(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+    char root[80], path[160];
+
+    root_of(state, root);
+    tree_unlink(root, TREE_PF, "sriov_numvfs");
+    snprintf(path, sizeof(path), "%s/bus/pci/devices/0000:01:00.0/sriov_numvfs", root);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    begin(stage);
+    apply(stage, 7, ACTION_PF_CREATE_VFS, 0);
+    stage_link(stage, PROCESS_SR_PCIM);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
+    assert_true(stage_silent(stage, PROCESS_CONTROL, 200));
+    assert_int_equal(applied(stage, 7).error, -ETIMEDOUT);
+    sleep(1); /* this one can be killed */
+    tree_unlink(root, TREE_PF, "sriov_numvfs");
+    tree_text(root, TREE_PF, "sriov_numvfs", "");
+    apply(stage, 8, ACTION_PF_CREATE_VFS, 0);
+    assert_int_equal(applied(stage, 8).error, 0);
+}
+
+/* A death between two links: what is desired and is so, is not written again. */
+static void a_restart_writes_nothing(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    begin(stage);
+    stage_die(stage);
+    stage_start(stage);
+    begin(stage);
+    apply(stage, 9, ACTION_PF_CREATE_VFS, 0);
+    const struct tcb_applied result = applied(stage, 9);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 0);
+}
+
 /* ---- VFIO */
 
 static struct vfio_files opened(struct stage *stage)
@@ -392,6 +435,8 @@ int main(int argc, char **argv)
         on_stage(an_action_on_a_card_that_is_not_managed_is_refused),
         on_stage(a_vf_of_nobody_is_not_activated),
         on_stage(an_action_sent_again_while_it_waits_is_done_once),
+        on_stage(a_writer_that_blocks_blocks_nobody_else),
+        on_stage(a_restart_writes_nothing),
         on_stage(files_are_for_the_owner_only),
         on_stage(a_hostile_action_ends_the_link),
         on_stage(a_vf_out_of_range_ends_the_link),
