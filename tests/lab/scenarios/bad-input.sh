@@ -60,6 +60,7 @@ parclose reload >/dev/null 2>&1
 # Two partitions that want one VF: the first has it, the second is refused.
 check "one starts" parclose start one --wait --timeout 60
 partition bad 1 64 "" "$(vf "$net" 0)"
+parclose reload # as a definition it is good, and listed; its start is what is refused
 before_map=$(map)
 refused "a VF that another partition has" "one" attempt
 rm -f $bad
