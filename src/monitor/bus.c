@@ -117,6 +117,17 @@ static void serve_mmio(struct monitor *m, struct kvm_run *run)
 
 /* ---- exits ---- */
 
+static void end_unknown(struct monitor *m, const struct kvm_run *run)
+{
+    struct text text = {.length = 0};
+
+    if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+        text_number(text_add(&text, "KVM internal error "), run->internal.suberror);
+    else
+        text_number(text_add(&text, "unexpected KVM exit "), run->exit_reason);
+    monitor_end(m, EXIT_MONITOR_ERROR, text.line, 0);
+}
+
 static void serve_exit(struct monitor *m, uint32_t vcpu)
 {
     struct kvm_run *run = m->vm.runs[vcpu];
@@ -137,7 +148,7 @@ static void serve_exit(struct monitor *m, uint32_t vcpu)
         monitor_end(m, EXIT_REBOOT, "triple fault", 0);
         break;
     default:
-        monitor_end(m, EXIT_MONITOR_ERROR, "KVM exit not known", run->exit_reason);
+        end_unknown(m, run);
         break;
     }
 }
@@ -177,7 +188,7 @@ static void serve_slot(struct monitor *m, uint32_t vcpu)
     if (journal_open(m, vcpu)) {
         serve_exit(m, vcpu);
     } else {
-        text_log("an access that main does not survive: vCPU", vcpu);
+        text_log("an access that main does not survive is answered with ones", 0);
         answer_ones(m->vm.runs[vcpu]);
     }
     if (m->end.reason)

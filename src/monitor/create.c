@@ -217,7 +217,7 @@ static int attach_vfs(struct monitor *m, const struct monitor_channels *message,
         rc = tell_kvm(m, groups, message->vfs_count);
     if (rc < 0)
         return rc;
-    *what = "VFIO memory map (RLIMIT_MEMLOCK)";
+    *what = "VFIO memory map (memory lock limit)";
     rc = vfio_map_memory(container, &m->memory);
     if (rc < 0)
         return rc;

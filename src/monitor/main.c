@@ -15,7 +15,7 @@ void monitor_end(struct monitor *m, enum exit_reason reason, const char *text, i
         return;
     text_add(&line, text);
     if (error)
-        text_number(text_add(&line, ": "), error);
+        text_error(text_add(&line, ": "), error);
     memcpy(m->end.text, line.line, sizeof(m->end.text));
     m->end.reason = reason;
     text_log_line(&line);

@@ -173,6 +173,13 @@ static void reap(struct child *child)
     child->pid = 0;
 }
 
+static void log_index(const char *what, uint32_t index)
+{
+    struct text text = {.length = 0};
+
+    text_log_line(text_number(text_add(&text, what), index));
+}
+
 static void replace_vcpu(struct monitor *m, uint32_t index)
 {
     int rc = -EAGAIN;
@@ -183,7 +190,7 @@ static void replace_vcpu(struct monitor *m, uint32_t index)
     if (rc < 0)
         monitor_end(m, EXIT_MONITOR_ERROR, "vCPU processes die too often", rc);
     else
-        text_log("vCPU process replaced", index);
+        log_index("vCPU process replaced: ", index);
     atomic_fetch_add(&m->deaths, 1);
     sys_event_signal(m->work);
 }

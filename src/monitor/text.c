@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text.h"
 
+#include <errno.h>
+
 #include "sys.h"
 
 static void add_char(struct text *text, char c)
@@ -42,6 +44,37 @@ struct text *text_hex(struct text *text, uint64_t value, unsigned digits)
     return text;
 }
 
+struct text *text_error(struct text *text, int64_t error)
+{
+    static const struct {
+        int error;
+        const char *words;
+    } known[] = {
+        {EPERM, "not permitted"},
+        {ENOENT, "missing"},
+        {EIO, "input/output error"},
+        {E2BIG, "too long"},
+        {ENOEXEC, "not a bzImage that we can boot"},
+        {EAGAIN, "over its limit"},
+        {ENOMEM, "not enough memory"},
+        {EACCES, "access denied"},
+        {EFAULT, "bad address"},
+        {EBUSY, "not now"},
+        {EEXIST, "there already"},
+        {ENODEV, "no such device"},
+        {EINVAL, "not valid"},
+        {EMFILE, "too many files"},
+        {EFBIG, "its sizes contradict the file's"},
+        {ENOSPC, "no room"},
+        {EPROTO, "not of the protocol"},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].error == -error)
+            return text_add(text, known[i].words);
+    return text_number(text_add(text, "error "), error);
+}
+
 void text_log_line(const struct text *text)
 {
     struct text line = {.length = 0};
@@ -57,6 +90,6 @@ void text_log(const char *what, int64_t error)
 
     text_add(&text, what);
     if (error)
-        text_number(text_add(&text, ": "), error);
+        text_error(text_add(&text, ": "), error);
     text_log_line(&text);
 }

@@ -17,6 +17,9 @@ struct text *text_add(struct text *text, const char *string);
 struct text *text_number(struct text *text, int64_t value);
 struct text *text_hex(struct text *text, uint64_t value, unsigned digits);
 
+/* A negative errno in words, as far as the monitor's steps can meet it. */
+struct text *text_error(struct text *text, int64_t error);
+
 /* One line on standard error; what cannot be written is lost, nobody waits. */
-void text_log(const char *what, int64_t error);
+void text_log(const char *what, int64_t error); /* error 0: what alone */
 void text_log_line(const struct text *text);

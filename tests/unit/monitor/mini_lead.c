@@ -593,12 +593,26 @@ static void follow(void)
         tell("FAIL dead-line; exits %ld", kvm_exits());
 }
 
+/* Orders for a stage before the guest runs: "built" or "gate" instead of console text. */
+static void orders_at(const char *stage)
+{
+    for (uint32_t i = 0; i < opt.orders_count; i++) {
+        if (opt.orders[i].done || strcmp(opt.orders[i].text, stage))
+            continue;
+        opt.orders[i].done = true;
+        carry_out(opt.orders[i].what);
+        usleep(300000);
+        receive();
+    }
+}
+
 static void before_gate(void)
 {
     uint64_t hash = memory_hash();
     long exits = kvm_exits();
 
     usleep(opt.wait_ms * 1000);
+    orders_at("gate");
     tell("before the gate: exits %ld then %ld, memory %s (%016lx)", exits, kvm_exits(),
          hash == memory_hash() ? "unchanged" : "CHANGED", hash);
 }
@@ -655,6 +669,7 @@ int main(int argc, char **argv)
     start_monitor();
     hand_over();
     wait_state(STATE_PROCESSOR_IMAGE);
+    orders_at("built");
     if (opt.vfs_count)
         hand_channels();
     wait_state(STATE_CHANNEL_IMAGE);
