@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define CONTROL_SPACE CMSG_SPACE(sizeof(int) * WIRE_MAX_FDS)
+#define ERROR_MAX     4095 /* the kernel's own bound, MAX_ERRNO */
 
 struct wire_header frame_header(uint16_t type, size_t size, uint64_t id)
 {
@@ -127,4 +128,9 @@ int frame_take(struct frame *frame, size_t index)
 int frame_string_ok(const char *text, size_t size)
 {
     return memchr(text, 0, size) != NULL;
+}
+
+int frame_error_ok(int32_t error)
+{
+    return error <= 0 && error >= -ERROR_MAX;
 }

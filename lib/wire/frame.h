@@ -68,3 +68,6 @@ int frame_take(struct frame *frame, size_t index);
 
 /* 1 when `text` of `size` bytes has its NUL within; for every string of a message. */
 int frame_string_ok(const char *text, size_t size);
+
+/* 1 when `error` is 0 or a negative errno; for every result in a message. */
+int frame_error_ok(int32_t error);

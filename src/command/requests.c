@@ -73,8 +73,7 @@ int requests_answer(struct requests *requests, struct frame *frame)
 {
     const struct control_result *result = (const void *)frame->bytes;
 
-    if (!frame_string_ok(result->text, sizeof(result->text)) || result->error > 0 ||
-        result->error < -4095)
+    if (!frame_string_ok(result->text, sizeof(result->text)) || !frame_error_ok(result->error))
         return -EBADMSG;
     struct request *request = take(requests, result->header.id);
     if (request && request->done)

@@ -236,7 +236,7 @@ static int on_result(void *context, struct frame *frame)
     enum order order = (enum order)(message->header.id & 15);
 
     if (message->partition.value < 1 || message->partition.value > PARCLOSE_MAX_PARTITIONS ||
-        message->error > 0 || !frame_string_ok(message->text, sizeof(message->text)) ||
+        !frame_error_ok(message->error) || !frame_string_ok(message->text, sizeof(message->text)) ||
         order < ORDER_CREATE || order > ORDER_CONSOLE)
         return -EBADMSG;
     struct partition *partition = &control->db->partitions[message->partition.value - 1];

@@ -123,7 +123,7 @@ static int on_applied(void *context, struct frame *frame)
     struct control *control = context;
     const struct tcb_applied *message = (const void *)frame->bytes;
 
-    if (!frame_string_ok(message->text, sizeof(message->text)) || message->error > 0)
+    if (!frame_string_ok(message->text, sizeof(message->text)) || !frame_error_ok(message->error))
         return -EBADMSG;
     action_applied(control, message);
     return 0;

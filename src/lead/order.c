@@ -210,7 +210,7 @@ static int on_files(void *context, struct frame *frame)
     struct partition *partition = lead_find(lead, message->partition);
     int error = message->error;
 
-    if (!frame_string_ok(message->text, sizeof(message->text)) || error > 0)
+    if (!frame_string_ok(message->text, sizeof(message->text)) || !frame_error_ok(error))
         return -EBADMSG;
     if (!partition || !partition->handing || partition->handing != message->header.id)
         return 0; /* of a monitor that has gone meanwhile */

@@ -241,7 +241,8 @@ static int on_verdict(void *context, struct frame *frame)
     struct pcim *pcim = context;
     const struct pcim_verdict *verdict = (const void *)frame->bytes;
 
-    if (!frame_string_ok(verdict->text, sizeof(verdict->text)) || !verdict->header.id)
+    if (!frame_string_ok(verdict->text, sizeof(verdict->text)) || !frame_error_ok(verdict->error) ||
+        !verdict->header.id)
         return -EBADMSG;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
         struct pcim_pf *pf = pcim->pfs[i];

@@ -199,6 +199,13 @@ static void full_queue_says_again(void **state)
     assert_int_equal(error, -EAGAIN);
 }
 
+static void an_error_is_zero_or_a_negative_errno(void **state)
+{
+    (void)state;
+    assert_true(frame_error_ok(0) && frame_error_ok(-1) && frame_error_ok(-4095));
+    assert_false(frame_error_ok(1) || frame_error_ok(-4096) || frame_error_ok(INT32_MIN));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(message_out_of_session_state_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(closed_peer_is_end_of_file, setup, teardown),
         cmocka_unit_test_setup_teardown(full_queue_says_again, setup, teardown),
+        cmocka_unit_test(an_error_is_zero_or_a_negative_errno),
     };
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
 }
