@@ -9,7 +9,7 @@
  *     --seconds N     dead-line of the run
  *     --wait MS       how long to stand before the gate (default 300)
  *     --until TEXT    stop once the console has it
- *     --at TEXT=>ORDERwhen the console has TEXT: vcpu:N | main | spawner (SIGKILL), refreeze, lead
+ *     --at TEXT=>ORDER when the console has TEXT: vcpu:N | main | spawner (SIGKILL), refreeze, lead
  *                     (close the link), query, stop, button, hostile, say:LINE
  */
 #include <errno.h>
@@ -35,7 +35,7 @@
 #include "parclose/descriptor.h"
 #include "parclose/msg_lead_monitor.h"
 
-#define ORDERS 16
+#define ORDERS 32
 #define UID    0x70000001
 
 struct order {
@@ -385,7 +385,8 @@ static void start_monitor(void)
     fd = open(procs, O_WRONLY);
     if (fd < 0 || write(fd, self, strlen(self)) < 0)
         fail("join cgroup");
-    if (dup2(pair[1], MONITOR_FD) < 0)
+    fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (dup2(fd, 0) < 0 || dup2(fd, 1) < 0 || dup2(pair[1], MONITOR_FD) < 0)
         fail("dup2");
     close_range(MONITOR_FD + 1, ~0u, 0);
     setrlimit(RLIMIT_MEMLOCK, &lock);
@@ -638,11 +639,11 @@ static void parse(int argc, char **argv)
         else if (!strcmp(argv[i], "--until"))
             opt.until = value;
         else if (!strcmp(argv[i], "--vf"))
-            snprintf(opt.vfs[opt.vfs_count++], 16, "%s", value);
+            snprintf(opt.vfs[opt.vfs_count++ % PARCLOSE_MAX_PARTITION_VFS], 16, "%s", value);
         else if (!strcmp(argv[i], "--pcpu"))
             for (int n = 0; *value && n < PARCLOSE_MAX_VCPUS; n++)
                 opt.pcpus[n] = (int)strtol(value, &value, 10), value += *value == ',';
-        else if (!strcmp(argv[i], "--at") && strstr(value, "=>")) {
+        else if (!strcmp(argv[i], "--at") && strstr(value, "=>") && opt.orders_count < ORDERS) {
             struct order *o = &opt.orders[opt.orders_count++];
 
             o->text = value;
