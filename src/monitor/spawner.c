@@ -15,8 +15,8 @@
 #include "sys.h"
 #include "text.h"
 
-#define BUDGET_MOST      16                   /* deaths of one kind at once … */
-#define BUDGET_REFILL_NS UINT64_C(5000000000) /* … and one more after each such time */
+#define BUDGET_MOST      32                   /* deaths of one kind at once … */
+#define BUDGET_REFILL_NS UINT64_C(2000000000) /* … and one more after each such time */
 #define MAIN             PARCLOSE_MAX_VCPUS   /* index of main among the children */
 #define CHILDREN         (PARCLOSE_MAX_VCPUS + 1)
 
