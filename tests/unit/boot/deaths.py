@@ -141,6 +141,7 @@ def test_daemon_deaths(s):
 def test_boot_deaths(s):
     """Boot alone is killed: nobody else notices."""
     for i in range(rounds):
+        wait(5, s.boot)  # it may be about to become itself
         before, mark, old = s.pids(), len(s.lines()), s.boot()
         os.kill(old, signal.SIGKILL if i % 3 else signal.SIGTERM)
         ok = wait(5, lambda: s.boot() not in (None, old) and s.count("goes on", mark) == len(KINDS))
@@ -154,6 +155,7 @@ def test_both(s):
     """Boot and another at once: that one is mended by the next boot."""
     for i in range(rounds):
         kind = KINDS[i % len(KINDS)]
+        wait(5, s.boot)
         before, others, mark, old = s.life(kind), s.pids(), len(s.lines()), s.boot()
         victims = [old, others.pop(kind)]
         random.shuffle(victims)
