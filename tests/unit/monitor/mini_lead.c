@@ -9,6 +9,7 @@
  *     --seconds N     dead-line of the run
  *     --wait MS       how long to stand before the gate (default 300)
  *     --until TEXT    stop once the console has it
+ *     --console FILE  keep what the guest wrote, and nothing else
  *     --at TEXT=>ORDER when the console has TEXT: vcpu:N | main | spawner (SIGKILL), refreeze, lead
  *                     (close the link), query, stop, button, hostile, say:LINE
  */
@@ -45,7 +46,7 @@ struct order {
 };
 
 static struct {
-    const char *name, *monitor, *kernel, *initrd, *cmdline, *until;
+    const char *name, *monitor, *kernel, *initrd, *cmdline, *until, *console;
     uint32_t vcpus, memory, wait_ms, seconds, vfs_count, orders_count;
     int pcpus[PARCLOSE_MAX_VCPUS];
     char vfs[PARCLOSE_MAX_PARTITION_VFS][16];
@@ -565,6 +566,16 @@ static void show_console(void)
     fflush(stdout);
 }
 
+/* The guest's bytes alone. */
+static void save_console(void)
+{
+    int fd = opt.console ? open(opt.console, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
+
+    if (fd >= 0 && write(fd, seen, seen_size) < 0)
+        tell("%s: %s", opt.console, strerror(errno));
+    close(fd);
+}
+
 static void follow(void)
 {
     uint64_t end = now_ns() + opt.seconds * 1000000000ull;
@@ -589,6 +600,7 @@ static void follow(void)
         }
     }
     show_console();
+    save_console();
     printf("\n");
     if (!ended)
         tell("FAIL dead-line; exits %ld", kvm_exits());
@@ -638,6 +650,8 @@ static void parse(int argc, char **argv)
             opt.wait_ms = (uint32_t)atoi(value);
         else if (!strcmp(argv[i], "--until"))
             opt.until = value;
+        else if (!strcmp(argv[i], "--console"))
+            opt.console = value;
         else if (!strcmp(argv[i], "--vf"))
             snprintf(opt.vfs[opt.vfs_count++ % PARCLOSE_MAX_PARTITION_VFS], 16, "%s", value);
         else if (!strcmp(argv[i], "--pcpu"))
