@@ -5,10 +5,12 @@
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)
 
-/* Lead: the user, limits, cgroup and namespaces of a monitor; cgroup files of any owner. */
+/* Lead: the user, limits, cgroup and namespaces of a monitor; cgroup files of any owner. SYS_NICE:
+ * Linux before 6.6 asks for it when the cpuset controller is switched on over other users'
+ * processes. */
 #define LEAD_CAPABILITIES                                                                          \
     (CAP(SETUID) | CAP(SETGID) | CAP(SETPCAP) | CAP(SYS_RESOURCE) | CAP(CHOWN) | CAP(SYS_ADMIN) |  \
-     CAP(DAC_OVERRIDE) | CAP(KILL))
+     CAP(DAC_OVERRIDE) | CAP(KILL) | CAP(SYS_NICE))
 
 static const struct kind kinds[] = {
     {.kind = PROCESS_CONTROL,
