@@ -64,6 +64,8 @@ parclose reload # as a definition it is good, and listed; its start is what is r
 before_map=$(map)
 refused "a VF that another partition has" "one" attempt
 rm -f $bad
+parclose reload
+before_map=$(map)
 
 echo '<host><cards><card' >$CONFIG/host.xml
 refused "malformed host.xml" "host.xml:[0-9]+" parclose reload
