@@ -23,8 +23,7 @@
 #define WINDOW      65536 /* sequence numbers: far more than can be under way */
 
 struct request {
-    uint32_t sequence; /* whose turn this slot is */
-    int64_t sent_ms;   /* 0: answered or never sent */
+    int64_t sent_ms; /* 0: answered, judged or never sent */
 };
 
 static struct request requests[WINDOW];
@@ -54,7 +53,7 @@ static void send_request(int raw, uint32_t sequence, int64_t now)
     echo.un.echo.id = htons(0x5043);
     echo.un.echo.sequence = htons((uint16_t)sequence);
     echo.checksum = checksum(&echo, sizeof(echo));
-    requests[sequence % WINDOW] = (struct request){sequence, now};
+    requests[sequence % WINDOW] = (struct request){now};
     sent++;
     /* An error here (no route, no buffer) shows as a lost request; it must not stop the count. */
     if (send(raw, &echo, sizeof(echo), 0) < 0 && received)
@@ -83,15 +82,19 @@ static void receive_answers(int raw, int64_t now)
     }
 }
 
-/* The request that was sent LOST_MS ago: if it is still open now, it is lost. */
-static void judge(uint32_t sequence, int64_t now)
+/* Every request is judged once, in order, whenever its time is up: from *oldest up to `end`. */
+static void judge(uint32_t *oldest, uint32_t end, int64_t now)
 {
-    struct request *request = &requests[sequence % WINDOW];
-    if (request->sequence != sequence || !request->sent_ms || now - request->sent_ms < LOST_MS)
-        return;
-    request->sent_ms = 0;
-    lost++;
-    printf("L2: ping lost sequence %u\n", sequence);
+    for (; *oldest != end; ++*oldest) {
+        struct request *request = &requests[*oldest % WINDOW];
+        if (!request->sent_ms)
+            continue;
+        if (now - request->sent_ms < LOST_MS)
+            return;
+        request->sent_ms = 0;
+        lost++;
+        printf("L2: ping lost sequence %u\n", *oldest);
+    }
 }
 
 /* Until the first answer: nothing counts. */
@@ -115,10 +118,13 @@ int main(int count, char **values)
     setvbuf(stdout, NULL, _IOLBF, 0);
 
     bool counting = false;
+    uint32_t oldest = 0;
     int64_t next = now_ms();
     for (uint32_t sequence = 0;; sequence++) {
         send_request(raw, sequence, now_ms());
         next += INTERVAL_MS;
+        if (next <= now_ms()) /* after a freeze: no burst, and answers are read before judging */
+            next = now_ms() + INTERVAL_MS;
         for (int64_t now = now_ms(); now < next; now = now_ms()) {
             struct pollfd wait = {raw, POLLIN, 0};
             if (poll(&wait, 1, (int)(next - now)) > 0)
@@ -127,8 +133,9 @@ int main(int count, char **values)
         if (!counting && received) {
             forget();
             counting = true;
-        } else if (counting && sequence >= LOST_MS / INTERVAL_MS + 1) {
-            judge(sequence - LOST_MS / INTERVAL_MS - 1, now_ms());
+            oldest = sequence + 1;
+        } else if (counting) {
+            judge(&oldest, sequence + 1, now_ms());
         }
         if (counting && sequence % 10 == 0)
             printf("L2: ping sent=%llu received=%llu lost=%llu late_ms=%lld\n",

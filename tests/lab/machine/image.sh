@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$1 packages=$2 out=$3
-work=$(mktemp -d)
+work=$(mktemp -d "$out.work.XXXXXX") # not in /tmp: that may be memory, and this is over a gigabyte
 trap 'rm -rf "$work"' EXIT
 
 # modules DIR KERNEL MODULE…: with what they depend on, uncompressed, and the order to load them in
