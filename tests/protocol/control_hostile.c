@@ -233,6 +233,9 @@ static const struct attack_lie lies[] = {
 };
 #pragma GCC diagnostic pop
 
+static const struct attack_lie flood = {
+    "an undefined partition", NAME(CONTROL_PARTITION_UNDEFINE, .name = "none"), REQUEST_REFUSED};
+
 /* ---- boot's and the peers' usual part */
 
 static int inventory_file(void)
@@ -297,6 +300,7 @@ int main(int argc, char **argv)
         .peers_count = sizeof(peers) / sizeof(peers[0]),
         .lies = lies,
         .lies_count = sizeof(lies) / sizeof(lies[0]),
+        .flood = &flood,
         .give = give,
         .live = live,
     };

@@ -18,6 +18,7 @@
 #include "parclose/msg_control_command.h"
 
 #define FILES_MAX (WIRE_MAX_FDS + 1)
+#define FLOOD_MAX 20000 /* many more than socket and queue can hold */
 
 static const struct attack *attack;
 static const char *executable;
@@ -309,6 +310,27 @@ static void lies(void **state)
     }
 }
 
+/* Its answers fill the socket, then the queue; then it is cut off, and the daemon goes on. */
+static void a_peer_that_does_not_read(void **state)
+{
+    struct stage *stage = *state;
+    const struct attack_lie *flood = attack->flood;
+    unsigned before = stage->complaints;
+    int error = 0;
+
+    if (!flood)
+        skip();
+    for (int i = 0; i < FLOOD_MAX && !error; i++) {
+        attacks++;
+        error = frame_send(stage->links[flood->from], flood->message, NULL, 0);
+        stage_settle(stage, flood->from);
+    }
+    assert_int_equal(error, -EPIPE);
+    assert_int_equal(stage->complaints, before + 1);
+    assert_int_equal(stage->complaint.peer, flood->from);
+    assert_int_equal(stage->complaint.error, -ENOBUFS);
+}
+
 int attack_run(const struct attack *what, int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +340,7 @@ int attack_run(const struct attack *what, int argc, char **argv)
         cmocka_unit_test_setup_teardown(wrong_types, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage, setup, teardown),
         cmocka_unit_test_setup_teardown(lies, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_does_not_read, setup, teardown),
     };
 
     if (argc != 2)

@@ -56,6 +56,7 @@ struct attack {
     size_t peers_count;
     const struct attack_lie *lies;
     size_t lies_count;
+    const struct attack_lie *flood;    /* answered each time, sent without reading; or NULL */
     void (*give)(struct stage *stage); /* the files that it needs before START */
     void (*live)(struct stage *stage); /* after START: some state worth defending; or NULL */
 };
