@@ -117,12 +117,24 @@ count_fail() {
     FAILURES+=("$1")
 }
 
+# skipped LOG: "NAME: why" for each skipped case, and for each test program that was skipped whole. A test says
+# "SKIP: why" just before it skips.
+skipped() {
+    awk '/^test: / { program = $NF; why = "it did not say why" }
+        /^SKIP:? / { why = $0; sub(/^SKIP:? /, "", why) }
+        /^\[ RUN / { case_name = $NF; why = "it did not say why" }
+        /^\[  SKIPPED \] / && $4 == case_name { print case_name ": " why }
+        /^result: .*exit status 77/ { whole = program }
+        /^=+ [0-9]+\// || /^Summary/ { if (whole) print whole ": " why; whole = "" }
+        END { if (whole) print whole ": " why }' "$1" | sort -u
+}
+
 # count_cmocka LABEL DIR: each cmocka case of the last meson test run in DIR
 count_cmocka() {
     local label=$1 log=$2/meson-logs/testlog.txt line
     PASSED=$((PASSED + $(grep -c '^\[       OK \]' "$log" || true)))
     while read -r line; do count_fail "$label: $line"; done < <(sed -n 's/^\[  FAILED  \] \([A-Za-z_0-9]*\)$/\1/p' "$log" | sort -u)
-    while read -r line; do SKIPS+=("$label: $line"); done < <(sed -n 's/^\[  SKIPPED \] \([A-Za-z_0-9]*\)$/\1/p' "$log" | sort -u)
+    while read -r line; do SKIPS+=("$label: $line"); done < <(skipped "$log")
 }
 
 # unit LABEL DIR: runs meson's tests; a test program that dies without a FAILED line counts too

@@ -67,12 +67,19 @@ static void unlisted_call_kills(void **state)
     assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
+static void skip_if_sanitized(void)
+{
+    if (!SANITIZED)
+        return;
+    print_message("SKIP: the sanitizers make system calls of their own\n");
+    skip();
+}
+
 static void listed_extra_call_works(void **state)
 {
     const int extra[] = {SYS_socket};
     (void)state;
-    if (SANITIZED)
-        skip();
+    skip_if_sanitized();
     assert_int_equal(run_sealed(open_socket, extra, 1), 0);
 }
 
@@ -85,8 +92,7 @@ static void executable_memory_kills(void **state)
 static void plain_memory_works(void **state)
 {
     (void)state;
-    if (SANITIZED)
-        skip();
+    skip_if_sanitized();
     assert_int_equal(run_sealed(map_plain, NULL, 0), 0);
 }
 
@@ -113,8 +119,10 @@ static void refused_call_fails_for_good(void **state)
     int status;
     (void)state;
 
-    if (geteuid() != 0)
+    if (geteuid() != 0) {
+        print_message("SKIP: needs root\n");
         skip();
+    }
     pid_t pid = fork();
     if (pid == 0)
         _exit(refuse_and_look());

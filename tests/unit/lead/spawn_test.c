@@ -38,13 +38,19 @@ static void find_cgroup2(void)
         folder[0] = 0;
 }
 
+static void skip_without_cgroup(void)
+{
+    if (folder[0])
+        return;
+    print_message("SKIP: needs root and a cgroup2 to write in\n");
+    skip();
+}
+
 static int setup(void **state)
 {
     (void)state;
     if (geteuid() == 0)
         find_cgroup2();
-    if (!folder[0])
-        print_message("SKIP: needs root and a cgroup2 to write in\n");
     return 0;
 }
 
@@ -131,8 +137,7 @@ static void a_monitor_begins_with_nothing_but_its_link(void **state)
     uint32_t pid;
     (void)state;
 
-    if (!folder[0])
-        skip();
+    skip_without_cgroup();
     int helper = spawn_helper_start(FAKE_MONITOR);
     assert_true(helper >= 0);
     spawn_one(helper, &link, &pidfd, &pid);
@@ -154,8 +159,7 @@ static void a_monitor_outlives_the_helper(void **state)
     uint32_t pid;
     (void)state;
 
-    if (!folder[0])
-        skip();
+    skip_without_cgroup();
     int helper = spawn_helper_start(FAKE_MONITOR);
     spawn_one(helper, &link, &pidfd, &pid);
     receive(link, &frame);

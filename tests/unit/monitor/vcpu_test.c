@@ -125,8 +125,10 @@ static void exits_are_finished_once(void **state)
 static void exits_are_counted(void **state)
 {
     (void)state;
-    if (vm.stats[0] < 0 || vm_exits(&vm, 0) < 0)
+    if (vm.stats[0] < 0 || vm_exits(&vm, 0) < 0) {
+        print_message("SKIP: this /dev/kvm counts no exits\n");
         skip();
+    }
     assert_true(vm_exits(&vm, 0) > 0);
 }
 
