@@ -20,7 +20,7 @@ static void verdict(struct control *control, uint64_t id, int error, uint32_t wr
     if (!id)
         return;
     snprintf(message.text, sizeof(message.text), "%s", text);
-    control->effects->send(control->effects_context, PROCESS_SR_PCIM, &message, NULL, 0);
+    control_send(control, PROCESS_SR_PCIM, &message, NULL, 0);
 }
 
 /* The partition that a VF belongs to; NULL: nobody's. */

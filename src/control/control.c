@@ -79,9 +79,8 @@ static void sync_notes(struct control *control)
 {
     if (!control->sync_boottime_ns || control->sync_boottime_ns > control_boottime(control))
         return;
-    control->sync_boottime_ns = 0;
-    if (audit_log_sync(control->log))
-        control->effects->fatal(control->effects_context);
+    outbox_hold(control); /* what they cost is shared, too */
+    control_group_end(control);
 }
 
 void control_sync_later(struct control *control)
@@ -158,6 +157,7 @@ int control_start(struct control *control, const struct inventory *inventory, in
     control->settled_boottime_ns = control_boottime(control) + SETTLE_NS;
     host_tell_boot(control);
     control_arm(control);
+    control_group_end(control);
     return 0;
 }
 
@@ -165,6 +165,7 @@ void control_free(struct control *control)
 {
     if (!control)
         return;
+    outbox_free(&control->outbox);
     audit_log_close(control->log);
     db_free(control->db);
     free(control->entry);

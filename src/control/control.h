@@ -13,6 +13,7 @@
 #pragma once
 
 #include "db.h"
+#include "outbox.h"
 #include "parclose/msg_control_command.h"
 #include "store/audit_log.h"
 #include "wire/frame.h"
@@ -25,6 +26,9 @@ struct effects {
     int (*send_boot)(void *context, const void *message);
     void (*timer)(void *context, uint64_t boottime_ns); /* the next control_deadline(); 0: none */
     void (*changed)(void *context); /* call control_idle() when nothing else is to be done */
+    /* call control_group_end() when no message is left to handle, in OUTBOX_GROUP_NS at the latest
+     */
+    void (*group)(void *context);
     uint64_t (*clock_ns)(void *context, int clock); /* CLOCK_REALTIME, _BOOTTIME, _MONOTONIC */
     void (*fatal)(void *context); /* the audit log is broken: end, a successor replays it */
 };
@@ -50,8 +54,9 @@ struct control {
     void *effects_context;
     struct db *db;
     struct audit_log *log;
-    struct audit_entry *entry;    /* of the transaction that is being made: AUDIT_ENTRY_MAX bytes */
-    int entry_error;              /* the first that came up while it was made */
+    struct audit_entry *entry; /* of the transaction that is being made: AUDIT_ENTRY_MAX bytes */
+    int entry_error;           /* the first that came up while it was made */
+    struct outbox outbox;
     bool old_boot;                /* replay met entries of an earlier boot of the host */
     bool first_start;             /* generation 1: what is gone was stopped, it did not fail */
     uint64_t first_transaction;   /* the first that this process makes */

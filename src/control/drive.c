@@ -42,7 +42,7 @@ static int send_stop(struct control *control, const struct partition *partition)
 
     if (!message.force)
         message.timeout_ms = (uint32_t)((forced_at - now) / NS_PER_MS);
-    return control->effects->send(control->effects_context, PROCESS_LEAD, &message, NULL, 0);
+    return control_send(control, PROCESS_LEAD, &message, NULL, 0);
 }
 
 static int send_order(struct control *control, const struct partition *partition, enum order order)
@@ -61,8 +61,7 @@ static int send_order(struct control *control, const struct partition *partition
 
     if (described && file < 0)
         return file;
-    int error = control->effects->send(control->effects_context, PROCESS_LEAD, &message, &file,
-                                       described ? 1 : 0);
+    int error = control_send(control, PROCESS_LEAD, &message, &file, described ? 1 : 0);
     if (described)
         close(file);
     return error;

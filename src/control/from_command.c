@@ -142,7 +142,7 @@ static int open_console(struct control *control, const struct control_partition_
     const struct lead_order order = {.header =
                                          frame_header(LEAD_CONSOLE, sizeof(order), wait->order),
                                      .partition = partition->id};
-    control->effects->send(control->effects_context, PROCESS_LEAD, &order, NULL, 0);
+    control_send(control, PROCESS_LEAD, &order, NULL, 0);
     return 0;
 }
 
@@ -189,5 +189,6 @@ void command_down(void *context)
     struct control *control = context;
 
     control->command_up = false;
+    outbox_forget(control, PROCESS_COMMAND);
     memset(control->consoles, 0, sizeof(control->consoles));
 }

@@ -46,7 +46,7 @@ static void stray(struct control *control, struct partition_id id)
         .force = 1};
 
     log_warning("lead has a monitor for partition %u, which is not started: stopped", id.value);
-    control->effects->send(control->effects_context, PROCESS_LEAD, &message, NULL, 0);
+    control_send(control, PROCESS_LEAD, &message, NULL, 0);
 }
 
 static void note_created(struct control *control, struct partition *partition)
@@ -272,6 +272,7 @@ void lead_down(void *context)
     struct control *control = context;
 
     control->lead_up = false;
+    outbox_forget(control, PROCESS_LEAD);
     control->lead_synced = false;
     for (size_t i = 0; i < CONTROL_CONSOLES_MAX; i++) {
         struct console_wait *wait = &control->consoles[i];

@@ -94,6 +94,7 @@ void pcim_down(void *context)
     struct control *control = context;
 
     control->pcim_up = false;
+    outbox_forget(control, PROCESS_SR_PCIM);
     unjudge(control);
     actions_orphan(control);
 }

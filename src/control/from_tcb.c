@@ -163,4 +163,5 @@ void tcb_down(void *context)
 {
     struct control *control = context;
     control->tcb_up = false;
+    outbox_forget(control, PROCESS_TCB);
 }

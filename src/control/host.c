@@ -113,7 +113,7 @@ void host_tell_boot(struct control *control)
     const struct boot_settings message = {.header = frame_header(BOOT_SETTINGS, sizeof(message), 0),
                                           .watchdog_ms = control->db->host.watchdog_ms};
     if (control->db->host_set)
-        control->effects->send_boot(control->effects_context, &message);
+        control_send(control, PROCESS_BOOT, &message, NULL, 0);
 }
 
 int host_set(struct control *control, const struct control_host_set *request,

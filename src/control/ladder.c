@@ -54,7 +54,7 @@ static void recover(struct control *control, const struct partition *partition)
         struct pcim_recover message = {.header = frame_header(PCIM_RECOVER, sizeof(message), 0),
                                        .pf = pf->bdf,
                                        .rung = RUNG_RESTART_PF};
-        control->effects->send(control->effects_context, PROCESS_SR_PCIM, &message, NULL, 0);
+        control_send(control, PROCESS_SR_PCIM, &message, NULL, 0);
     }
 }
 
@@ -74,7 +74,7 @@ static void restart(struct control *control, enum rung rung, const char *reason)
                                    .rung = rung};
 
     snprintf(message.reason, sizeof(message.reason), "%s", reason);
-    control->effects->send_boot(control->effects_context, &message);
+    control_send(control, PROCESS_BOOT, &message, NULL, 0);
 }
 
 static void mark_pfs(struct control *control, const struct partition *partition)

@@ -425,7 +425,7 @@ void shutdown_finish(struct control *control)
         return;
     log_notice("shutdown: %s", anything_started(control->db) ? "out of patience" : "all stopped");
     control->shutdown_told = true;
-    control->effects->send_boot(control->effects_context, &message);
+    control_send(control, PROCESS_BOOT, &message, NULL, 0);
 }
 
 int control_shutdown(struct control *control, const struct control_plain *request,

@@ -21,6 +21,8 @@ struct daemon {
     int state; /* directory; -1: not handed over */
     sd_event_source *timer;
     sd_event_source *idle;
+    sd_event_source *group;       /* below the links: runs when no message is left */
+    sd_event_source *group_timer; /* beside the links: messages without end do not put it off */
 };
 
 /* The core is every handler's context; the process is what its effects act on. */
@@ -59,6 +61,15 @@ static void effect_changed(void *context)
     sd_event_source_set_enabled(daemon->idle, SD_EVENT_ONESHOT);
 }
 
+static void effect_group(void *context)
+{
+    struct daemon *daemon = context;
+
+    sd_event_source_set_enabled(daemon->group, SD_EVENT_ONESHOT);
+    sd_event_source_set_time_relative(daemon->group_timer, OUTBOX_GROUP_NS / 1000);
+    sd_event_source_set_enabled(daemon->group_timer, SD_EVENT_ONESHOT);
+}
+
 static uint64_t effect_clock_ns(void *context, int clock)
 {
     struct timespec now;
@@ -74,8 +85,15 @@ static void effect_fatal(void *context)
     sd_event_exit(process_event(daemon->process), EXIT_FAILURE);
 }
 
-static const struct effects effects = {effect_send,    effect_send_boot, effect_timer,
-                                       effect_changed, effect_clock_ns,  effect_fatal};
+static const struct effects effects = {
+    .send = effect_send,
+    .send_boot = effect_send_boot,
+    .timer = effect_timer,
+    .changed = effect_changed,
+    .group = effect_group,
+    .clock_ns = effect_clock_ns,
+    .fatal = effect_fatal,
+};
 
 /* ---- from boot */
 
@@ -136,6 +154,46 @@ static int on_idle(sd_event_source *source, void *data)
     return 0;
 }
 
+static void group_end(struct daemon *daemon)
+{
+    sd_event_source_set_enabled(daemon->group, SD_EVENT_OFF);
+    sd_event_source_set_enabled(daemon->group_timer, SD_EVENT_OFF);
+    control_group_end(daemon->control);
+}
+
+static int on_group(sd_event_source *source, void *data)
+{
+    (void)source;
+    group_end(data);
+    return 0;
+}
+
+static int on_group_timer(sd_event_source *source, uint64_t time, void *data)
+{
+    (void)source;
+    (void)time;
+    group_end(data);
+    return 0;
+}
+
+/* A group of transactions ends when no message is left to handle, or when its time is over. */
+static int group_sources_add(struct daemon *daemon)
+{
+    sd_event *event = process_event(daemon->process);
+
+    int error = sd_event_add_defer(event, &daemon->group, on_group, daemon);
+    if (error >= 0)
+        error = sd_event_source_set_enabled(daemon->group, SD_EVENT_OFF);
+    if (error >= 0)
+        error = sd_event_source_set_priority(daemon->group, SD_EVENT_PRIORITY_NORMAL + 1);
+    if (error >= 0)
+        error = sd_event_add_time(event, &daemon->group_timer, CLOCK_MONOTONIC, 0, 1,
+                                  on_group_timer, daemon);
+    if (error >= 0)
+        error = sd_event_source_set_enabled(daemon->group_timer, SD_EVENT_OFF);
+    return error;
+}
+
 /* Snapshots, checks and space for the log wait until no message is left to handle. */
 static int sources_add(struct daemon *daemon)
 {
@@ -160,7 +218,8 @@ static int prepare(void *context, struct process *process)
     struct daemon *daemon = daemon_of(context);
 
     daemon->process = process;
-    return sources_add(daemon);
+    int error = sources_add(daemon);
+    return error >= 0 ? group_sources_add(daemon) : error;
 }
 
 static int start(void *context, struct process *process, uint32_t generation)
@@ -180,10 +239,11 @@ static int start(void *context, struct process *process, uint32_t generation)
 static void stop(void *context)
 {
     struct control *control = context;
-    int error = control->log ? audit_log_sync(control->log) : 0;
 
-    if (error)
-        log_error("the audit log cannot be synced: %s", strerror(-error));
+    if (!control->log)
+        return;
+    outbox_hold(control); /* for the notes */
+    control_group_end(control);
 }
 
 static const int system_calls[] = {
@@ -222,6 +282,8 @@ int main(void)
     int status = process_run(&config, daemon.control);
     sd_event_source_disable_unref(daemon.timer);
     sd_event_source_disable_unref(daemon.idle);
+    sd_event_source_disable_unref(daemon.group);
+    sd_event_source_disable_unref(daemon.group_timer);
     control_free(daemon.control);
     return status;
 }

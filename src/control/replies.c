@@ -16,7 +16,7 @@ void reply_command(struct control *control, uint64_t id, int error, uint64_t tra
                                      .transaction = transaction};
 
     snprintf(message.text, sizeof(message.text), "%s", text);
-    control->effects->send(control->effects_context, PROCESS_COMMAND, &message, files, files_count);
+    control_send(control, PROCESS_COMMAND, &message, files, files_count);
 }
 
 int refuse(char text[PARCLOSE_REASON_MAX], int error, const char *format, ...)

@@ -226,7 +226,7 @@ static void send(struct control *control, const struct snapshot *head)
         log_error("no snapshot can be made: %s", strerror(-file));
         return;
     }
-    control->effects->send(control->effects_context, PROCESS_COMMAND, &message, &file, 1);
+    control_send(control, PROCESS_COMMAND, &message, &file, 1);
     close(file);
 }
 

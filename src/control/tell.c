@@ -6,12 +6,12 @@
 
 static void to_tcb(struct control *control, const void *message)
 {
-    control->effects->send(control->effects_context, PROCESS_TCB, message, NULL, 0);
+    control_send(control, PROCESS_TCB, message, NULL, 0);
 }
 
 static void to_pcim(struct control *control, const void *message)
 {
-    control->effects->send(control->effects_context, PROCESS_SR_PCIM, message, NULL, 0);
+    control_send(control, PROCESS_SR_PCIM, message, NULL, 0);
 }
 
 void tell_assigns(struct control *control, const struct partition *partition)

@@ -101,7 +101,7 @@ static int save(struct control *control, bool durable)
     int error = audit_log_append(control->log, control->entry);
 
     if (!error && durable)
-        error = audit_log_sync(control->log);
+        outbox_hold(control);
     if (error && error != -ENOSPC) {
         log_error("the audit log cannot be written: %s", strerror(-error));
         control->effects->fatal(control->effects_context);

@@ -4,18 +4,39 @@
  *
  *   transaction_begin(), _change()…   the entry is made in memory, before images from the map
  *   transaction_commit()
- *     1 saved      the entry is appended and, for a durable one, on disk (one fdatasync)
+ *     1 saved      the entry is appended to the log; a durable one opens a group (outbox.h)
  *     2 validated  every before image still is what the map says
  *     3 applied    all after images go into the map, or none: then an UNDONE entry is written
- *   the caller's effects: messages to lead, TCB, SR-PCIM, command
+ *   the caller's effects: messages to lead, TCB, SR-PCIM, command; they wait in the outbox
+ *   the group ends: one fdatasync makes all its entries durable, then the messages go
  *   transaction_begin(…, AUDIT_APPLIED or AUDIT_UNDONE) with the first one's number, when the
  *   effect's result is known
  *
- * A refused request never gets as far as 1: it changes nothing, the log included. If control dies
- * between 1 and 3, replay does 2 and 3. Only one transaction is in the making at a time.
+ * A refused request never gets as far as 1: it changes nothing, the log included. Only one
+ * transaction is in the making at a time, and no other message is handled meanwhile: transactions
+ * are serial, in the order of their numbers. What can be concurrent is their *selection*, which
+ * command makes from a snapshot; so 2 never fails for a request, and a request that was made from a
+ * map that is no more is refused before 1 (lifecycle.h, stale selections).
  *
  * Entries that only note what was observed (a result, what was handed on) are not durable by
  * themselves: the kill of control does not lose them, and after a power cut nothing runs anyway.
+ *
+ * Example 1, two clients and one VF. Both read snapshot 40, in which VF 2 of net0 is free.
+ *   a  START web {net0:2} of 40    → entry 812: VF 2: interconnect → web; RESULT 0 (812) waits
+ *   b  START db  {net0:2} of 40    → the map says web: -EBUSY, which waits, too: it tells of 812
+ *   group ends: fdatasync; a hears 812, b hears who has the VF. If the host loses its power before
+ *   the fdatasync, neither has heard anything, and both ask again: whoever asks first gets it.
+ *
+ * Example 2, control is killed, or the power is cut (✂), at each step of a's START, request 7:
+ *   entry is appended       ✂ killed: the kernel has the page; replay applies 812, command sends 7
+ *                             again on the new link, 7 is known, RESULT 0 (812)
+ *                           ✂ power cut: 812 is on the disk or not; nobody was told either way
+ *   fdatasync               ✂ 812 is there; command, if it still is, asks again: RESULT 0 (812)
+ *   ASSIGN to TCB           ✂ on the new link the TCB is told all owners; the same ones change
+ *                             nothing
+ *   CREATE to lead          ✂ lead says whether it has a monitor of 812: then the effect is whole,
+ *                             else CREATE again with the same id (recovery.h has all cases)
+ *   RESULT to command       ✂ 7 is not sent again; if it is, it is known
  */
 #pragma once
 
@@ -48,7 +69,8 @@ void transaction_vf(struct control *control, const struct pf *pf, uint32_t index
 uint64_t transaction_number(const struct control *control);
 
 /* 0; -ENOSPC: the disk is full, -E2BIG: too large; nothing was changed. Other errors are the
- * log's: fatal() was called. */
+ * log's: fatal() was called. A durable one is so at the end of its group, before which nobody
+ * hears of it. */
 int transaction_commit(struct control *control, bool durable);
 
 /* The request's number among the committed ones; 0: it is new. */

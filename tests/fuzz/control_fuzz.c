@@ -54,7 +54,15 @@ static void fatal(void *context)
     abort();
 }
 
-static const struct effects effects = {send_peer, send_boot, set_timer, nothing, clock_ns, fatal};
+static const struct effects effects = {
+    .send = send_peer,
+    .send_boot = send_boot,
+    .timer = set_timer,
+    .changed = nothing,
+    .group = nothing,
+    .clock_ns = clock_ns,
+    .fatal = fatal,
+};
 
 static void define(struct control *control)
 {

@@ -67,6 +67,11 @@ static void set_changed(void *context)
     ((struct world *)context)->changed = true;
 }
 
+static void set_group(void *context)
+{
+    ((struct world *)context)->group = true;
+}
+
 static uint64_t clock_ns(void *context, int clock)
 {
     uint64_t now = ((struct world *)context)->now_ns;
@@ -78,8 +83,15 @@ static void set_fatal(void *context)
     ((struct world *)context)->fatal = true;
 }
 
-static const struct effects effects = {send_peer,   send_boot, set_timer,
-                                       set_changed, clock_ns,  set_fatal};
+static const struct effects effects = {
+    .send = send_peer,
+    .send_boot = send_boot,
+    .timer = set_timer,
+    .changed = set_changed,
+    .group = set_group,
+    .clock_ns = clock_ns,
+    .fatal = set_fatal,
+};
 
 /* ---- the world */
 
@@ -165,22 +177,36 @@ int world_teardown(void **state)
     return 0;
 }
 
+static int dispatch(struct world *world, enum process_kind peer, struct frame *frame)
+{
+    switch (peer) {
+    case PROCESS_COMMAND:
+        return frame_dispatch(command_rows, command_rows_count, 0, world->control, frame);
+    case PROCESS_TCB:
+        return frame_dispatch(tcb_rows, tcb_rows_count, 0, world->control, frame);
+    case PROCESS_SR_PCIM:
+        return frame_dispatch(pcim_rows, pcim_rows_count, 0, world->control, frame);
+    default:
+        return frame_dispatch(lead_rows, lead_rows_count, 0, world->control, frame);
+    }
+}
+
+void world_settle(struct world *world)
+{
+    world->group = false;
+    control_group_end(world->control);
+}
+
 int world_say(struct world *world, enum process_kind peer, const void *message)
 {
     const struct wire_header *header = message;
     struct frame frame = {.size = header->size};
 
     memcpy(frame.bytes, message, header->size);
-    switch (peer) {
-    case PROCESS_COMMAND:
-        return frame_dispatch(command_rows, command_rows_count, 0, world->control, &frame);
-    case PROCESS_TCB:
-        return frame_dispatch(tcb_rows, tcb_rows_count, 0, world->control, &frame);
-    case PROCESS_SR_PCIM:
-        return frame_dispatch(pcim_rows, pcim_rows_count, 0, world->control, &frame);
-    default:
-        return frame_dispatch(lead_rows, lead_rows_count, 0, world->control, &frame);
-    }
+    int error = dispatch(world, peer, &frame);
+    if (!world->busy)
+        world_settle(world);
+    return error;
 }
 
 struct frame *world_take_frame(struct world *world, enum process_kind peer, uint16_t type)
@@ -219,6 +245,8 @@ void world_wait(struct world *world, uint64_t ns)
         world->now_ns = world->timer_ns > world->now_ns ? world->timer_ns : world->now_ns;
         world->timer_ns = 0;
         control_deadline(world->control);
+        if (!world->busy)
+            world_settle(world);
     }
     world->now_ns = end;
 }

@@ -44,6 +44,8 @@ struct world {
     uint64_t timer_ns;
     bool changed;
     bool fatal;
+    bool busy;        /* messages without end: a group ends at world_settle() only */
+    bool group;       /* control asked for its end */
     uint64_t next_id; /* of requests */
     size_t sent_count;
     struct sent *sent;
@@ -62,8 +64,12 @@ int world_restart(struct world *world, uint32_t generation);
 void world_reboot(struct world *world);
 void world_links_up(struct world *world);
 
-/* A message from a peer; what its handler returned. */
+/* A message from a peer; what its handler returned. The group of its transactions ends with it,
+ * unless the world is busy. */
 int world_say(struct world *world, enum process_kind peer, const void *message);
+
+/* No message is left to handle: the group ends. */
+void world_settle(struct world *world);
 
 /* The first message of this type that was sent to the peer and not taken yet; NULL: none. */
 const void *world_take(struct world *world, enum process_kind peer, uint16_t type);
