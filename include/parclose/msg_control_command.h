@@ -13,6 +13,9 @@
 #include "parclose/state.h"
 #include "parclose/wire.h"
 
+/* How many requests command may have without an answer. */
+#define CONTROL_UNANSWERED_MAX 256
+
 enum message_control_command {
     CONTROL_HOST_SET = MSG_BASE_CONTROL_COMMAND, /* command -> control */
     CONTROL_PARTITION_DEFINE,   /* command -> control: new or changed while stopped */

@@ -11,7 +11,7 @@
 #include "parclose/msg_control_command.h"
 #include "wire/frame.h"
 
-#define REQUESTS_MAX 256
+#define REQUESTS_MAX CONTROL_UNANSWERED_MAX
 
 /* `frame`: the answer, for its files. */
 typedef void request_done(void *context, const struct control_result *result, struct frame *frame);

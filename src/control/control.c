@@ -64,6 +64,7 @@ void control_idle(struct control *control)
 
     control->changed = false;
     snapshot_publish(control);
+    since_published(control);
     if (db_check(control->db, text))
         log_error("the resource map is wrong: %s", text);
     int error = audit_log_reserve(control->log);

@@ -15,6 +15,7 @@
 #include "db.h"
 #include "outbox.h"
 #include "parclose/msg_control_command.h"
+#include "since.h"
 #include "store/audit_log.h"
 #include "wire/frame.h"
 
@@ -33,7 +34,17 @@ struct effects {
     void (*fatal)(void *context); /* the audit log is broken: end, a successor replays it */
 };
 
-#define CONTROL_REQUESTS_MAX 64
+/*
+ * How many committed requests are remembered. Enough for every answer that can be lost with a link:
+ * command has at most CONTROL_UNANSWERED_MAX requests unanswered, sends them in order, and control
+ * answers those that it commits in order. So while the answer of one is not read by command, all
+ * that were committed after it are unanswered, too: at most CONTROL_UNANSWERED_MAX - 1. On a new
+ * link it is sent again before those. The rest is for clients that ask again by way of a new
+ * command.
+ */
+#define CONTROL_REQUESTS_MAX 1024
+_Static_assert(CONTROL_REQUESTS_MAX >= CONTROL_UNANSWERED_MAX, "an answer can be lost");
+
 #define CONTROL_CONSOLES_MAX 16
 
 /* A committed request of command: asked again, it is answered alike. */
@@ -69,6 +80,7 @@ struct control {
     bool lead_synced;   /* lead said all monitors that it has */
     uint64_t snapshot_generation;
     uint64_t console_orders;
+    struct since since;
     struct request_done requests[CONTROL_REQUESTS_MAX]; /* a ring */
     size_t requests_next;
     struct console_wait consoles[CONTROL_CONSOLES_MAX];

@@ -18,7 +18,7 @@
 #define SHUTDOWN_GRACE_MS   15000 /* then the host goes down even if a partition lives */
 #define SHUTDOWN_WINDOW_MS  (SHUTDOWN_TIMEOUT_MS + SHUTDOWN_GRACE_MS)
 
-static struct state_time now(const struct control *control)
+struct state_time lifecycle_now(const struct control *control)
 {
     return (struct state_time){control->effects->clock_ns(control->effects_context, CLOCK_REALTIME),
                                control_boottime(control)};
@@ -74,7 +74,7 @@ int partition_define(struct control *control, const struct control_partition_def
         partition = db_partition_free(control->db);
     struct partition_run run = partition->run;
     if (!partition->defined)
-        run = (struct partition_run){.phase = PHASE_DEFINED, .enabled = now(control)};
+        run = (struct partition_run){.phase = PHASE_DEFINED, .enabled = lifecycle_now(control)};
     transaction_begin(control, AUDIT_DEFINE, AUDIT_BEGUN, 0);
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);
@@ -84,7 +84,8 @@ int partition_define(struct control *control, const struct control_partition_def
     return commit_or_say(control, text);
 }
 
-static struct partition *named(struct control *control, const char *name, char *text, int *error)
+struct partition *lifecycle_named(struct control *control, const char *name,
+                                  char text[PARCLOSE_REASON_MAX], int *error)
 {
     struct partition *partition = NULL;
 
@@ -100,7 +101,7 @@ int partition_undefine(struct control *control, const struct control_partition_n
                        char text[PARCLOSE_REASON_MAX])
 {
     int error;
-    struct partition *partition = named(control, request->name, text, &error);
+    struct partition *partition = lifecycle_named(control, request->name, text, &error);
 
     if (!partition)
         return error;
@@ -113,170 +114,6 @@ int partition_undefine(struct control *control, const struct control_partition_n
     transaction_run(control, partition, NULL);
     transaction_change(control, RESOURCE_PARTITION, partition->id.value, 0, NULL);
     return commit_or_say(control, text);
-}
-
-/* ---- start */
-
-/* A selection from a snapshot that is not the latest, or that a newer one is about to replace, is
- * to be made again; only from the map as it is it is wrong. */
-static int stale_or(const struct control *control, const struct control_partition_start *request,
-                    int error)
-{
-    bool stale = control->changed || request->generation < control->snapshot_generation;
-    return stale ? -ESTALE : error;
-}
-
-static int check_pcpus(struct control *control, const struct partition *partition,
-                       const struct control_partition_start *request, char *text)
-{
-    if (request->pcpus_count != partition->config.vcpus)
-        return refuse(text, -EINVAL, "%u pCPUs were selected for %u vCPUs", request->pcpus_count,
-                      partition->config.vcpus);
-    for (uint32_t i = 0; i < request->pcpus_count; i++) {
-        const struct pcpu *pcpu = db_pcpu(control->db, request->pcpus[i]);
-        if (!pcpu)
-            return refuse(text, -EINVAL, "this host has no pCPU %u", request->pcpus[i]);
-        for (uint32_t j = 0; j < i; j++)
-            if (request->pcpus[j] == request->pcpus[i])
-                return refuse(text, -EINVAL, "pCPU %u was selected twice", request->pcpus[i]);
-        if (pcpu->owner.kind != OWNER_IDLE)
-            return refuse(text, stale_or(control, request, -EBUSY),
-                          "pCPU %u is not idle: stop another partition or ask for fewer vCPUs",
-                          request->pcpus[i]);
-    }
-    return 0;
-}
-
-static int check_vfs(struct control *control, const struct partition *partition, char *text)
-{
-    int error = partition_config_check_cards(&partition->config, &control->db->host, text);
-
-    for (uint32_t i = 0; i < partition->config.vfs_count && !error; i++) {
-        const struct partition_vf *wanted = &partition->config.vfs[i];
-        const struct pf *pf = db_pf_of_card(control->db, wanted->card);
-        if (!pf)
-            return refuse(text, -EINVAL, "card %s is not in the host configuration", wanted->card);
-        struct owner owner = pf->vfs[wanted->index].owner;
-        if (owner.kind == OWNER_INTERCONNECT)
-            continue;
-        const struct partition *other = db_partition(control->db, owner.partition);
-        return refuse(text, -EBUSY,
-                      "VF %u of card %s belongs to partition %s: stop it or choose another VF",
-                      wanted->index, wanted->card, other ? other->config.name : "?");
-    }
-    return error;
-}
-
-static int find_memory(struct control *control, const struct partition *partition,
-                       const struct control_partition_start *request, struct extent *runs,
-                       char *text)
-{
-    uint32_t node = request->memory_node;
-    uint64_t bytes = (uint64_t)partition->config.memory_mib << 20;
-    int count = db_memory_find(control->db, node, bytes, runs, PARCLOSE_MAX_PARTITIONS);
-
-    if (count < 0)
-        return refuse(
-            text, -ENOMEM,
-            "node %u has %llu MiB available, %u are needed: stop another partition or ask "
-            "for less",
-            node,
-            (unsigned long long)(db_memory_of(control->db, node, owner_of_kind(OWNER_AVAILABLE)) >>
-                                 20),
-            partition->config.memory_mib);
-    return count;
-}
-
-static int start_check(struct control *control, const struct partition *partition,
-                       const struct control_partition_start *request, char *text)
-{
-    if (control->db->control.shutting_down)
-        return refuse(text, -ESHUTDOWN, "the host is shutting down: nothing is started any more");
-    if (!control->db->host_set)
-        return refuse(text, -EINVAL, "no host configuration is set yet");
-    if (partition_started(partition))
-        return refuse(text, -EALREADY, "partition %s is started already", request->name);
-    int error = check_pcpus(control, partition, request, text);
-    if (!error)
-        error = check_vfs(control, partition, text);
-    return error;
-}
-
-static void reserve(struct control *control, const struct partition *partition,
-                    const struct control_partition_start *request, const struct extent *runs,
-                    int runs_count)
-{
-    const struct owner guest = owner_guest(partition->id);
-
-    for (uint32_t i = 0; i < request->pcpus_count; i++)
-        transaction_change(control, RESOURCE_PCPU, request->pcpus[i], 0, &guest);
-    for (int i = 0; i < runs_count; i++)
-        transaction_memory(control, runs[i].node, runs[i].offset, runs[i].bytes, guest);
-    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
-        const struct partition_vf *wanted = &partition->config.vfs[i];
-        transaction_vf(control, db_pf_of_card(control->db, wanted->card), wanted->index, guest);
-    }
-}
-
-static struct partition_run run_started(struct control *control, const struct partition *partition,
-                                        const struct control_partition_start *request)
-{
-    struct partition_run run = {.phase = PHASE_STARTING,
-                                .start_transaction = transaction_number(control),
-                                .descriptor_generation = partition->run.descriptor_generation + 1,
-                                .memory_node = request->memory_node,
-                                .pcpus_count = request->pcpus_count,
-                                .enabled = partition->run.enabled,
-                                .active = now(control)};
-
-    memcpy(run.pcpus, request->pcpus, request->pcpus_count * sizeof(run.pcpus[0]));
-    return run;
-}
-
-/* What the TCB and lead said before belongs to another life of the VFs and of the partition. */
-static void forget_observed(struct control *control, struct partition *partition)
-{
-    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
-        const struct partition_vf *wanted = &partition->config.vfs[i];
-        struct pf *pf = db_pf_of_card(control->db, wanted->card);
-        if (pf)
-            pf->vfs[wanted->index].observed.attributes_set = 0;
-    }
-    partition->monitor = (struct lead_monitor){0};
-    partition->ordered = 0;
-    partition->retry_boottime_ns = 0;
-    partition->trouble[0] = 0;
-}
-
-int partition_start(struct control *control, const struct control_partition_start *request,
-                    char text[PARCLOSE_REASON_MAX])
-{
-    struct extent runs[PARCLOSE_MAX_PARTITIONS];
-    int error;
-    struct partition *partition = named(control, request->name, text, &error);
-
-    if (partition)
-        error = start_check(control, partition, request, text);
-    if (error)
-        return error;
-    int runs_count = find_memory(control, partition, request, runs, text);
-    if (runs_count < 0)
-        return runs_count;
-    struct partition_run run = run_started(control, partition, request);
-    transaction_begin(control, AUDIT_START, AUDIT_BEGUN, 0);
-    transaction_who(control, PROCESS_COMMAND, &request->requester);
-    transaction_request(control, &request->header);
-    transaction_text(control, "partition %s", request->name);
-    reserve(control, partition, request, runs, runs_count);
-    transaction_run(control, partition, &run);
-    error = commit_or_say(control, text);
-    if (error)
-        return error;
-    forget_observed(control, partition);
-    tell_assigns(control, partition);
-    tell_wants(control, partition);
-    drive_partition(control, partition);
-    return 0;
 }
 
 /* ---- stop, release */
@@ -305,7 +142,7 @@ int partition_stop(struct control *control, const struct control_partition_stop 
                    char text[PARCLOSE_REASON_MAX])
 {
     int error;
-    struct partition *partition = named(control, request->name, text, &error);
+    struct partition *partition = lifecycle_named(control, request->name, text, &error);
 
     if (!partition)
         return error;

@@ -20,10 +20,16 @@ int partition_define(struct control *control, const struct control_partition_def
                      char text[PARCLOSE_REASON_MAX]);
 int partition_undefine(struct control *control, const struct control_partition_name *request,
                        char text[PARCLOSE_REASON_MAX]);
+/* -ESTALE: something that it selected changed since its snapshot (since.h); `text` says what. */
 int partition_start(struct control *control, const struct control_partition_start *request,
                     char text[PARCLOSE_REASON_MAX]);
 int partition_stop(struct control *control, const struct control_partition_stop *request,
                    char text[PARCLOSE_REASON_MAX]);
+
+/* The partition that a request names; NULL, and what is wrong in `error` and `text`. */
+struct partition *lifecycle_named(struct control *control, const char *name,
+                                  char text[PARCLOSE_REASON_MAX], int *error);
+struct state_time lifecycle_now(const struct control *control);
 
 /* Stops all and then the host's infrastructure. */
 int control_shutdown(struct control *control, const struct control_plain *request,

@@ -50,6 +50,8 @@ int replay_entry(void *context, const struct audit_entry *entry)
                     (unsigned long long)entry->sequence, strerror(-error));
     else
         request_remember(control, entry);
+    if (!error && !control->old_boot)
+        since_note(control, entry);
     return 0;
 }
 

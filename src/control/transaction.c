@@ -32,9 +32,14 @@ void transaction_who(struct control *control, enum process_kind process,
     who->reason[sizeof(who->reason) - 1] = 0;
 }
 
+/* What makes two requests with one id the same. A start that is asked for again may have been
+ * selected anew. */
 static uint32_t digest(const struct wire_header *request)
 {
-    return crc32c(0, request + 1, request->size - sizeof(*request));
+    size_t size = request->type == CONTROL_PARTITION_START
+                      ? offsetof(struct control_partition_start, generation)
+                      : request->size;
+    return crc32c(0, request + 1, size - sizeof(*request));
 }
 
 void transaction_request(struct control *control, const struct wire_header *request)
@@ -155,6 +160,7 @@ int transaction_commit(struct control *control, bool durable)
         return error;
     }
     request_remember(control, control->entry);
+    since_note(control, control->entry);
     if (!durable)
         control_sync_later(control);
     check(control);

@@ -395,7 +395,7 @@ static void same_id_is_answered_alike(void **state)
         assert_int_equal(result->error, 0);
         assert_int_equal(result->transaction, 3);
     }
-    request.pcpus[0]++; /* another request that happens to have the same id */
+    request.requester.pid++; /* another request that happens to have the same id */
     world_say(world, PROCESS_COMMAND, &request);
     assert_int_equal(world_result(world, 4711), -EALREADY);
 }
