@@ -4,32 +4,40 @@
 #include "control.h"
 #include "transaction.h"
 
-static uint64_t *pcpu_slot(struct control *control, const struct pcpu *pcpu)
+/* The index of a node in the map; nodes_count: there is none. */
+static uint32_t node_index(const struct control *control, uint64_t node)
 {
-    return pcpu ? &control->since.pcpus[pcpu - control->db->pcpus] : NULL;
+    uint32_t i = 0;
+
+    while (i < control->db->nodes_count && control->db->nodes[i].node != node)
+        i++;
+    return i;
 }
 
-static uint64_t *node_slot(struct control *control, uint64_t node)
+static void note(struct control *control, const struct audit_change *change, uint64_t transaction)
 {
-    for (uint32_t i = 0; i < control->db->nodes_count; i++)
-        if (control->db->nodes[i].node == node)
-            return &control->since.nodes[i];
-    return NULL;
-}
+    struct since *since = &control->since;
+    uint64_t key = change->key[0];
+    const struct pcpu *pcpu;
+    uint32_t node;
 
-static uint64_t *slot_of(struct control *control, const struct audit_change *change)
-{
     switch (change->kind) {
     case RESOURCE_PCPU:
-        return pcpu_slot(control, db_pcpu(control->db, (uint32_t)change->key[0]));
+        pcpu = db_pcpu(control->db, (uint32_t)key);
+        if (pcpu)
+            since->pcpus[pcpu - control->db->pcpus] = transaction;
+        break;
     case RESOURCE_MEMORY:
-        return node_slot(control, change->key[0]);
+        node = node_index(control, key);
+        if (node < control->db->nodes_count)
+            since->nodes[node] = transaction;
+        break;
     case RESOURCE_PARTITION:
-        return change->key[0] >= 1 && change->key[0] <= PARCLOSE_MAX_PARTITIONS
-                   ? &control->since.definitions[change->key[0] - 1]
-                   : NULL;
+        if (key >= 1 && key <= PARCLOSE_MAX_PARTITIONS)
+            since->definitions[key - 1] = transaction;
+        break;
     default:
-        return NULL;
+        break;
     }
 }
 
@@ -37,11 +45,8 @@ void since_note(struct control *control, const struct audit_entry *entry)
 {
     const struct audit_change *change = NULL;
 
-    while ((change = audit_entry_next(entry, change))) {
-        uint64_t *slot = slot_of(control, change);
-        if (slot)
-            *slot = entry->sequence;
-    }
+    while ((change = audit_entry_next(entry, change)))
+        note(control, change, entry->sequence);
 }
 
 static const struct since_snapshot *find(const struct control *control, uint64_t generation)
@@ -81,10 +86,8 @@ uint64_t since_pcpu(const struct control *control, const struct pcpu *pcpu)
 
 uint64_t since_node(const struct control *control, uint32_t node)
 {
-    for (uint32_t i = 0; i < control->db->nodes_count; i++)
-        if (control->db->nodes[i].node == node)
-            return control->since.nodes[i];
-    return 0;
+    uint32_t index = node_index(control, node);
+    return index < control->db->nodes_count ? control->since.nodes[index] : 0;
 }
 
 uint64_t since_definition(const struct control *control, const struct partition *partition)

@@ -190,8 +190,9 @@ int partition_start(struct control *control, const struct control_partition_star
     int error;
     struct partition *partition = lifecycle_named(control, request->name, text, &error);
 
-    if (partition)
-        error = start_check(control, partition, request, text);
+    if (!partition)
+        return error;
+    error = start_check(control, partition, request, text);
     if (error)
         return error;
     int runs_count =
