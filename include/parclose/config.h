@@ -45,16 +45,26 @@ struct partition_vf {
 };
 _Static_assert(sizeof(struct partition_vf) == 64, "wire size");
 
+/* What the memory of a partition is made of. */
+enum memory_pages {
+    PAGES_ORDINARY = 0, /* the host's page size */
+    PAGES_2MIB = 1,     /* from the host's pool of huge pages of that size, on its node */
+    PAGES_1GIB = 2,
+    MEMORY_PAGES
+};
+
 struct partition_config {
     char name[PARCLOSE_NAME_MAX]; /* [a-z][a-z0-9-]*, unique */
     uint32_t vcpus;               /* 1..PARCLOSE_MAX_VCPUS */
     uint32_t memory_mib;          /* 64.. ; a multiple of 2 */
     uint32_t autostart;           /* 0, 1 */
     uint32_t vfs_count;
+    uint32_t pages; /* enum memory_pages */
+    uint32_t reserved;
     char monitor[PARCLOSE_NAME_MAX]; /* "native" */
     char kernel[PARCLOSE_PATH_MAX];  /* absolute */
     char initrd[PARCLOSE_PATH_MAX];  /* absolute, or "" */
     char cmdline[PARCLOSE_CMDLINE_MAX];
     struct partition_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
 };
-_Static_assert(sizeof(struct partition_config) == 32 + 16 + 32 + 512 + 1024 + 512, "wire size");
+_Static_assert(sizeof(struct partition_config) == 32 + 24 + 32 + 512 + 1024 + 512, "wire size");

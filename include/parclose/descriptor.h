@@ -35,7 +35,7 @@ struct partition_descriptor {
     uint32_t vfs_count;
     uint64_t memory_bytes;
     uint32_t memory_node; /* UINT32_MAX: any */
-    uint32_t reserved;
+    uint32_t pages;       /* enum memory_pages */
     char name[PARCLOSE_NAME_MAX];
     char monitor[PARCLOSE_NAME_MAX];
     char kernel[PARCLOSE_PATH_MAX];

@@ -212,10 +212,15 @@ int partition_config_check(const struct partition_config *partition,
         range(reason, "memory-mib", partition->memory_mib, CONFIG_MEMORY_MIB_MIN,
               CONFIG_MEMORY_MIB_MAX) ||
         range(reason, "autostart", partition->autostart, 0, 1) ||
+        range(reason, "huge-pages", partition->pages, 0, MEMORY_PAGES - 1) ||
+        range(reason, "reserved", partition->reserved, 0, 0) ||
         range(reason, "number of VFs", partition->vfs_count, 0, PARCLOSE_MAX_PARTITION_VFS))
         return -EINVAL;
     if (partition->memory_mib % 2)
         return refuse(reason, "memory-mib is %u: expected a multiple of 2", partition->memory_mib);
+    if (partition->pages == PAGES_1GIB && partition->memory_mib % 1024)
+        return refuse(reason, "memory-mib is %u: expected a multiple of 1024, for huge-pages 1GiB",
+                      partition->memory_mib);
     if (!terminated(partition->monitor, sizeof(partition->monitor)) ||
         strcmp(partition->monitor, "native") != 0)
         return refuse(reason, "monitor must be \"native\"");

@@ -144,6 +144,8 @@ static int read_image(const struct xml_source *source, const xmlNode *root,
     return 0;
 }
 
+static const char *const pages[] = {"no", "2MiB", "1GiB", NULL}; /* enum memory_pages */
+
 static int read_size(const struct xml_source *source, const xmlNode *root,
                      struct partition_config *partition)
 {
@@ -152,6 +154,8 @@ static int read_size(const struct xml_source *source, const xmlNode *root,
     if (error >= 0)
         error = xml_attribute_number(source, root, "memory-mib", CONFIG_MEMORY_MIB_MIN,
                                      CONFIG_MEMORY_MIB_MAX, &partition->memory_mib);
+    if (error >= 0)
+        error = xml_attribute_choice(source, root, "huge-pages", pages, &partition->pages);
     if (error >= 0)
         error = xml_attribute_choice(source, root, "autostart", no_yes, &partition->autostart);
     if (error >= 0)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "parclose/device.h"
+#include "parclose/config.h"
 #include "parclose/msg_boot.h"
 #include "parclose/state.h"
 
@@ -89,6 +89,16 @@ const char *name_of_class(uint32_t class)
     static const char *const names[] = {
         [CLASS_OTHER] = "other", [CLASS_NETWORK] = "network", [CLASS_NVME] = "nvme"};
     return NAME(names, class);
+}
+
+const char *name_of_pages(uint32_t pages)
+{
+    static const char *const names[] = {
+        [PAGES_ORDINARY] = "no",
+        [PAGES_2MIB] = "2MiB",
+        [PAGES_1GIB] = "1GiB",
+    };
+    return NAME(names, pages);
 }
 
 const char *name_of_rung(uint32_t rung)

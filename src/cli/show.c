@@ -26,6 +26,8 @@ static void print_definition(const json_t *partition)
           (long long)number_of(partition, "id"));
     field("vcpus", "%lld", (long long)number_of(partition, "vcpus"));
     field("memory", "%lld MiB", (long long)number_of(partition, "memory_mib"));
+    if (strcmp(text_of(partition, "huge_pages"), "no") != 0)
+        field("huge pages", "%s", text_of(partition, "huge_pages"));
     field("monitor", "%s", text_of(partition, "monitor"));
     field("kernel", "%s", text_of(partition, "kernel"));
     field("initrd", "%s", text_of(partition, "initrd"));

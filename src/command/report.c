@@ -86,14 +86,14 @@ static json_t *partition_brief(const struct command *command,
 {
     const struct partition_config *config = &partition->config;
     json_t *report = json_pack(
-        "{s:s, s:i, s:s, s:s, s:i, s:i, s:b, s:o, s:o, s:o, s:s, s:s, s:I}", "name", config->name,
-        "id", (int)partition->id.value, "phase", name_of_phase(partition->phase), "exit",
-        name_of_exit(partition->exit), "vcpus", (int)config->vcpus, "memory_mib",
-        (int)config->memory_mib, "autostart", (int)config->autostart, "vfs", wanted_vfs(config),
-        "waiting_for", report_text(partition->waiting_for), "reason",
-        report_text(partition->reason), "rung", name_of_rung(partition->rung), "next_rung",
-        name_of_rung(partition->next_rung), "next_rung_boottime_ns",
-        INTEGER(partition->next_rung_boottime_ns));
+        "{s:s, s:i, s:s, s:s, s:i, s:i, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:I}", "name",
+        config->name, "id", (int)partition->id.value, "phase", name_of_phase(partition->phase),
+        "exit", name_of_exit(partition->exit), "vcpus", (int)config->vcpus, "memory_mib",
+        (int)config->memory_mib, "huge_pages", name_of_pages(config->pages), "autostart",
+        (int)config->autostart, "vfs", wanted_vfs(config), "waiting_for",
+        report_text(partition->waiting_for), "reason", report_text(partition->reason), "rung",
+        name_of_rung(partition->rung), "next_rung", name_of_rung(partition->next_rung),
+        "next_rung_boottime_ns", INTEGER(partition->next_rung_boottime_ns));
 
     add_file_problem(command, config->name, report);
     add_autostart(command, config->name, report);

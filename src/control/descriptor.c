@@ -49,6 +49,7 @@ int descriptor_publish(struct db *db, const struct partition *partition)
         .uid = MONITOR_UID_BASE + partition->id.value,
         .memory_bytes = (uint64_t)config->memory_mib << 20,
         .memory_node = partition->run.memory_node,
+        .pages = config->pages,
     };
 
     memcpy(descriptor.name, config->name, sizeof(descriptor.name));

@@ -56,7 +56,8 @@ static int step_cgroups(struct monitor *m)
 
 static int step_memory(struct monitor *m)
 {
-    int rc = memory_make(&m->memory, m->descriptor.memory_bytes, m->descriptor.memory_node);
+    int rc = memory_make(&m->memory, m->descriptor.memory_bytes, m->descriptor.memory_node,
+                         m->descriptor.pages);
 
     if (rc == 0)
         state_enter(&m->states, STATE_MEMORY_ASSIGNED);
@@ -139,6 +140,8 @@ static int build(struct monitor *m, const char **what)
 
     for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         *what = steps[i].what;
+        if (steps[i].step == step_memory && m->descriptor.pages != PAGES_ORDINARY)
+            *what = "guest memory: free huge pages on its node";
         rc = steps[i].step(m);
         if (rc < 0)
             return rc;

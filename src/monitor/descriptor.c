@@ -23,7 +23,7 @@ int descriptor_check(const struct partition_descriptor *d)
     if (d->vcpus_count == 0 || d->vcpus_count > PARCLOSE_MAX_VCPUS ||
         d->vfs_count > PARCLOSE_MAX_PARTITION_VFS)
         return -EINVAL;
-    if (d->memory_bytes < MEMORY_MIN || d->memory_bytes > MEMORY_MAX)
+    if (d->memory_bytes < MEMORY_MIN || d->memory_bytes > MEMORY_MAX || d->pages >= MEMORY_PAGES)
         return -EINVAL;
     if (d->memory_node != UINT32_MAX && d->memory_node >= PARCLOSE_MAX_NODES)
         return -EINVAL;

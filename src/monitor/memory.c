@@ -20,28 +20,47 @@ static int bind_node(const struct guest_memory *memory, uint32_t node)
                           (long)&nodes, 64, 0);
 }
 
-int memory_make(struct guest_memory *memory, uint64_t size, uint32_t node)
+static int make_file(uint64_t size, uint32_t pages)
 {
-    long fd, base, rc;
-
-    if (size < MEMORY_MIN || size > MEMORY_MAX || size % (2 << 20))
-        return -EINVAL;
-    fd = sys_call3(SYS_memfd_create, (long)"guest", MFD_CLOEXEC | MFD_ALLOW_SEALING, 0);
+    static const unsigned flags[MEMORY_PAGES] = {
+        [PAGES_2MIB] = MFD_HUGETLB | MFD_HUGE_2MB,
+        [PAGES_1GIB] = MFD_HUGETLB | MFD_HUGE_1GB,
+    };
+    long fd = sys_call3(SYS_memfd_create, (long)"guest",
+                        (long)(MFD_CLOEXEC | MFD_ALLOW_SEALING | flags[pages]), 0);
     if (fd < 0)
         return (int)fd;
-    rc = sys_call3(SYS_ftruncate, fd, (long)size, 0);
-    if (rc < 0)
-        return (int)rc;
-    rc = sys_fcntl((int)fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    if (rc < 0)
-        return (int)rc;
-    base = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, (int)fd, 0);
+    long rc = sys_call3(SYS_ftruncate, fd, (long)size, 0);
+    if (rc >= 0)
+        rc = sys_fcntl((int)fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    return rc < 0 ? (int)rc : (int)fd;
+}
+
+/* A huge page that is missing would be a SIGBUS later: all are taken now, from the bound node. */
+static int take_pages(const struct guest_memory *memory, uint32_t pages)
+{
+    if (pages == PAGES_ORDINARY)
+        return 0;
+    return (int)sys_call3(SYS_madvise, (long)memory->base, (long)memory->size, MADV_POPULATE_WRITE);
+}
+
+int memory_make(struct guest_memory *memory, uint64_t size, uint32_t node, uint32_t pages)
+{
+    if (size < MEMORY_MIN || size > MEMORY_MAX || size % (2 << 20) || pages >= MEMORY_PAGES)
+        return -EINVAL;
+    int fd = make_file(size, pages);
+    if (fd < 0)
+        return fd;
+    long base = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (sys_is_error(base))
         return (int)base;
-    (void)sys_call3(SYS_madvise, base, (long)size, MADV_HUGEPAGE); /* no shmem huge pages: fine */
-    rc = sys_call3(SYS_madvise, base, (long)size, MADV_DONTDUMP);
-    *memory = (struct guest_memory){(int)fd, (uint8_t *)base, size};
-    return rc < 0 ? (int)rc : bind_node(memory, node);
+    *memory = (struct guest_memory){fd, (uint8_t *)base, size};
+    if (pages == PAGES_ORDINARY) /* no shmem huge pages: fine */
+        (void)sys_call3(SYS_madvise, base, (long)size, MADV_HUGEPAGE);
+    int rc = (int)sys_call3(SYS_madvise, base, (long)size, MADV_DONTDUMP);
+    if (rc == 0)
+        rc = bind_node(memory, node);
+    return rc < 0 ? rc : take_pages(memory, pages);
 }
 
 struct memory_extent memory_extent(const struct guest_memory *memory, unsigned index)

@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "parclose/ids.h"
+#include "parclose/config.h"
 
 #define MEMORY_MIN (UINT64_C(64) << 20)
-#define MEMORY_MAX (UINT64_C(8) << 40)
+#define MEMORY_MAX (UINT64_C(16) << 40)
 
 struct guest_memory {
     int fd;
@@ -26,10 +26,11 @@ struct memory_extent {
 };
 
 /*
- * Makes and maps it, bound to a NUMA node (UINT32_MAX: any). -EINVAL for a size outside
- * MEMORY_MIN..MEMORY_MAX or an odd one.
+ * Makes and maps it, bound to a NUMA node (UINT32_MAX: any), of the pages said (enum memory_pages);
+ * huge ones are all taken now. -EINVAL for a size outside MEMORY_MIN..MEMORY_MAX or an odd one;
+ * -ENOMEM, -EFAULT: the pool has not enough huge pages.
  */
-int memory_make(struct guest_memory *memory, uint64_t size, uint32_t node);
+int memory_make(struct guest_memory *memory, uint64_t size, uint32_t node, uint32_t pages);
 
 /* Extent 0 is below the hole, 1 above; an empty one has size 0. */
 struct memory_extent memory_extent(const struct guest_memory *memory, unsigned index);

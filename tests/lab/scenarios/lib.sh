@@ -50,7 +50,7 @@ partition() {
     local name=$1 vcpus=$2 memory=$3 cmdline=$4
     shift 4
     {
-        echo "<partition vcpus=\"$vcpus\" memory-mib=\"$memory\" autostart=\"${AUTOSTART:-yes}\">"
+        echo "<partition vcpus=\"$vcpus\" memory-mib=\"$memory\" autostart=\"${AUTOSTART:-yes}\" ${ATTRIBUTES:-}>"
         echo "  <kernel>${GUEST_KERNEL:-/l2/vmlinuz}</kernel>"
         echo "  <initrd>${GUEST_INITRD:-/l2/initrd}</initrd>"
         echo "  <cmdline>console=ttyS0 quiet panic=-1 mitigations=off $cmdline</cmdline>"

@@ -218,7 +218,8 @@ static void everything_of_a_partition(void **state)
 {
     (void)state;
     assert_int_equal(
-        read_partition("<partition vcpus='32' memory-mib='4096' autostart='yes' monitor='native'>"
+        read_partition("<partition vcpus='32' memory-mib='4096' huge-pages='1GiB' autostart='yes' "
+                       "monitor='native'>"
                        "<vfs><vf card='net0' index='6' mac='52:54:00:Ab:cD:ef' vlan='4094' qos='7' "
                        "trust='yes' "
                        "spoofchk='no' link='disable' min-tx-mbit='10' max-tx-mbit='100'/>"
@@ -229,6 +230,7 @@ static void everything_of_a_partition(void **state)
         0);
     const struct vf_attributes *net = &partition.vfs[0].attributes;
     const uint8_t mac[6] = {0x52, 0x54, 0, 0xab, 0xcd, 0xef};
+    assert_int_equal(partition.pages, PAGES_1GIB);
     assert_int_equal(partition.autostart, 1);
     assert_string_equal(partition.initrd, "/boot/initrd");
     assert_string_equal(partition.cmdline, "console=ttyS0 quiet & x <y>");
@@ -260,6 +262,8 @@ static void numbers_of_a_partition_out_of_range(void **state)
     refuses_partition(PARTITION("vcpus='1' memory-mib='16777218'", ""), "16777216");
     refuses_partition(PARTITION(SMALL " autostart='true'", ""), "yes");
     refuses_partition(PARTITION(SMALL " monitor='qemu'", ""), "native");
+    refuses_partition(PARTITION(SMALL " huge-pages='4KiB'", ""), "2MiB");
+    refuses_partition(PARTITION("vcpus='1' memory-mib='1026' huge-pages='1GiB'", ""), "1024");
 }
 
 static void images_of_a_partition(void **state)

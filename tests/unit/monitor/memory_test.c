@@ -55,9 +55,10 @@ static void odd_sizes_are_refused(void **state)
     struct guest_memory m;
 
     (void)state;
-    assert_int_equal(memory_make(&m, MEMORY_MIN - (2 << 20), UINT32_MAX), -EINVAL);
-    assert_int_equal(memory_make(&m, MEMORY_MIN + 4096, UINT32_MAX), -EINVAL);
-    assert_int_equal(memory_make(&m, UINT64_MAX, UINT32_MAX), -EINVAL);
+    assert_int_equal(memory_make(&m, MEMORY_MIN - (2 << 20), UINT32_MAX, PAGES_ORDINARY), -EINVAL);
+    assert_int_equal(memory_make(&m, MEMORY_MIN + 4096, UINT32_MAX, PAGES_ORDINARY), -EINVAL);
+    assert_int_equal(memory_make(&m, MEMORY_MIN, UINT32_MAX, MEMORY_PAGES), -EINVAL);
+    assert_int_equal(memory_make(&m, UINT64_MAX, UINT32_MAX, PAGES_ORDINARY), -EINVAL);
 }
 
 static void made_memory_cannot_change_its_size(void **state)
@@ -65,7 +66,7 @@ static void made_memory_cannot_change_its_size(void **state)
     struct guest_memory m;
 
     (void)state;
-    assert_int_equal(memory_make(&m, MEMORY_MIN, UINT32_MAX), 0);
+    assert_int_equal(memory_make(&m, MEMORY_MIN, UINT32_MAX, PAGES_ORDINARY), 0);
     m.base[MEMORY_MIN - 1] = 1;
     assert_int_equal(ftruncate(m.fd, 0), -1);
     munmap(m.base, m.size);
