@@ -141,7 +141,7 @@ static int build(struct monitor *m, const char **what)
     for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         *what = steps[i].what;
         if (steps[i].step == step_memory && m->descriptor.pages != PAGES_ORDINARY)
-            *what = "guest memory: free huge pages on its node";
+            *what = "guest memory: not enough free huge pages on its node";
         rc = steps[i].step(m);
         if (rc < 0)
             return rc;

@@ -18,7 +18,7 @@ check "from the node that control chose" grep -qE "bind:0 .*huge.* N0=128 kernel
 equal "show says so" 2MiB "$(field one .huge_pages)"
 parclose start two
 check "a partition that the pool has no room for fails" wait_for 30 is_phase two failed
-check "and says why" eval 'field two .reason | grep "huge pages on its node"'
+check "and says why" eval 'field two .reason | grep "enough free huge pages on its node"'
 equal "what it had taken is back" 32 "$(cat $POOL/free_hugepages)"
 parclose stop one --force
 check "one's pages are back" wait_for 30 grep -qx 160 $POOL/free_hugepages
