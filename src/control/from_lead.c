@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What lead says of monitors, and its answers to orders.
- *
- * On each new link lead says every monitor that it has, then SYNC. Only then is it known what *is*,
- * and a partition of which nothing was said has no monitor:
- *   committed            monitor said, frozen   said, running       not said
- *   START, not created   goes on                goes on             CREATE again, by id
- *   START, created       goes on                frozen (no attach   gone: resources back
- *                                               is committed)
- *   ATTACH               gate open: ATTACH      the effect is       gone
- *                        again; else undone     whole: completed
- *   attached             ATTACH again           goes on             gone
- *   STOP                 STOP again             STOP again          gone
  */
 #include <errno.h>
 #include <string.h>
@@ -22,6 +11,7 @@
 #include "gate.h"
 #include "lifecycle.h"
 #include "log/log.h"
+#include "recovery.h"
 #include "replies.h"
 #include "tell.h"
 #include "transaction.h"
@@ -61,21 +51,6 @@ static void note_created(struct control *control, struct partition *partition)
     transaction_commit(control, false);
 }
 
-/* Brings together what is committed and what is. */
-static void reconcile(struct control *control, struct partition *partition)
-{
-    const struct lead_monitor *monitor = &partition->monitor;
-    char text[PARCLOSE_REASON_MAX];
-
-    if (partition->run.attach == ATTACH_COMMITTED && monitor->frozen &&
-        !gate_open(control->db, partition, text))
-        gate_undo(control, partition, false, text);
-    else if (partition->run.attach == ATTACH_COMMITTED && !monitor->frozen)
-        gate_attached(control, partition, monitor->event_ns);
-    else if (partition->run.attach == ATTACH_DONE && monitor->frozen)
-        drive_order(control, partition, ORDER_ATTACH);
-}
-
 static void monitor_said(struct control *control, struct partition *partition,
                          const struct lead_monitor *message)
 {
@@ -107,41 +82,12 @@ static int on_monitor(void *context, struct frame *frame)
     return 0;
 }
 
-static void not_said(struct control *control, struct partition *partition)
-{
-    /* a start that was committed before this first run of control, and nothing of it is there */
-    bool first =
-        control->first_start && partition->run.start_transaction < control->first_transaction;
-
-    partition->monitor = (struct lead_monitor){0};
-    if (partition->run.phase == PHASE_STOPPING)
-        partition_gone(control, partition, EXIT_STOPPED, "");
-    else if (first)
-        partition_gone(control, partition, EXIT_NONE, "");
-    else if (partition->run.created)
-        partition_gone(control, partition, EXIT_MONITOR_DIED, "its monitor is gone");
-    else
-        drive_partition(control, partition);
-}
-
 static int on_sync(void *context, struct frame *frame)
 {
     struct control *control = context;
     (void)frame;
 
-    control->lead_synced = true;
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
-        struct partition *partition = &control->db->partitions[i];
-        if (!partition_started(partition))
-            continue;
-        if (!partition->said) {
-            not_said(control, partition);
-            continue;
-        }
-        reconcile(control, partition);
-        drive_partition(control, partition);
-    }
-    control->first_start = false;
+    recovery_from_lead(control);
     control_changed(control);
     shutdown_finish(control);
     return 0;

@@ -46,7 +46,7 @@ static void disk_forget(void)
 static void save_file(const char *name)
 {
     struct saved *saved = &disk.files[disk.count++];
-    struct stat status;
+    struct stat status = {0};
     int file = openat(disk.directory, name, O_RDONLY | O_CLOEXEC);
 
     assert_true(file >= 0 && disk.count <= FILES_MAX && fstat(file, &status) == 0);
