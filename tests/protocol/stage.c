@@ -73,15 +73,10 @@ static void become(struct stage *stage, int boot)
     _exit(127);
 }
 
-void stage_begin(struct stage *stage, const char *executable, enum process_kind kind)
+static void spawn(struct stage *stage)
 {
     int pair[2];
 
-    *stage = (struct stage){.executable = executable, .kind = kind};
-    for (size_t i = 0; i < PROCESS_KINDS; i++)
-        stage->links[i] = -1;
-    strcpy(stage->folder, "/tmp/parclose-protocol-XXXXXX");
-    assert_non_null(mkdtemp(stage->folder));
     pair_make(pair);
     stage->pid = fork();
     assert_true(stage->pid >= 0);
@@ -89,7 +84,33 @@ void stage_begin(struct stage *stage, const char *executable, enum process_kind 
         become(stage, pair[0]);
     close(pair[0]);
     stage->boot = pair[1];
+    stage->generation++;
     hear(stage, BOOT_HELLO);
+}
+
+void stage_begin(struct stage *stage, const char *executable, enum process_kind kind)
+{
+    *stage = (struct stage){.executable = executable, .kind = kind};
+    for (size_t i = 0; i < PROCESS_KINDS; i++)
+        stage->links[i] = -1;
+    strcpy(stage->folder, "/tmp/parclose-protocol-XXXXXX");
+    assert_non_null(mkdtemp(stage->folder));
+    spawn(stage);
+}
+
+void stage_kill(struct stage *stage)
+{
+    int status;
+
+    assert_int_equal(kill(stage->pid, SIGKILL), 0);
+    assert_int_equal(waitpid(stage->pid, &status, 0), stage->pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    close(stage->boot);
+}
+
+void stage_again(struct stage *stage)
+{
+    spawn(stage);
 }
 
 void stage_give(struct stage *stage, const char *name, int file)
@@ -120,7 +141,7 @@ void stage_link(struct stage *stage, enum process_kind peer)
 static void say_start(struct stage *stage)
 {
     const struct boot_start message = {.header = frame_header(BOOT_START, sizeof(message), 0),
-                                       .generation = 1,
+                                       .generation = stage->generation,
                                        .watchdog_ms = WATCHDOG_MS};
     say(stage, &message, NULL);
 }
@@ -163,7 +184,7 @@ void stage_alive(struct stage *stage)
     hear(stage, BOOT_ALIVE);
 }
 
-static void folder_remove(const char *folder)
+static void folder_empty(const char *folder)
 {
     char path[512];
     DIR *directory = opendir(folder);
@@ -174,7 +195,11 @@ static void folder_remove(const char *folder)
         unlink(path);
     }
     closedir(directory);
-    rmdir(folder);
+}
+
+void stage_forget(struct stage *stage)
+{
+    folder_empty(stage->folder);
 }
 
 void stage_end(struct stage *stage)
@@ -188,7 +213,8 @@ void stage_end(struct stage *stage)
     for (size_t i = 0; i < PROCESS_KINDS; i++)
         if (stage->links[i] >= 0)
             close(stage->links[i]);
-    folder_remove(stage->folder);
+    folder_empty(stage->folder);
+    rmdir(stage->folder);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 

@@ -16,11 +16,20 @@ struct stage {
     char folder[64]; /* empty at first; the daemon may have it as a directory */
     pid_t pid;
     int boot;
+    uint32_t generation;      /* of the daemon: how many there were */
     int links[PROCESS_KINDS]; /* the peers' ends; -1: there is none */
     uint32_t generations[PROCESS_KINDS];
     struct boot_complaint complaint; /* the latest that boot heard */
     unsigned complaints;
 };
+
+/* kill -9; what it said before can still be read from the links. */
+void stage_kill(struct stage *stage);
+/* A successor of one that was killed, in the same folder, up to its HELLO. */
+void stage_again(struct stage *stage);
+
+/* Empties the folder, while no daemon is there. */
+void stage_forget(struct stage *stage);
 
 /* Up to its HELLO. */
 void stage_begin(struct stage *stage, const char *executable, enum process_kind kind);
