@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "config/config_check.h"
+#include "control.h"
 #include "hostile.h"
 #include "parclose/msg_control_command.h"
 #include "parclose/msg_control_lead.h"
@@ -109,6 +110,11 @@ static const struct attack_peer peers[] = {
     {                                                                                              \
         LIE_HEADER(TCB_VF, tcb_vf, 0), .vf = { __VA_ARGS__ }                                       \
     }
+#define GONE(...)                                                                                  \
+    PROCESS_TCB, &(const struct tcb_gone)                                                          \
+    {                                                                                              \
+        LIE_HEADER(TCB_GONE, tcb_gone, 0), __VA_ARGS__                                             \
+    }
 #define APPLIED(...)                                                                               \
     PROCESS_TCB, &(const struct tcb_applied)                                                       \
     {                                                                                              \
@@ -194,6 +200,8 @@ static const struct attack_lie lies[] = {
     {"a VF of an unknown PF", SEEN_VF(.bdf = {0x180}, .pf = {0xfff8}), NO_MATTER},
     {"a VF's driver without end",
      SEEN_VF(.bdf = {0x180}, .pf = PF, .driver = ENDLESS(DRIVER_NAME_MAX)), LINK_ENDS},
+    {"the end of what never was", GONE(.bdf = {0xfff8}), NO_MATTER},
+    {"the end of no function", GONE(.bdf = {0}), NO_MATTER},
     {"a result of nothing", APPLIED(.transaction = UINT64_MAX), NO_MATTER},
     {"a result that is no error", APPLIED(.error = 1), LINK_ENDS},
     {"a result beyond all errors", APPLIED(.error = INT32_MIN), LINK_ENDS},
@@ -292,8 +300,61 @@ static void live(struct stage *stage)
     say(stage, PROCESS_LEAD, &sync);
 }
 
+/* ---- against the tables themselves: a row that is new there and is not attacked fails */
+
+struct table {
+    enum process_kind from;
+    const struct frame_row *rows;
+    const size_t *count;
+};
+static const struct table tables[] = {
+    {PROCESS_COMMAND, command_rows, &command_rows_count},
+    {PROCESS_TCB, tcb_rows, &tcb_rows_count},
+    {PROCESS_SR_PCIM, pcim_rows, &pcim_rows_count},
+    {PROCESS_LEAD, lead_rows, &lead_rows_count},
+};
+
+static const struct attack_row *attack_on(const struct attack_peer *peer, uint16_t type)
+{
+    for (size_t i = 0; i < peer->rows_count; i++)
+        if (peer->rows[i].type == type)
+            return &peer->rows[i];
+    fail_msg("message 0x%x of peer %d is not attacked", type, (int)peer->kind);
+    return NULL;
+}
+
+static size_t lies_about(enum process_kind from, uint16_t type)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+        count +=
+            lies[i].from == from && ((const struct wire_header *)lies[i].message)->type == type;
+    return count;
+}
+
+static void every_row_is_attacked(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+        assert_int_equal(peers[t].kind, tables[t].from);
+        assert_int_equal(peers[t].rows_count, *tables[t].count);
+        for (size_t r = 0; r < *tables[t].count; r++) {
+            const struct frame_row *row = &tables[t].rows[r];
+            const struct attack_row *attack = attack_on(&peers[t], row->type);
+            assert_int_equal(attack->size, row->size);
+            assert_int_equal(attack->files_min, row->files_min);
+            assert_int_equal(attack->files_max, row->files_max);
+            if (row->size > sizeof(struct wire_header) && !lies_about(peers[t].kind, row->type))
+                fail_msg("%s has a body and nobody lies in it", attack->name);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    const struct CMUnitTest whole[] = {cmocka_unit_test(every_row_is_attacked)};
+
     static const struct attack attack = {
         .victim = PROCESS_CONTROL,
         .peers = peers,
@@ -304,5 +365,6 @@ int main(int argc, char **argv)
         .give = give,
         .live = live,
     };
-    return attack_run(&attack, argc, argv);
+    return cmocka_run_group_tests_name("tables", whole, NULL, NULL) +
+           attack_run(&attack, argc, argv);
 }

@@ -9,17 +9,18 @@
 
 #include "world.h"
 
+static const struct {
+    enum process_kind peer;
+    const struct frame_row *rows;
+    const size_t *count;
+} tables[] = {{PROCESS_COMMAND, command_rows, &command_rows_count},
+              {PROCESS_TCB, tcb_rows, &tcb_rows_count},
+              {PROCESS_SR_PCIM, pcim_rows, &pcim_rows_count},
+              {PROCESS_LEAD, lead_rows, &lead_rows_count}};
+
 static void every_row_refuses_every_other_size(void **state)
 {
     struct world *world = *state;
-    static const struct {
-        enum process_kind peer;
-        const struct frame_row *rows;
-        const size_t *count;
-    } tables[] = {{PROCESS_COMMAND, command_rows, &command_rows_count},
-                  {PROCESS_TCB, tcb_rows, &tcb_rows_count},
-                  {PROCESS_SR_PCIM, pcim_rows, &pcim_rows_count},
-                  {PROCESS_LEAD, lead_rows, &lead_rows_count}};
 
     for (size_t t = 0; t < 4; t++)
         for (size_t r = 0; r < *tables[t].count; r++)
@@ -215,19 +216,157 @@ static void wrong_requests_are_answered(void **state)
     assert_int_equal(audit_log_next(world->control->log), next);
 }
 
+/* ---- every word of every message */
+
+#define HEADER(type, structure) .header = frame_header(type, sizeof(struct structure), 7)
+
+/* One good message for each row of each table. A row that has none here fails the test. */
+static const void *good_message(uint16_t type)
+{
+    static union {
+        struct wire_header header;
+        struct control_host_set host;
+        struct control_partition_define define;
+        struct control_partition_name name;
+        struct control_partition_start start;
+        struct control_partition_stop stop;
+        struct control_plain plain;
+        struct tcb_pf pf;
+        struct tcb_vf vf;
+        struct tcb_gone gone;
+        struct tcb_sync tcb_sync;
+        struct tcb_applied applied;
+        struct pcim_readiness readiness;
+        struct pcim_propose propose;
+        struct lead_result result;
+        struct lead_monitor monitor;
+        struct lead_sync lead_sync;
+        _Alignas(8) uint8_t bytes[WIRE_MAX];
+    } good;
+
+    memset(&good, 0, sizeof(good));
+    switch (type) {
+    case CONTROL_HOST_SET:
+        good.host = (struct control_host_set){HEADER(type, control_host_set), .host = world_host()};
+        break;
+    case CONTROL_PARTITION_DEFINE:
+        good.define = (struct control_partition_define){
+            HEADER(type, control_partition_define),
+            .config = world_partition("mail", 1, "net1", 0, NULL)};
+        break;
+    case CONTROL_PARTITION_UNDEFINE:
+    case CONTROL_CONSOLE_OPEN:
+        good.name =
+            (struct control_partition_name){HEADER(type, control_partition_name), .name = "mail"};
+        break;
+    case CONTROL_PARTITION_START:
+        good.start = (struct control_partition_start){
+            HEADER(type, control_partition_start), .name = "mail", .pcpus_count = 1, .pcpus = {5}};
+        break;
+    case CONTROL_PARTITION_STOP:
+        good.stop =
+            (struct control_partition_stop){HEADER(type, control_partition_stop), .name = "web"};
+        break;
+    case CONTROL_AUDIT_OPEN:
+    case CONTROL_SHUTDOWN:
+        good.plain = (struct control_plain){HEADER(type, control_plain)};
+        break;
+    case TCB_PF:
+        good.pf = (struct tcb_pf){HEADER(type, tcb_pf), .pf = {.bdf = NET0, .answers = 1}};
+        break;
+    case TCB_VF:
+        good.vf = (struct tcb_vf){HEADER(type, tcb_vf), .vf = {.bdf = {0x180}, .pf = NET0}};
+        break;
+    case TCB_GONE:
+        good.gone = (struct tcb_gone){HEADER(type, tcb_gone), .bdf = {0x180}};
+        break;
+    case TCB_SYNC:
+        good.tcb_sync = (struct tcb_sync){HEADER(type, tcb_sync)};
+        break;
+    case TCB_APPLIED:
+        good.applied = (struct tcb_applied){HEADER(type, tcb_applied), .transaction = 2};
+        break;
+    case PCIM_READINESS:
+        good.readiness = (struct pcim_readiness){HEADER(type, pcim_readiness), .pf = NET0,
+                                                 .readiness = PF_READY};
+        break;
+    case PCIM_PROPOSE:
+        good.propose = (struct pcim_propose){HEADER(type, pcim_propose),
+                                             .action = ACTION_PF_LINK_UP, .pf = NET0};
+        break;
+    case LEAD_RESULT:
+        good.result = (struct lead_result){HEADER(type, lead_result), .partition = {1}};
+        good.header.id = order_id(ORDER_CREATE, 3);
+        break;
+    case LEAD_MONITOR:
+        good.monitor = (struct lead_monitor){HEADER(type, lead_monitor), .partition = {1},
+                                             .present = 1, .frozen = 1};
+        break;
+    case LEAD_SYNC:
+        good.lead_sync = (struct lead_sync){HEADER(type, lead_sync)};
+        break;
+    default:
+        fail_msg("message 0x%x has no good example here", type);
+    }
+    return &good;
+}
+
+static void say_with(struct world *world, enum process_kind peer, const struct frame_row *row,
+                     uint32_t word, uint32_t value)
+{
+    _Alignas(8) uint8_t bytes[WIRE_MAX];
+
+    memcpy(bytes, good_message(row->type), row->size);
+    memcpy(bytes + word, &value, sizeof(value));
+    int error = world_say(world, peer, bytes);
+    if (error != 0 && error != -EBADMSG)
+        fail_msg("message 0x%x, word at %u = 0x%x: %s", row->type, word, value, strerror(-error));
+    world_check(world);
+    world_forget_sent(world);
+}
+
+static void every_word_of_every_row_is_doubted(void **state)
+{
+    static const uint32_t values[] = {0,          1,          2,          0x7fffffff,
+                                      0x80000000, 0xfffffff0, 0xffffffff, 0x78787878};
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    for (size_t t = 0; t < 4; t++)
+        for (size_t r = 0; r < *tables[t].count; r++) {
+            const struct frame_row *row = &tables[t].rows[r];
+            assert_int_equal(((const struct wire_header *)good_message(row->type))->size,
+                             row->size);
+            for (uint32_t word = sizeof(struct wire_header); word < row->size; word += 4)
+                for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++)
+                    say_with(world, tables[t].peer, row, word, values[v]);
+        }
+}
+
+/* Requests before there is anything: no host, no partition, no peer. */
+static void nothing_is_done_before_its_time(void **state)
+{
+    struct world *world = *state;
+
+    world_links_up(world);
+    for (size_t r = 0; r < command_rows_count; r++) {
+        const struct frame_row *row = &command_rows[r];
+        if (row->type == CONTROL_HOST_SET || row->type == CONTROL_PARTITION_DEFINE ||
+            row->type == CONTROL_AUDIT_OPEN || row->type == CONTROL_SHUTDOWN)
+            continue; /* they need nothing */
+        assert_int_equal(world_say(world, PROCESS_COMMAND, good_message(row->type)), 0);
+        assert_int_not_equal(world_result(world, 7), 0);
+    }
+    assert_int_equal(audit_log_next(world->control->log), 1);
+}
+
 /* Rubbish of the right type and size, half of it only a few bytes off; seeds are fixed. */
 static void rubbish_leaves_the_map_right(void **state)
 {
     struct world *world = *state;
     struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
-    static const struct {
-        enum process_kind peer;
-        const struct frame_row *rows;
-        const size_t *count;
-    } tables[] = {{PROCESS_COMMAND, command_rows, &command_rows_count},
-                  {PROCESS_TCB, tcb_rows, &tcb_rows_count},
-                  {PROCESS_SR_PCIM, pcim_rows, &pcim_rows_count},
-                  {PROCESS_LEAD, lead_rows, &lead_rows_count}};
     uint32_t seed = 1;
 
     assert_int_equal(world_define(world, &config), 0);
@@ -257,10 +396,17 @@ static void rubbish_leaves_the_map_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_row_refuses_every_other_size), TEST(types_of_other_links_are_refused),
-        TEST(lies_of_the_tcb_end_its_session),    TEST(lies_of_sr_pcim_end_its_session),
-        TEST(lies_of_lead_end_its_session),       TEST(lies_of_command_end_its_session),
-        TEST(wrong_requests_are_answered),        TEST(rubbish_leaves_the_map_right),
+        TEST(every_row_refuses_every_other_size),
+        TEST(types_of_other_links_are_refused),
+        TEST(lies_of_the_tcb_end_its_session),
+        TEST(lies_of_sr_pcim_end_its_session),
+        TEST(lies_of_lead_end_its_session),
+        TEST(lies_of_command_end_its_session),
+        TEST(wrong_requests_are_answered),
+        TEST(every_word_of_every_row_is_doubted),
+        cmocka_unit_test_setup_teardown(nothing_is_done_before_its_time, world_setup_bare,
+                                        world_teardown),
+        TEST(rubbish_leaves_the_map_right),
     };
     return cmocka_run_group_tests_name("control-hostile", tests, NULL, NULL);
 }
