@@ -6,7 +6,7 @@ ROUNDS=${1:-20}
 
 host_file 600000 || exit 1
 export AUTOSTART=no
-partition one 1 64 "" "$(vf "$(card $NVME_PF)" 0)" "$(vf "$(card $NET_PF)" 0)"
+partition one 1 256 "" "$(vf "$(card $NVME_PF)" 0)" "$(vf "$(card $NET_PF)" 0)"
 parclose up --timeout 120 || exit 1
 wait_for 60 both_ready
 for round in $(seq "$ROUNDS"); do
