@@ -170,12 +170,13 @@ int transaction_commit(struct control *control, bool durable)
 
 uint64_t request_known(const struct control *control, const struct wire_header *request)
 {
+    const uint32_t wanted = digest(request); /* once: a peer may use one id for everything */
+
     if (!request->id)
         return 0;
     for (size_t i = 0; i < CONTROL_REQUESTS_MAX; i++) {
         const struct request_done *done = &control->requests[i];
-        if (done->id == request->id && done->type == request->type &&
-            done->digest == digest(request))
+        if (done->id == request->id && done->type == request->type && done->digest == wanted)
             return done->transaction;
     }
     return 0;

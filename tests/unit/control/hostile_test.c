@@ -321,7 +321,6 @@ static void say_with(struct world *world, enum process_kind peer, const struct f
     int error = world_say(world, peer, bytes);
     if (error != 0 && error != -EBADMSG)
         fail_msg("message 0x%x, word at %u = 0x%x: %s", row->type, word, value, strerror(-error));
-    world_check(world);
     world_forget_sent(world);
 }
 
@@ -334,8 +333,11 @@ static void every_word_of_every_row_is_doubted(void **state)
 
     assert_int_equal(world_define(world, &config), 0);
     assert_int_equal(world_start(world, "web"), 0);
+    world->control->check_each_commit = false; /* once a row is enough */
+    world->busy = true;
     for (size_t t = 0; t < 4; t++)
         for (size_t r = 0; r < *tables[t].count; r++) {
+            world_check(world);
             const struct frame_row *row = &tables[t].rows[r];
             assert_int_equal(((const struct wire_header *)good_message(row->type))->size,
                              row->size);
