@@ -86,8 +86,8 @@ struct control_result {
     uint32_t reserved;
     uint64_t transaction;           /* sequence number of its audit entry; 0: none */
     char text[PARCLOSE_REASON_MAX]; /* what is wrong and what to do; "" on success */
-    /* files: CONSOLE_OPEN: console memfd, out eventfd, in eventfd; AUDIT_OPEN: the log, read-only
-     */
+    /* files: CONSOLE_OPEN: console memfd, out eventfd, in eventfd; AUDIT_OPEN: the
+     * newest segments of the log (store/audit_reader.h), oldest first, read-only */
 };
 _Static_assert(sizeof(struct control_result) == 192, "wire size");
 

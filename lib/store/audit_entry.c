@@ -30,6 +30,7 @@ void audit_entry_begin(struct audit_entry *entry, enum audit_kind kind, enum aud
     *entry = (struct audit_entry){.magic = AUDIT_ENTRY_MAGIC,
                                   .size = sizeof(*entry),
                                   .version = AUDIT_VERSION,
+                                  .zone = AUDIT_ZONE,
                                   .phase = (uint16_t)phase,
                                   .kind = kind};
 }
@@ -43,40 +44,52 @@ static uint8_t *put_image(uint8_t *at, const void *image, size_t size)
     return at + ALIGN8(size);
 }
 
-int audit_entry_add(struct audit_entry *entry, enum resource_kind kind, uint64_t key0,
-                    uint64_t key1, const void *before, const void *after)
+ssize_t audit_change_put(void *at, size_t available, enum resource_kind kind, uint64_t key0,
+                         uint64_t key1, const void *before, const void *after)
 {
     size_t size = audit_image_size(kind);
     struct audit_change change = {.kind = kind,
                                   .before_size = before ? (uint32_t)size : 0,
                                   .after_size = after ? (uint32_t)size : 0,
+                                  .zone = AUDIT_ZONE,
                                   .key = {key0, key1}};
-    size_t needed = sizeof(change) + ALIGN8(change.before_size) + ALIGN8(change.after_size);
-    uint8_t *at = (uint8_t *)entry + entry->size;
+    size_t needed = audit_change_size(&change);
 
     if (!size)
         return -EINVAL;
-    if (entry->size + needed > AUDIT_ENTRY_MAX)
+    if (needed > available)
         return -E2BIG;
     memcpy(at, &change, sizeof(change));
-    put_image(put_image(at + sizeof(change), before, size), after, size);
-    entry->size += (uint32_t)needed;
+    put_image(put_image((uint8_t *)at + sizeof(change), before, size), after, size);
+    return (ssize_t)needed;
+}
+
+int audit_entry_add(struct audit_entry *entry, enum resource_kind kind, uint64_t key0,
+                    uint64_t key1, const void *before, const void *after)
+{
+    ssize_t put = audit_change_put((uint8_t *)entry + entry->size, AUDIT_ENTRY_MAX - entry->size,
+                                   kind, key0, key1, before, after);
+
+    if (put < 0)
+        return (int)put;
+    entry->size += (uint32_t)put;
     entry->changes_count++;
     return 0;
 }
 
-static size_t change_size(const struct audit_change *change)
+size_t audit_change_size(const struct audit_change *change)
 {
     return sizeof(*change) + ALIGN8(change->before_size) + ALIGN8(change->after_size);
 }
 
-static bool change_ok(const struct audit_change *change, size_t available)
+bool audit_change_ok(const struct audit_change *change, size_t available)
 {
     size_t size = available < sizeof(*change) ? 0 : audit_image_size(change->kind);
 
-    return size && (change->before_size == 0 || change->before_size == size) &&
+    return size && change->zone == AUDIT_ZONE &&
+           (change->before_size == 0 || change->before_size == size) &&
            (change->after_size == 0 || change->after_size == size) &&
-           change_size(change) <= available;
+           audit_change_size(change) <= available;
 }
 
 static bool changes_ok(const struct audit_entry *entry)
@@ -86,10 +99,10 @@ static bool changes_ok(const struct audit_entry *entry)
 
     for (uint32_t i = 0; i < entry->changes_count; i++) {
         const struct audit_change *change = (const void *)at;
-        if (!change_ok(change, left))
+        if (!audit_change_ok(change, left))
             return false;
-        at += change_size(change);
-        left -= change_size(change);
+        at += audit_change_size(change);
+        left -= audit_change_size(change);
     }
     return left == 0;
 }
@@ -97,10 +110,10 @@ static bool changes_ok(const struct audit_entry *entry)
 static bool header_ok(const struct audit_entry *entry, size_t available)
 {
     return entry->magic == AUDIT_ENTRY_MAGIC && entry->version == AUDIT_VERSION &&
-           entry->size >= sizeof(*entry) && entry->size <= AUDIT_ENTRY_MAX &&
-           entry->size % 8 == 0 && entry->size <= available && entry->phase >= AUDIT_BEGUN &&
-           entry->phase < AUDIT_PHASES && entry->kind > AUDIT_NONE && entry->kind < AUDIT_KINDS &&
-           memchr(entry->text, 0, sizeof(entry->text)) &&
+           entry->zone == AUDIT_ZONE && entry->size >= sizeof(*entry) &&
+           entry->size <= AUDIT_ENTRY_MAX && entry->size % 8 == 0 && entry->size <= available &&
+           entry->phase >= AUDIT_BEGUN && entry->phase < AUDIT_PHASES && entry->kind > AUDIT_NONE &&
+           entry->kind < AUDIT_KINDS && memchr(entry->text, 0, sizeof(entry->text)) &&
            memchr(entry->who.reason, 0, sizeof(entry->who.reason));
 }
 
@@ -112,8 +125,8 @@ bool audit_entry_ok(const struct audit_entry *entry, size_t available)
 const struct audit_change *audit_entry_next(const struct audit_entry *entry,
                                             const struct audit_change *previous)
 {
-    const uint8_t *at =
-        previous ? (const uint8_t *)previous + change_size(previous) : (const uint8_t *)(entry + 1);
+    const uint8_t *at = previous ? (const uint8_t *)previous + audit_change_size(previous)
+                                 : (const uint8_t *)(entry + 1);
     return at < (const uint8_t *)entry + entry->size ? (const void *)at : NULL;
 }
 

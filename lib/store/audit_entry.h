@@ -11,18 +11,26 @@
  * A transaction is one BEGUN entry. What became of its effect is a later APPLIED or UNDONE entry
  * that refers to it and carries what that itself changed. Replaying the log is applying the after
  * images of every entry in order; nothing else.
+ *
+ * The entries are a chain: each carries the SHA-256 of the whole entry before it. Who knows the
+ * last one's hash (the head, which control writes into the journal) knows all of them: no entry can
+ * be changed, left out or added later without the head becoming another. The CRC is for torn
+ * entries alone; it protects against nobody.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "store/audit_image.h"
 
 #define AUDIT_ENTRY_MAGIC UINT32_C(0x41434c50) /* "PLCA" */
-#define AUDIT_VERSION     1
+#define AUDIT_VERSION     2
 #define AUDIT_ENTRY_MAX   262144 /* bytes, header included */
 #define AUDIT_IMAGE_MAX   4096   /* bytes of one image */
+#define AUDIT_HASH_SIZE   32     /* SHA-256 (FIPS 180-4) */
+#define AUDIT_ZONE        0      /* whose resources: there is one zone so far */
 
 enum audit_phase { AUDIT_BEGUN = 1, AUDIT_APPLIED = 2, AUDIT_UNDONE = 3, AUDIT_PHASES };
 
@@ -71,16 +79,19 @@ struct audit_entry {
     uint64_t request_id; /* of command's request; 0: none */
     uint32_t request_type;
     uint32_t request_digest; /* CRC32C of its body: two requests with one id are told apart */
+    uint32_t zone;           /* AUDIT_ZONE */
+    uint32_t reserved;
+    uint8_t previous[AUDIT_HASH_SIZE]; /* SHA-256 of the whole entry before; of 1: zeros */
     struct audit_requester who;
     char text[PARCLOSE_REASON_MAX]; /* for people: why, or what is affected */
 };
-_Static_assert(sizeof(struct audit_entry) == 96 + 80 + 160, "on disk");
+_Static_assert(sizeof(struct audit_entry) == 136 + 80 + 160, "on disk");
 
 struct audit_change {
     uint32_t kind;        /* enum resource_kind */
     uint32_t before_size; /* 0: it did not exist before; else the size of its kind's image */
     uint32_t after_size;  /* 0: it does not exist any more */
-    uint32_t reserved;
+    uint32_t zone;        /* AUDIT_ZONE: the key is one of this zone */
     uint64_t key[2];
 };
 _Static_assert(sizeof(struct audit_change) == 32, "on disk");
@@ -101,6 +112,19 @@ int audit_entry_add(struct audit_entry *entry, enum resource_kind kind, uint64_t
 /* Whether header and changes are in bounds, of known kinds, and the CRC is right. `available`:
  * bytes that can be read at `entry`, at least sizeof(*entry). */
 bool audit_entry_ok(const struct audit_entry *entry, size_t available);
+
+/* Whether a change in the image of its kind is whole; `available`: bytes at `change`. */
+bool audit_change_ok(const struct audit_change *change, size_t available);
+
+/* Bytes of a change with its images, a multiple of 8. The change must be ok. */
+size_t audit_change_size(const struct audit_change *change);
+
+/*
+ * Puts a change with its images at `at`: how many bytes, a multiple of 8. before or after may be
+ * NULL. -E2BIG: more than `available`; -EINVAL: unknown kind.
+ */
+ssize_t audit_change_put(void *at, size_t available, enum resource_kind kind, uint64_t key0,
+                         uint64_t key1, const void *before, const void *after);
 
 /* The change after `previous` (NULL: the first); NULL at the end. The entry must be ok. */
 const struct audit_change *audit_entry_next(const struct audit_entry *entry,

@@ -3,25 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "store/audit_reader.h"
-
-struct audit_log {
-    int file;
-    int read_only;
-    bool broken; /* an append or sync failed: what is on disk is unknown */
-    uint8_t boot_id[16];
-    uint64_t next;      /* sequence of the next entry */
-    uint64_t unsynced;  /* first entry that is not known to be durable; = next: none */
-    uint64_t end;       /* offset of the next entry */
-    uint64_t allocated; /* zeros are written up to here */
-};
+#include "store/audit_log_internal.h"
+#include "store/audit_recovery.h"
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -30,228 +20,153 @@ static uint64_t clock_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-static int write_at(int file, const void *data, size_t size, uint64_t offset)
-{
-    const uint8_t *bytes = data;
-
-    while (size) {
-        ssize_t done = pwrite(file, bytes, size, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -errno;
-        bytes += done;
-        offset += (uint64_t)done;
-        size -= (size_t)done;
-    }
-    return 0;
-}
-
 /* Zeros are written, not only allocated: an fdatasync into unwritten extents would have to commit
  * the file system's journal as well. */
-static int allocate(struct audit_log *log, uint64_t to)
+int audit_log_allocate(int file, uint64_t *allocated, uint64_t to)
 {
     static const uint8_t zeros[65536];
 
-    if (fallocate(log->file, 0, (off_t)log->allocated, (off_t)(to - log->allocated)) < 0 &&
-        errno != EOPNOTSUPP)
+    if (fallocate(file, 0, (off_t)*allocated, (off_t)(to - *allocated)) < 0 && errno != EOPNOTSUPP)
         return -errno;
-    while (log->allocated < to) {
-        uint64_t size = to - log->allocated;
+    while (*allocated < to) {
+        uint64_t size = to - *allocated;
         if (size > sizeof(zeros))
             size = sizeof(zeros);
-        int error = write_at(log->file, zeros, size, log->allocated);
+        int error = audit_write_at(file, zeros, size, *allocated);
         if (error)
             return error;
-        log->allocated += size;
+        *allocated += size;
     }
     return 0;
 }
 
-static int sync_all(int file)
-{
-    return fsync(file) < 0 ? -errno : 0;
-}
+/* --- a new segment ---------------------------------------------------------------------------- */
 
-static int write_file_header(struct audit_log *log)
+static int segment_fill(int file, uint64_t first, const uint8_t head[AUDIT_HASH_SIZE],
+                        uint64_t *allocated)
 {
-    static const struct {
-        uint64_t magic;
-        uint32_t version;
-        uint32_t reserved;
-    } header = {AUDIT_FILE_MAGIC, AUDIT_VERSION, 0};
-    int error = allocate(log, AUDIT_GROW);
+    struct audit_segment header;
 
+    *allocated = 0;
+    audit_segment_fill(&header, first, head);
+    int error = audit_log_allocate(file, allocated, AUDIT_GROW);
     if (!error)
-        error = write_at(log->file, &header, sizeof(header), 0);
-    if (!error)
-        error = sync_all(log->file);
+        error = audit_write_at(file, &header, sizeof(header), 0);
+    if (!error && fsync(file) < 0)
+        error = -errno;
     return error;
 }
 
-enum rest { REST_CLEAN, REST_TORN, REST_DAMAGED };
-
-/* What is in `bytes`, where entry `number` should have been the next. */
-static enum rest rest_judge(const uint8_t *bytes, size_t size, uint64_t number)
+int audit_segment_make(int directory, uint64_t first, const uint8_t head[AUDIT_HASH_SIZE],
+                       uint64_t *allocated)
 {
-    enum rest rest = REST_CLEAN;
+    char name[AUDIT_NAME_MAX], name_new[AUDIT_NAME_MAX + 4];
 
-    for (size_t i = 0; i < size; i += 8) {
-        uint32_t words[2] = {0};
-        memcpy(words, bytes + i, size - i < 8 ? size - i : 8);
-        if (!words[0] && !words[1])
-            continue;
-        rest = REST_TORN;
-        if (words[0] != AUDIT_ENTRY_MAGIC || size - i < sizeof(struct audit_entry))
-            continue;
-        const struct audit_entry *entry = (const void *)(bytes + i);
-        if (entry->sequence > number && entry->unsynced_from > number &&
-            audit_entry_ok(entry, size - i))
-            return REST_DAMAGED;
-    }
-    return rest;
-}
-
-/* Looks at the file from `offset`, a multiple of 8, to its end. */
-static int rest_read(int file, uint64_t offset, uint64_t size, uint64_t number, enum rest *rest)
-{
-    uint64_t page = offset & ~(uint64_t)4095;
-
-    *rest = REST_CLEAN;
-    if (offset >= size)
-        return 0;
-    uint8_t *map = mmap(NULL, size - page, PROT_READ, MAP_PRIVATE, file, (off_t)page);
-    if (map == MAP_FAILED)
+    audit_file_name(AUDIT_SEGMENT_PREFIX, first, name);
+    snprintf(name_new, sizeof(name_new), "%s.new", name);
+    int file =
+        openat(directory, name_new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0)
         return -errno;
-    *rest = rest_judge(map + (offset - page), size - offset, number);
-    munmap(map, size - page);
-    return 0;
-}
-
-static int cut(struct audit_log *log, uint64_t size, struct audit_opened *opened)
-{
-    opened->cut_bytes = size - log->end;
-    opened->bad_entry = log->next;
-    if (ftruncate(log->file, (off_t)log->end) < 0)
-        return -errno;
-    log->allocated = log->end;
-    return sync_all(log->file);
-}
-
-static int visit_all(struct audit_reader *reader, audit_visit *visit, void *context)
-{
-    const struct audit_entry *entry;
-    int got;
-
-    while ((got = audit_reader_next(reader, &entry)) == 1) {
-        int error = visit(context, entry);
-        if (error < 0)
-            return error;
-    }
-    return got == -EUCLEAN ? 0 : got; /* the rest of the file tells torn from damaged */
-}
-
-/* A first pass without effects, so that a damaged log changes nothing in the visitor either. */
-static int visit_none(void *context, const struct audit_entry *entry)
-{
-    (void)context;
-    (void)entry;
-    return 0;
-}
-
-static int pass(struct audit_log *log, audit_visit *visit, void *context)
-{
-    struct audit_reader *reader;
-    int error = audit_reader_open(&reader, log->file);
-
-    if (error)
-        return error;
-    error = visit_all(reader, visit, context);
-    log->next = log->unsynced = audit_reader_sequence(reader);
-    log->end = audit_reader_offset(reader);
-    audit_reader_close(reader);
-    return error;
-}
-
-static int load(struct audit_log *log, uint64_t size, audit_visit *visit, void *context,
-                struct audit_opened *opened)
-{
-    enum rest rest;
-    int error = pass(log, visit_none, NULL);
-
-    if (!error)
-        error = rest_read(log->file, log->end, size, log->next, &rest);
-    if (!error)
-        error = sync_all(log->file); /* what a killed predecessor wrote may be in memory only */
-    if (error)
-        return error;
-    opened->entries = log->next - 1;
-    log->allocated = size > log->end ? size : log->end;
-    if (rest == REST_DAMAGED) {
-        opened->bad_entry = log->next;
-        return -EUCLEAN;
-    }
-    error = pass(log, visit, context);
-    if (!error && rest == REST_TORN)
-        error = cut(log, size, opened);
-    return error;
-}
-
-/* A power cut while the file was made leaves a short or all-zero one: made again. */
-static int is_unmade(int file, uint64_t size, bool *unmade)
-{
-    enum rest rest = REST_CLEAN;
-    int error = size ? rest_read(file, 0, size, 0, &rest) : 0;
-
-    *unmade = rest == REST_CLEAN;
-    return error;
-}
-
-static int open_files(struct audit_log *log, int directory, const char *name)
-{
-    log->file = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (log->file < 0)
-        return -errno;
-    log->read_only = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (log->read_only < 0)
-        return -errno;
-    return fsync(directory) < 0 ? -errno : 0;
-}
-
-static int open_log(struct audit_log *log, int directory, const char *name, audit_visit *visit,
-                    void *context, struct audit_opened *opened)
-{
-    struct stat status;
-    bool unmade;
-    int error = open_files(log, directory, name);
-
-    if (!error && fstat(log->file, &status) < 0)
+    int error = segment_fill(file, first, head, allocated);
+    if (!error && renameat(directory, name_new, directory, name) < 0)
         error = -errno;
     if (!error)
-        error = is_unmade(log->file, (uint64_t)status.st_size, &unmade);
-    if (!error && unmade) {
-        status.st_size = AUDIT_GROW;
-        error = write_file_header(log);
-    }
-    if (!error)
-        error = load(log, (uint64_t)status.st_size, visit, context, opened);
-    if (!error)
-        error = audit_log_reserve(log);
+        return file;
+    unlinkat(directory, name_new, 0);
+    close(file);
     return error;
 }
 
-int audit_log_open(struct audit_log **result, int directory, const char *name,
-                   const uint8_t boot_id[16], audit_visit *visit, void *context,
-                   struct audit_opened *opened)
+/* --- opening ---------------------------------------------------------------------------------- */
+
+/* Half-made files of a predecessor, of no use to anybody. */
+static void leftovers_delete(struct audit_log *log)
+{
+    char name[AUDIT_NAME_MAX], name_new[AUDIT_NAME_MAX + 4];
+
+    audit_file_name(AUDIT_SNAPSHOT_PREFIX, log->next, name);
+    snprintf(name_new, sizeof(name_new), "%s.new", name);
+    unlinkat(log->directory, name_new, 0);
+    audit_file_name(AUDIT_SEGMENT_PREFIX, log->next, name);
+    snprintf(name_new, sizeof(name_new), "%s.new", name);
+    unlinkat(log->directory, name_new, 0);
+}
+
+static int cut_tail(struct audit_log *log, struct audit_opened *opened)
+{
+    opened->cut_bytes = log->allocated - log->end;
+    opened->bad_entry = log->next;
+    opened->segment = log->segment;
+    log->allocated = log->end;
+    return ftruncate(log->file, (off_t)log->end) < 0 ? -errno : 0;
+}
+
+/* Takes over what recovery found; the file and the hash are the log's then. */
+static int adopt(struct audit_log *log, struct audit_recovery *recovery)
+{
+    struct stat status;
+
+    if (recovery->file < 0) {
+        recovery->file =
+            audit_segment_make(log->directory, 1, recovery->chain.head, &log->allocated);
+        recovery->segment = 1;
+    }
+    if (recovery->file < 0)
+        return recovery->file;
+    if (fstat(recovery->file, &status) < 0)
+        return -errno;
+    log->file = recovery->file;
+    log->hash = recovery->chain.hash;
+    recovery->file = -1;
+    recovery->chain.hash = NULL;
+    memcpy(log->head, recovery->chain.head, sizeof(log->head));
+    log->segment = recovery->segment;
+    log->next = log->unsynced = recovery->chain.next;
+    log->end = recovery->end;
+    log->allocated = (uint64_t)status.st_size > log->end ? (uint64_t)status.st_size : log->end;
+    return 0;
+}
+
+/* What a killed predecessor wrote, and the names that it gave, may be in memory only; so may the
+ * cut, and what is behind it must not come back under the entries that follow. */
+static int settle(struct audit_log *log)
+{
+    if (fsync(log->file) < 0 || fsync(log->directory) < 0)
+        return -errno;
+    leftovers_delete(log);
+    return audit_log_reserve(log);
+}
+
+static int open_log(struct audit_log *log, const struct audit_visitor *visitor,
+                    struct audit_opened *opened)
+{
+    struct audit_recovery recovery = {
+        .directory = log->directory, .before = UINT64_MAX, .visitor = visitor, .opened = opened};
+    int error = audit_recovery_run(&recovery);
+
+    if (!error)
+        error = adopt(log, &recovery);
+    if (!error && recovery.rest == AUDIT_REST_TORN)
+        error = cut_tail(log, opened);
+    if (!error)
+        error = settle(log);
+    audit_recovery_free(&recovery);
+    return error;
+}
+
+int audit_log_open(struct audit_log **result, int directory, const uint8_t boot_id[16],
+                   const struct audit_visitor *visitor, struct audit_opened *opened)
 {
     struct audit_log *log = calloc(1, sizeof(*log));
 
     *opened = (struct audit_opened){0};
     if (!log)
         return -ENOMEM;
-    *log = (struct audit_log){.file = -1, .read_only = -1};
+    log->file = -1;
     memcpy(log->boot_id, boot_id, sizeof(log->boot_id));
-    int error = open_log(log, directory, name, visit, context, opened);
+    log->directory = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+    int error = log->directory < 0 ? -errno : open_log(log, visitor, opened);
     if (error) {
         audit_log_close(log);
         return error;
@@ -260,6 +175,20 @@ int audit_log_open(struct audit_log **result, int directory, const char *name,
     return 0;
 }
 
+void audit_log_close(struct audit_log *log)
+{
+    if (!log)
+        return;
+    if (log->file >= 0)
+        close(log->file);
+    if (log->directory >= 0)
+        close(log->directory);
+    audit_hash_free(log->hash);
+    free(log);
+}
+
+/* --- appending -------------------------------------------------------------------------------- */
+
 static int make_room(struct audit_log *log, uint64_t needed)
 {
     uint64_t to = log->end + needed;
@@ -267,7 +196,21 @@ static int make_room(struct audit_log *log, uint64_t needed)
     if (to <= log->allocated)
         return 0;
     to = (to + AUDIT_GROW - 1) / AUDIT_GROW * AUDIT_GROW;
-    return allocate(log, to);
+    return audit_log_allocate(log->file, &log->allocated, to);
+}
+
+static void stamp(const struct audit_log *log, struct audit_entry *entry)
+{
+    entry->magic = AUDIT_ENTRY_MAGIC;
+    entry->version = AUDIT_VERSION;
+    entry->zone = AUDIT_ZONE;
+    entry->sequence = log->next;
+    entry->unsynced_from = log->unsynced;
+    entry->realtime_ns = clock_ns(CLOCK_REALTIME);
+    entry->boottime_ns = clock_ns(CLOCK_BOOTTIME);
+    memcpy(entry->boot_id, log->boot_id, sizeof(entry->boot_id));
+    memcpy(entry->previous, log->head, sizeof(entry->previous));
+    entry->crc = audit_entry_crc(entry);
 }
 
 int audit_log_append(struct audit_log *log, struct audit_entry *entry)
@@ -277,15 +220,10 @@ int audit_log_append(struct audit_log *log, struct audit_entry *entry)
     int error = make_room(log, entry->size);
     if (error)
         return error;
-    entry->magic = AUDIT_ENTRY_MAGIC;
-    entry->version = AUDIT_VERSION;
-    entry->sequence = log->next;
-    entry->unsynced_from = log->unsynced;
-    entry->realtime_ns = clock_ns(CLOCK_REALTIME);
-    entry->boottime_ns = clock_ns(CLOCK_BOOTTIME);
-    memcpy(entry->boot_id, log->boot_id, sizeof(entry->boot_id));
-    entry->crc = audit_entry_crc(entry);
-    error = write_at(log->file, entry, entry->size, log->end);
+    stamp(log, entry);
+    error = audit_write_at(log->file, entry, entry->size, log->end);
+    if (!error)
+        error = audit_hash_once(log->hash, entry, entry->size, log->head);
     if (error) {
         log->broken = true;
         return error == -ENOSPC ? -EIO : error;
@@ -295,12 +233,8 @@ int audit_log_append(struct audit_log *log, struct audit_entry *entry)
     return 0;
 }
 
-int audit_log_sync(struct audit_log *log)
+static int sync_file(struct audit_log *log)
 {
-    if (log->broken)
-        return -EIO;
-    if (log->unsynced == log->next)
-        return 0;
     if (fdatasync(log->file) < 0) {
         log->broken = true;
         return -errno;
@@ -309,9 +243,21 @@ int audit_log_sync(struct audit_log *log)
     return 0;
 }
 
+int audit_log_sync(struct audit_log *log)
+{
+    if (log->broken)
+        return -EIO;
+    return log->unsynced == log->next ? 0 : sync_file(log);
+}
+
 int audit_log_reserve(struct audit_log *log)
 {
-    return make_room(log, AUDIT_AHEAD);
+    if (log->broken)
+        return -EIO;
+    if (log->end + AUDIT_AHEAD <= log->allocated)
+        return 0;
+    int error = make_room(log, AUDIT_AHEAD);
+    return error ? error : sync_file(log);
 }
 
 uint64_t audit_log_next(const struct audit_log *log)
@@ -319,18 +265,12 @@ uint64_t audit_log_next(const struct audit_log *log)
     return log->next;
 }
 
-int audit_log_read_only(const struct audit_log *log)
+const uint8_t *audit_log_head(const struct audit_log *log)
 {
-    return log->read_only;
+    return log->head;
 }
 
-void audit_log_close(struct audit_log *log)
+uint64_t audit_log_segment_bytes(const struct audit_log *log)
 {
-    if (!log)
-        return;
-    if (log->file >= 0)
-        close(log->file);
-    if (log->read_only >= 0)
-        close(log->read_only);
-    free(log);
+    return log->end - AUDIT_SEGMENT_HEADER;
 }

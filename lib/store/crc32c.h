@@ -10,3 +10,6 @@
 
 /* Goes on with `crc` (0 at first) over `size` bytes. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
+
+/* The same without the CPU's instruction for it, which crc32c() takes when there is one. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size);

@@ -173,20 +173,21 @@ static int print_log(const struct cli *cli, struct audit_reader *reader, struct 
 
 static int read_log(const struct cli *cli, int file, struct filter *filter, bool follow)
 {
+    struct audit_place place;
     const struct timespec pause = {.tv_nsec = FOLLOW_MS * 1000000L};
     struct audit_reader *reader;
-    int error = audit_reader_open(&reader, file);
+    int error = audit_reader_open(&reader, &file, 1, &place);
 
     if (error) {
         cli_error("the audit log cannot be read: %s", strerror(-error));
         return CLI_FAILED;
     }
-    while (!(error = print_log(cli, reader, filter)) && follow)
+    while ((!(error = print_log(cli, reader, filter)) || error == -EAGAIN) && follow)
         nanosleep(&pause, NULL);
+    audit_reader_place(reader, &place);
     if (error)
         cli_error("the audit log is damaged at entry %llu, byte %llu",
-                  (unsigned long long)audit_reader_sequence(reader),
-                  (unsigned long long)audit_reader_offset(reader));
+                  (unsigned long long)place.entry, (unsigned long long)place.offset);
     audit_reader_close(reader);
     return error ? CLI_FAILED : CLI_OK;
 }

@@ -15,7 +15,6 @@
 #include "snapshot.h"
 #include "transaction.h"
 
-#define LOG_NAME       "audit.log"
 #define SETTLE_NS      UINT64_C(1000000000)
 #define AGAIN_AFTER_NS UINT64_C(100000000)
 #define SYNC_AFTER_NS  UINT64_C(1000000000)
@@ -104,14 +103,17 @@ void control_deadline(struct control *control)
 
 static int open_log(struct control *control, int directory, char *text)
 {
+    const struct audit_visitor visitor = {
+        .load = replay_snapshot, .visit = replay_entry, .context = control};
     struct audit_opened opened;
-    int error = audit_log_open(&control->log, directory, LOG_NAME, control->db->boot_id,
-                               replay_entry, control, &opened);
+    int error = audit_log_open(&control->log, directory, control->db->boot_id, &visitor, &opened);
 
     if (error == -EUCLEAN)
         snprintf(text, PARCLOSE_REASON_MAX,
-                 "entry %llu of the audit log is damaged, and whole ones follow it: restore the "
-                 "file, or move it away to begin anew",
+                 "audit log: entry %llu %s (file %s%020llu): restore the file, or "
+                 "parclose db cut --before %llu",
+                 (unsigned long long)opened.bad_entry, audit_damage_text(opened.damage),
+                 AUDIT_SEGMENT_PREFIX, (unsigned long long)opened.segment,
                  (unsigned long long)opened.bad_entry);
     else if (error)
         snprintf(text, PARCLOSE_REASON_MAX, "the audit log cannot be opened: %s", strerror(-error));

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "drive.h"
@@ -109,11 +110,18 @@ static int on_audit_open(void *context, struct frame *frame)
 {
     struct control *control = context;
     const struct request *request = (const void *)frame->bytes;
-    int file = audit_log_read_only(control->log);
+    int files[WIRE_MAX_FDS];
 
     if (!request_ok(request))
         return -EBADMSG;
-    reply_command(control, request->header.id, 0, 0, "", &file, 1);
+    ssize_t count = audit_log_files(control->log, files, WIRE_MAX_FDS);
+    if (count < 0)
+        reply_command(control, request->header.id, (int)count, 0,
+                      "the audit log's files cannot be opened", NULL, 0);
+    else
+        reply_command(control, request->header.id, 0, 0, "", files, (size_t)count);
+    for (ssize_t i = 0; i < count; i++)
+        close(files[i]);
     return 0;
 }
 

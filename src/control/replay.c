@@ -55,6 +55,22 @@ int replay_entry(void *context, const struct audit_entry *entry)
     return 0;
 }
 
+int replay_snapshot(void *context, const struct audit_snapshot *snapshot,
+                    const struct audit_change *change)
+{
+    struct control *control = context;
+
+    control->old_boot =
+        memcmp(snapshot->boot_id, control->db->boot_id, sizeof(snapshot->boot_id)) != 0;
+    if (control->old_boot && !outlives_boot(change))
+        return 0;
+    int error = db_apply(control->db, change, false);
+    if (error)
+        log_warning("a resource of the snapshot before entry %llu is not there any more: %s",
+                    (unsigned long long)snapshot->sequence, strerror(-error));
+    return 0;
+}
+
 static struct partition_run run_reset(const struct partition *partition)
 {
     struct partition_run run = {.phase = PHASE_DEFINED,

@@ -16,6 +16,10 @@
 /* An audit_visit; the context is the control. */
 int replay_entry(void *control, const struct audit_entry *entry);
 
+/* An audit_load: one resource of a snapshot, by the same rules. */
+int replay_snapshot(void *control, const struct audit_snapshot *snapshot,
+                    const struct audit_change *change);
+
 /* The RESET of a new boot; nothing when the log's last entry is of this boot. */
 int reset_after_boot(struct control *control, char text[PARCLOSE_REASON_MAX]);
 

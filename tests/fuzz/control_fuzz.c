@@ -115,7 +115,7 @@ static int folder(void)
     }
     if (file < 0)
         abort();
-    unlinkat(file, "audit.log", 0);
+    unlinkat(file, "audit.00000000000000000001", 0);
     return file;
 }
 

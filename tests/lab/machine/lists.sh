@@ -5,11 +5,12 @@ SUITE=trixie
 ROOT_PACKAGES=(linux-image-amd64 qemu-system-x86 systemd systemd-sysv dbus udev busybox-static kmod pciutils
     iproute2 nvme-cli procps psmisc strace jq python3-minimal zstd cpio iputils-ping util-linux
     adduser libsystemd0 libxml2 libnl-3-200 libnl-route-3-200 libnl-genl-3-200 libpci3 libseccomp2
-    libcap-ng0 libjansson4)
+    libcap-ng0 libjansson4 libssl3t64)
 
 # What builds the package.
 BUILD_PACKAGES=(build-essential debhelper meson ninja-build pkgconf libsystemd-dev libxml2-dev libnl-3-dev
-    libnl-route-3-dev libnl-genl-3-dev libpci-dev libseccomp-dev libcap-ng-dev libjansson-dev libcmocka-dev)
+    libnl-route-3-dev libnl-genl-3-dev libpci-dev libseccomp-dev libcap-ng-dev libjansson-dev libcmocka-dev
+    libssl-dev)
 
 # The Debian mirror that this machine's apt is set to: deb822 files first, then one-line sources.
 mirror() {

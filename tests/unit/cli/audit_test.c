@@ -19,13 +19,6 @@ static char folder[64], output[1 << 16];
 static struct audit_log *log_file;
 static struct audit_entry *entry;
 
-static int nothing(void *context, const struct audit_entry *seen)
-{
-    (void)context;
-    (void)seen;
-    return 0;
-}
-
 static void begin(enum audit_kind kind, enum audit_phase phase, const char *reason)
 {
     audit_entry_begin(entry, kind, phase);
@@ -71,8 +64,7 @@ static int setup(void **state)
         return -1;
     int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     entry = calloc(1, AUDIT_ENTRY_MAX);
-    assert_int_equal(audit_log_open(&log_file, dir, "audit.log", boot_id, nothing, NULL, &opened),
-                     0);
+    assert_int_equal(audit_log_open(&log_file, dir, boot_id, NULL, &opened), 0);
     close(dir);
     define(1, "db");
     define(2, "web");
@@ -96,8 +88,8 @@ static int run(const char *arguments)
 {
     char command[256];
 
-    snprintf(command, sizeof(command), "%s audit --file %s/audit.log %s 2>&1", CLI_PROGRAM, folder,
-             arguments);
+    snprintf(command, sizeof(command), "%s audit --file %s/audit.00000000000000000001 %s 2>&1",
+             CLI_PROGRAM, folder, arguments);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t got = fread(output, 1, sizeof(output) - 1, pipe);
@@ -154,9 +146,9 @@ static void a_damaged_log(void **state)
     char path[96];
 
     (void)state;
-    snprintf(path, sizeof(path), "%s/audit.log", folder);
+    snprintf(path, sizeof(path), "%s/audit.00000000000000000001", folder);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    assert_int_equal(pwrite(fd, "xxxx", 4, AUDIT_FILE_HEADER + 500), 4);
+    assert_int_equal(pwrite(fd, "xxxx", 4, AUDIT_SEGMENT_HEADER + 500), 4);
     close(fd);
     assert_int_equal(run(""), 1);
     assert_non_null(strstr(output, "damaged at entry 1"));

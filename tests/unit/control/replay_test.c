@@ -435,8 +435,8 @@ static void damaged_log_stops_the_start(void **state)
 
     define(world, world_partition("one", 1, NULL));
     define(world, world_partition("two", 1, NULL));
-    int file = openat(world->state, "audit.log", O_RDWR);
-    assert_int_equal(pwrite(file, "x", 1, AUDIT_FILE_HEADER + 200), 1);
+    int file = openat(world->state, "audit.00000000000000000001", O_RDWR);
+    assert_int_equal(pwrite(file, "x", 1, AUDIT_SEGMENT_HEADER + 200), 1);
     close(file);
     assert_int_equal(world_restart(world, 2), -EUCLEAN);
     control_free(world->control);

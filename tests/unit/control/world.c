@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "world.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -162,6 +163,19 @@ int world_setup(void **state)
     return 0;
 }
 
+/* Removes all files of the log. */
+static void clear(int directory)
+{
+    DIR *stream = fdopendir(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const struct dirent *file;
+
+    assert_non_null(stream);
+    while ((file = readdir(stream)))
+        if (file->d_name[0] != '.')
+            unlinkat(directory, file->d_name, 0);
+    closedir(stream);
+}
+
 int world_teardown(void **state)
 {
     struct world *world = *state;
@@ -169,7 +183,7 @@ int world_teardown(void **state)
     world_check(world);
     world_forget_sent(world);
     control_free(world->control);
-    unlinkat(world->state, "audit.log", 0);
+    clear(world->state);
     close(world->state);
     rmdir(world->directory);
     free(world->sent);
