@@ -48,6 +48,42 @@ kill_control() {
 }
 map_of() { parclose list --all --json | jq -S '[.owners, (.partitions | map({name, phase, waiting_for, rung, next_rung_boottime_ns}))]'; }
 
+# view_of PARTITION: its monitor's file with its descriptor
+view_of() {
+    local fd
+    for fd in /proc/"$(field "$1" .monitor_pid)"/fd/*; do
+        case $(readlink "$fd") in /memfd:partition*) echo "$fd" && return ;; esac
+    done
+}
+# as_monitor_of PARTITION COMMAND…: what its monitor's user may
+as_monitor_of() {
+    local uid
+    uid=$(stat -c %u /proc/"$(field "$1" .monitor_pid)")
+    shift
+    setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@" 2>/dev/null
+}
+refused() { ! "$@"; }
+
+# views: each monitor sees its own partition's descriptor, cannot change it, and sees no other's (R-MON-5)
+views() {
+    local mine other before
+    mine=$(view_of one) other=$(view_of two)
+    check "views: each monitor has one" [ -n "$mine" -a -n "$other" ]
+    check "views: each monitor is a user of its own" \
+        [ "$(stat -c %u "${mine%/fd/*}")" != "$(stat -c %u "${other%/fd/*}")" ]
+    check "views: it names its own partition" eval 'grep -qa one "$mine" && ! grep -qa two "$mine"'
+    before=$(md5sum <"$mine")
+    check "views: not even root writes it" refused dd if=/dev/urandom of="$mine" bs=8 count=1 conv=notrunc status=none
+    check "views: not even root cuts it" refused truncate -s 0 "$mine"
+    check "views: its monitor's user does not write it" \
+        refused as_monitor_of one dd if=/dev/urandom of="$mine" bs=8 count=1 conv=notrunc status=none
+    equal "views: it is what it was" "$before" "$(md5sum <"$mine")"
+    check "views: one's user does not read two's" refused as_monitor_of one cat "$other"
+    check "views: one's user does not even list two's files" refused as_monitor_of one ls "${other%/*}"
+    check "views: nor lead's, which has all" refused as_monitor_of one ls /proc/"$(pid_of lead)"/fd
+    check "views: nor control's database" refused as_monitor_of one ls /var/lib/parclose/control
+}
+
 say "PF $NET_PF without its driver; two is started; its VFs do not even exist"
 driver=$(driver_of $NET_PF)
 echo $NET_PF >/sys/bus/pci/devices/$NET_PF/driver/unbind
@@ -62,6 +98,12 @@ check "both PFs are ready again" wait_for 60 both_ready
 only_the_gate
 shut $NVME_PF one nvme
 opens $NVME_PF one nvme
+
+say "both have a monitor, and each its view"
+check "one is started" parclose start one
+check "two is started" parclose start two
+check "both run" wait_for 60 eval "is_phase one running && is_phase two running"
+views
 
 parclose down --timeout 60
 finish
