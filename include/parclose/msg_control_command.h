@@ -25,7 +25,7 @@ enum message_control_command {
     CONTROL_CONSOLE_OPEN,       /* command -> control */
     CONTROL_AUDIT_OPEN,         /* command -> control */
     CONTROL_SHUTDOWN,           /* command -> control */
-    CONTROL_RESULT,             /* control -> command, 0..3 files */
+    CONTROL_RESULT,             /* control -> command, 0..WIRE_MAX_FDS files */
     CONTROL_SNAPSHOT,           /* control -> command, 1 file: sealed memfd */
 };
 

@@ -228,12 +228,16 @@ static int open_log(const struct cli *cli, const char *path, int *file)
             cli_error("%s: %s", path, strerror(errno));
         return *file < 0 ? CLI_FAILED : CLI_OK;
     }
-    int code = ask(cli, request_new(cli, "audit", NULL), &answer, file);
+    struct files files = {.count = 0};
+    int code = ask(cli, request_new(cli, "audit", NULL), &answer, &files);
     json_decref(answer);
-    if (!code && *file < 0) {
+    if (!code && !files.count) {
         cli_error("the answer brought no log along");
-        code = CLI_FAILED;
+        return CLI_FAILED;
     }
+    if (files.count)
+        *file = files.fds[--files.count];
+    files_close(&files);
     return code;
 }
 

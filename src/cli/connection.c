@@ -15,11 +15,17 @@
 #define RETRY_MS       200
 #define ANSWER_MS      120000 /* for one answer: control may be restarting */
 
+void files_close(struct files *files)
+{
+    while (files->count)
+        close(files->fds[--files->count]);
+}
+
 int connection_open(struct connection *connection, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    *connection = (struct connection){.socket = -1, .fd = -1};
+    *connection = (struct connection){.socket = -1};
     if (strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     strcpy(address.sun_path, path);
@@ -39,10 +45,9 @@ void connection_close(struct connection *connection)
 {
     if (connection->socket >= 0)
         close(connection->socket);
-    if (connection->fd >= 0)
-        close(connection->fd);
+    files_close(&connection->files);
     free(connection->in);
-    *connection = (struct connection){.socket = -1, .fd = -1};
+    *connection = (struct connection){.socket = -1};
 }
 
 int connection_send(struct connection *connection, const json_t *request)
@@ -67,15 +72,15 @@ int connection_send(struct connection *connection, const json_t *request)
     return error;
 }
 
-static void take_file(struct connection *connection, struct msghdr *message)
+/* The buffer for the control message has room for CONNECTION_FILES_MAX. */
+static void take_files(struct connection *connection, struct msghdr *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-            c->cmsg_len != CMSG_LEN(sizeof(int)))
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
-        if (connection->fd >= 0)
-            close(connection->fd);
-        memcpy(&connection->fd, CMSG_DATA(c), sizeof(int));
+        files_close(&connection->files);
+        connection->files.count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(connection->files.fds, CMSG_DATA(c), connection->files.count * sizeof(int));
     }
 }
 
@@ -84,7 +89,7 @@ static ssize_t read_more(struct connection *connection)
 {
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(sizeof(int) * CONNECTION_FILES_MAX)];
     } control;
 
     if (connection->used == connection->size) {
@@ -103,7 +108,7 @@ static ssize_t read_more(struct connection *connection)
     ssize_t got = recvmsg(connection->socket, &message, MSG_CMSG_CLOEXEC);
     if (got < 0)
         return errno == ECONNRESET ? 0 : -errno;
-    take_file(connection, &message);
+    take_files(connection, &message);
     connection->used += (size_t)got;
     return got;
 }
@@ -215,7 +220,7 @@ static int ask_on(struct connection *connection, const struct cli *cli, const js
     return got == -ETIMEDOUT ? CLI_TIMEOUT : CLI_UNREACHABLE;
 }
 
-int ask(const struct cli *cli, json_t *request, json_t **answer, int *fd)
+int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files)
 {
     struct connection connection;
     int code, error = connection_open(&connection, cli->socket);
@@ -225,9 +230,9 @@ int ask(const struct cli *cli, json_t *request, json_t **answer, int *fd)
         code = unreachable(cli, error);
     } else {
         code = ask_on(&connection, cli, request, answer);
-        if (fd) {
-            *fd = connection.fd;
-            connection.fd = -1;
+        if (files) {
+            *files = connection.files;
+            connection.files.count = 0;
         }
         connection_close(&connection);
     }

@@ -4,9 +4,17 @@
 
 #include "cli.h"
 
+#define CONNECTION_FILES_MAX 16
+
+/* Files that came with an answer. */
+struct files {
+    int fds[CONNECTION_FILES_MAX];
+    size_t count;
+};
+
 struct connection {
-    int socket; /* -1: none */
-    int fd;     /* a file that came along with the latest line; -1: none */
+    int socket;         /* -1: none */
+    struct files files; /* that came along with the latest line */
     char *in;
     size_t used, size;
 };
@@ -26,10 +34,13 @@ int connection_receive(struct connection *connection, uint64_t deadline_ms, json
 json_t *request_new(const struct cli *cli, const char *verb, const char *name);
 
 /*
- * Asks once. On CLI_OK *answer is the caller's, and *fd too (NULL: no file is expected). Else the
- * refusal has been printed (as JSON on standard output with --json). Takes `request`.
+ * Asks once. On CLI_OK *answer is the caller's, and the files too (NULL: none is expected). Else
+ * the refusal has been printed (as JSON on standard output with --json). Takes `request`.
  */
-int ask(const struct cli *cli, json_t *request, json_t **answer, int *fd);
+int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files);
+
+/* Closes all. */
+void files_close(struct files *files);
 
 /* Prints a refusal, or that nobody could be asked; returns the exit code for it. */
 int refused(const struct cli *cli, const json_t *answer);

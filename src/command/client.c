@@ -83,6 +83,12 @@ static void unlink_client(struct client *client)
     }
 }
 
+static void close_passed(struct client *client)
+{
+    while (client->pass_count)
+        close(client->pass_fds[--client->pass_count]);
+}
+
 void client_free(struct client *client)
 {
     client->dead = true;
@@ -91,30 +97,29 @@ void client_free(struct client *client)
     sd_event_source_disable_unref(client->io);
     sd_event_source_disable_unref(client->timer);
     close(client->socket);
-    if (client->pass_fd >= 0)
-        close(client->pass_fd);
+    close_passed(client);
     free(client->in);
     free(client->out);
     free(client);
 }
 
-/* Writes up to `size` bytes, with the file or (-1) without. Bytes written or a negative errno. */
-static ssize_t write_some(int socket, char *bytes, size_t size, int fd)
+/* Writes up to `size` bytes, with files or without. Bytes written or a negative errno. */
+static ssize_t write_some(int socket, char *bytes, size_t size, const int *files, size_t count)
 {
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(sizeof(int) * WIRE_MAX_FDS)];
     } control = {0};
     struct iovec iov = {bytes, size};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 
-    if (fd >= 0) {
+    if (count) {
         message.msg_control = &control;
-        message.msg_controllen = sizeof(control);
-        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        control.header.cmsg_len = CMSG_LEN(sizeof(int) * count);
         control.header.cmsg_level = SOL_SOCKET;
         control.header.cmsg_type = SCM_RIGHTS;
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        memcpy(CMSG_DATA(&control.header), files, sizeof(int) * count);
     }
     ssize_t written = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     return written < 0 ? -errno : written;
@@ -122,15 +127,14 @@ static ssize_t write_some(int socket, char *bytes, size_t size, int fd)
 
 static ssize_t write_once(struct client *client)
 {
-    if (client->pass_fd < 0)
-        return write_some(client->socket, client->out, client->out_used, -1);
+    if (!client->pass_count)
+        return write_some(client->socket, client->out, client->out_used, NULL, 0);
     if (client->pass_at)
-        return write_some(client->socket, client->out, client->pass_at, -1);
-    ssize_t written = write_some(client->socket, client->out, client->out_used, client->pass_fd);
-    if (written > 0) {
-        close(client->pass_fd);
-        client->pass_fd = -1;
-    }
+        return write_some(client->socket, client->out, client->pass_at, NULL, 0);
+    ssize_t written = write_some(client->socket, client->out, client->out_used, client->pass_fds,
+                                 client->pass_count);
+    if (written > 0)
+        close_passed(client);
     return written;
 }
 
@@ -147,7 +151,7 @@ static bool flush(struct client *client)
         }
         client->out_used -= (size_t)written;
         memmove(client->out, client->out + written, client->out_used);
-        if (client->pass_fd >= 0)
+        if (client->pass_count)
             client->pass_at -= (size_t)written;
     }
     client_update(client);
@@ -199,12 +203,33 @@ bool client_line(struct client *client, const json_t *line)
     return written;
 }
 
-void client_answer(struct client *client, json_t *answer, int fd)
+/* All of them or none: an answer whose files are not those that it names would lie. */
+static int pass(struct client *client, const int *files, size_t count)
 {
-    if (!client->dead && fd >= 0 && client->pass_fd < 0) {
-        client->pass_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        client->pass_at = client->out_used;
+    if (count && client->pass_count)
+        return -EBUSY;
+    for (size_t i = 0; i < count; i++) {
+        client->pass_fds[i] = fcntl(files[i], F_DUPFD_CLOEXEC, 3);
+        if (client->pass_fds[i] < 0) {
+            int error = -errno;
+            close_passed(client);
+            return error;
+        }
+        client->pass_count++;
     }
+    client->pass_at = client->out_used;
+    return 0;
+}
+
+void client_answer_files(struct client *client, json_t *answer, const int *files, size_t count)
+{
+    if (!client->dead && pass(client, files, count))
+        client_kill(client);
+    client_answer(client, answer);
+}
+
+void client_answer(struct client *client, json_t *answer)
+{
     if (client->mode == CLIENT_BUSY)
         client->mode = CLIENT_IDLE;
     if (client_line(client, answer))
@@ -214,7 +239,7 @@ void client_answer(struct client *client, json_t *answer, int fd)
 
 void client_refuse(struct client *client, int error, const char *text)
 {
-    client_answer(client, verbs_refusal(error, text), -1);
+    client_answer(client, verbs_refusal(error, text));
 }
 
 void client_close(struct client *client)
@@ -354,7 +379,7 @@ int client_new(struct command *command, int socket, struct client **result)
 
     if (!client)
         return -ENOMEM;
-    *client = (struct client){.command = command, .socket = socket, .pass_fd = -1};
+    *client = (struct client){.command = command, .socket = socket};
     client->in = malloc(CLIENT_LINE_MAX);
     int error = client->in ? identify(client) : -ENOMEM;
     if (!error)

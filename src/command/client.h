@@ -16,6 +16,7 @@
 #include <systemd/sd-event.h>
 
 #include "parclose/ids.h"
+#include "parclose/wire.h"
 
 #define CLIENT_LINE_MAX  ((size_t)64 * 1024)
 #define CLIENT_OUT_MAX   ((size_t)16 * 1024 * 1024)
@@ -50,8 +51,8 @@ struct client {
     size_t in_used;
     char *out;
     size_t out_used, out_size;
-    int pass_fd; /* goes with the byte of `out` at pass_at; -1: none */
-    size_t pass_at;
+    int pass_fds[WIRE_MAX_FDS]; /* go with the byte of `out` at pass_at */
+    size_t pass_count, pass_at;
     char watched[PARCLOSE_NAME_MAX]; /* a partition, or "" for all */
     uint64_t watched_hash;           /* of what it was told last */
     struct reload *reload;           /* under way; knows us */
@@ -72,8 +73,12 @@ void client_free(struct client *client);
 /* Ends it; it is freed as soon as no function of it is on the stack. */
 void client_kill(struct client *client);
 
-/* Answers the request under way; takes `answer`. `fd` (or -1) is duplicated and goes along. */
-void client_answer(struct client *client, json_t *answer, int fd);
+/* Answers the request under way; takes `answer`. */
+void client_answer(struct client *client, json_t *answer);
+
+/* The same with files, at most WIRE_MAX_FDS, that are duplicated and go along. A client that did
+ * not take an earlier answer's files yet loses its connection. */
+void client_answer_files(struct client *client, json_t *answer, const int *files, size_t count);
 
 /* {"ok": false, …}: error is a negative errno. */
 void client_refuse(struct client *client, int error, const char *text);

@@ -93,7 +93,7 @@ static int on_result(void *context, struct frame *frame)
 }
 
 const struct frame_row command_control_rows[] = {
-    {CONTROL_RESULT, 0, 3, sizeof(struct control_result), FRAME_ALWAYS, on_result},
+    {CONTROL_RESULT, 0, WIRE_MAX_FDS, sizeof(struct control_result), FRAME_ALWAYS, on_result},
     {CONTROL_SNAPSHOT, 1, 1, sizeof(struct control_snapshot), FRAME_ALWAYS, on_snapshot},
 };
 const size_t command_control_rows_count =

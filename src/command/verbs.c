@@ -73,7 +73,7 @@ static void handle_list(struct client *client, const json_t *request, const char
 {
     (void)request;
     (void)name;
-    client_answer(client, report_list(client->command), -1);
+    client_answer(client, report_list(client->command));
 }
 
 static void handle_show(struct client *client, const json_t *request, const char *name)
@@ -82,7 +82,7 @@ static void handle_show(struct client *client, const json_t *request, const char
 
     (void)request;
     if (report)
-        client_answer(client, report, -1);
+        client_answer(client, report);
     else
         client_refuse(client, -ENOENT, "there is no such partition");
 }
@@ -91,7 +91,7 @@ static void handle_devices(struct client *client, const json_t *request, const c
 {
     (void)request;
     (void)name;
-    client_answer(client, report_devices(client->command), -1);
+    client_answer(client, report_devices(client->command));
 }
 
 /* FNV-1a: only to see whether a report changed. */
@@ -139,16 +139,16 @@ static void handle_watch(struct client *client, const json_t *request, const cha
 static void on_result(void *context, const struct control_result *result, struct frame *frame)
 {
     struct client *client = context;
-    int fd = frame->files_count ? frame->files[0] : -1;
 
     if (result->error)
         client_refuse(client, result->error,
                       result->text[0] ? result->text : strerror(-result->error));
     else
-        client_answer(client,
-                      json_pack("{s:b, s:I, s:o}", "ok", 1, "transaction",
-                                (json_int_t)result->transaction, "text", report_text(result->text)),
-                      fd);
+        client_answer_files(client,
+                            json_pack("{s:b, s:I, s:o}", "ok", 1, "transaction",
+                                      (json_int_t)result->transaction, "text",
+                                      report_text(result->text)),
+                            frame->files, frame->files_count);
 }
 
 static void ask_control(struct client *client, uint16_t type, void *message, size_t size)
@@ -173,8 +173,7 @@ static void on_started(void *context, int error, uint64_t transaction, const cha
     else
         client_answer(client,
                       json_pack("{s:b, s:b, s:I, s:o}", "ok", 1, "already", error == -EALREADY,
-                                "transaction", (json_int_t)transaction, "text", report_text(text)),
-                      -1);
+                                "transaction", (json_int_t)transaction, "text", report_text(text)));
 }
 
 static void handle_start(struct client *client, const json_t *request, const char *name)
@@ -254,7 +253,7 @@ static void on_reloaded(void *context, const struct sync_line *lines, size_t cou
         return;
     }
     client->reload = NULL;
-    client_answer(client, answer, -1);
+    client_answer(client, answer);
 }
 
 static void handle_reload(struct client *client, const json_t *request, const char *name)

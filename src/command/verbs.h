@@ -10,7 +10,8 @@
  *   {"verb": "stop", "name": "db", "force": false, "timeout_ms": 30000, "reason": "…"}
  *   {"verb": "reload", "reason": "…"}                   the files are read anew
  *   {"verb": "console", "name": "db", "input": true, "follow": true}
- *   {"verb": "audit"}                                   the answer brings the log's file along
+ *   {"verb": "audit"}                                   the answer brings the log's newest files
+ * along
  *   {"verb": "shutdown", "reason": "…"}
  *
  * Answers: {"ok": true, …} or {"ok": false, "errno": 2, "error": "ENOENT", "text": "…"}.

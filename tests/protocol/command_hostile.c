@@ -18,7 +18,7 @@
 #include "parclose/snapshot.h"
 
 static const struct attack_row from_control[] = {
-    ATTACK_ROW(CONTROL_RESULT, 0, 3, control_result, LINK_ENDS),
+    ATTACK_ROW(CONTROL_RESULT, 0, WIRE_MAX_FDS, control_result, LINK_ENDS),
     ATTACK_ROW(CONTROL_SNAPSHOT, 1, 1, control_snapshot, LINK_ENDS),
 };
 static const struct attack_peer peers[] = {{PROCESS_CONTROL, from_control, 2}};

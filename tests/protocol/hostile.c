@@ -223,7 +223,8 @@ static void try_files(struct stage *stage, const struct attack_row *row, struct 
     shot->what = "too many files";
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         shot->files = counts[i];
-        shoot(stage, shot);
+        if (counts[i] > row->files_max)
+            shoot(stage, shot);
     }
     shot->what = "a file is missing";
     shot->files = row->files_min;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -397,6 +398,38 @@ static void audit_brings_the_log_along(void **state)
     close(fd);
 }
 
+static void all_files_of_the_log_come_along(void **state)
+{
+    struct harness *harness = *state;
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int) * WIRE_MAX_FDS)];
+    } control;
+    char byte;
+    struct iovec iov = {&byte, 1};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    int logs[WIRE_MAX_FDS], got[WIRE_MAX_FDS];
+
+    for (size_t i = 0; i < WIRE_MAX_FDS; i++)
+        logs[i] = sealed("log", 3, 0);
+    link_up(harness, true);
+    int fd = client(harness);
+    say(fd, "{\"verb\": \"audit\"}");
+    expect(harness, CONTROL_AUDIT_OPEN);
+    answer(harness, harness->frame.header.id, 0, "", logs, WIRE_MAX_FDS);
+    assert_int_equal(recvmsg(fd, &message, 0), 1);
+    assert_int_equal(control.header.cmsg_len, CMSG_LEN(sizeof(got)));
+    memcpy(got, CMSG_DATA(&control.header), sizeof(got));
+    for (size_t i = 0; i < WIRE_MAX_FDS; i++) {
+        close(got[i]);
+        close(logs[i]);
+    }
+    close(fd);
+}
+
 static void stop_is_passed_on(void **state)
 {
     struct harness *harness = *state;
@@ -438,6 +471,7 @@ int main(void)
         CASE(refuses_a_snapshot_with_a_wrong_count),
         CASE(watch_tells_each_change_once),
         CASE(audit_brings_the_log_along),
+        CASE(all_files_of_the_log_come_along),
         CASE(stop_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
