@@ -27,15 +27,23 @@ struct gate_config {
 };
 _Static_assert(sizeof(struct gate_config) == 32, "wire size");
 
+/* How the audit log is kept. */
+struct audit_config {
+    uint32_t segment_mib; /* a segment of more is followed by a new one: 1..4096 */
+    uint32_t keep;        /* so many segments are kept: 2..1000 */
+};
+_Static_assert(sizeof(struct audit_config) == 8, "wire size");
+
 struct host_config {
     uint32_t cards_count;
     uint32_t reserved_memory_mib; /* kept for the host: never given to guests */
     uint32_t reserved_pcpus; /* the first N pCPUs are kept for the host: at least 1, default 1 */
     uint32_t watchdog_ms;    /* a process that says nothing so long is restarted: 1000..600000 */
     struct gate_config gate;
+    struct audit_config audit;
     struct card_config cards[HOST_MAX_CARDS];
 };
-_Static_assert(sizeof(struct host_config) == 16 + 32 + 64 * HOST_MAX_CARDS, "wire size");
+_Static_assert(sizeof(struct host_config) == 16 + 32 + 8 + 64 * HOST_MAX_CARDS, "wire size");
 
 /* A VF that a partition wants. */
 struct partition_vf {

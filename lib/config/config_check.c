@@ -82,6 +82,7 @@ void host_config_defaults(struct host_config *host)
         .reserved_pcpus = 1,
         .watchdog_ms = 10000,
         .gate = {.wait_ms = {10000, 20000, 30000, 60000}, .budget = {3, 2, 1, 0}},
+        .audit = {.segment_mib = 64, .keep = 16},
     };
 }
 
@@ -131,6 +132,9 @@ int host_config_check(const struct host_config *host, char reason[PARCLOSE_REASO
         range(reason, "reserved pCPUs", host->reserved_pcpus, 1, PARCLOSE_MAX_PCPUS) ||
         range(reason, "watchdog (ms)", host->watchdog_ms, CONFIG_WATCHDOG_MIN,
               CONFIG_WATCHDOG_MAX) ||
+        range(reason, "audit segment (MiB)", host->audit.segment_mib, 1, CONFIG_SEGMENT_MAX) ||
+        range(reason, "audit segments to keep", host->audit.keep, CONFIG_KEEP_MIN,
+              CONFIG_KEEP_MAX) ||
         gate_check(&host->gate, reason))
         return -EINVAL;
     for (uint32_t i = 0; i < host->cards_count; i++)

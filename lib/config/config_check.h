@@ -18,10 +18,14 @@
 #define CONFIG_BUDGET_MAX     100
 #define CONFIG_WATCHDOG_MIN   1000
 #define CONFIG_WATCHDOG_MAX   600000
+#define CONFIG_SEGMENT_MAX    4096 /* MiB */
+#define CONFIG_KEEP_MIN       2    /* segments */
+#define CONFIG_KEEP_MAX       1000
 #define CONFIG_VLAN_MAX       4094
 #define CONFIG_QOS_MAX        7
 
-/* What host.xml need not say: time-outs, budgets, watchdog, reservations; no cards. */
+/* What host.xml need not say: time-outs, budgets, watchdog, reservations, the audit log's size; no
+ * cards. */
 void host_config_defaults(struct host_config *host);
 
 /* Ranges, names, addresses; no two cards of one name or address. */

@@ -16,6 +16,17 @@ static int read_reserved(const struct xml_source *source, const xmlNode *node,
                                 &host->reserved_pcpus);
 }
 
+static int read_audit(const struct xml_source *source, const xmlNode *node,
+                      struct audit_config *audit)
+{
+    int error = xml_attribute_number(source, node, "segment-mib", 1, CONFIG_SEGMENT_MAX,
+                                     &audit->segment_mib);
+    if (error < 0)
+        return error;
+    return xml_attribute_number(source, node, "keep", CONFIG_KEEP_MIN, CONFIG_KEEP_MAX,
+                                &audit->keep);
+}
+
 static int read_rung(const struct xml_source *source, const xmlNode *node, struct gate_config *gate,
                      unsigned *seen)
 {
@@ -112,7 +123,8 @@ int host_document_read(const struct xml_source *source, const xmlNode *root,
                        struct host_config *host)
 {
     const xmlNode *reserved = xml_child(root, "reserved"), *watchdog = xml_child(root, "watchdog"),
-                  *gate = xml_child(root, "gate"), *cards = xml_child(root, "cards");
+                  *gate = xml_child(root, "gate"), *audit = xml_child(root, "audit"),
+                  *cards = xml_child(root, "cards");
     char reason[PARCLOSE_REASON_MAX];
     int error = 0;
 
@@ -124,6 +136,8 @@ int host_document_read(const struct xml_source *source, const xmlNode *root,
                                      CONFIG_WATCHDOG_MAX, &host->watchdog_ms);
     if (error >= 0 && gate)
         error = read_gate(source, gate, &host->gate);
+    if (error >= 0 && audit)
+        error = read_audit(source, audit, &host->audit);
     if (error >= 0 && cards)
         error = read_cards(source, cards, host);
     if (error < 0)

@@ -18,6 +18,7 @@ static const size_t image_sizes[RESOURCE_KINDS] = {
     [RESOURCE_PF] = sizeof(struct pf_image),
     [RESOURCE_VF] = sizeof(struct owner),
     [RESOURCE_ACTION] = sizeof(struct action_image),
+    [RESOURCE_REQUEST] = sizeof(struct request_image),
 };
 
 size_t audit_image_size(uint32_t kind)

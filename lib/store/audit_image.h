@@ -21,6 +21,7 @@ enum resource_kind {
     RESOURCE_PF = 7,        /* bdf: struct pf_image */
     RESOURCE_VF = 8,        /* bdf of its PF, index: struct owner */
     RESOURCE_ACTION = 9,    /* bdf of the PF, VF index or ACTION_WHOLE_PF: struct action_image */
+    RESOURCE_REQUEST = 10,  /* place, 0 the oldest: struct request_image; in snapshots only */
     RESOURCE_KINDS
 };
 
@@ -55,6 +56,16 @@ struct action_image {
     uint64_t transaction; /* of the entry that committed it */
 };
 _Static_assert(sizeof(struct action_image) == 24, "on disk");
+
+/* A committed request of command, so that it is answered alike when it is asked again. In the log
+ * the entry itself says it. */
+struct request_image {
+    uint64_t id;
+    uint32_t type;
+    uint32_t digest; /* as audit_entry.request_digest */
+    uint64_t transaction;
+};
+_Static_assert(sizeof(struct request_image) == 24, "on disk");
 
 /* How far the attach transaction of a partition is. */
 enum attach_state {

@@ -91,6 +91,9 @@ void audit_resource_text(const struct audit_change *change, char *text, size_t s
         else
             snprintf(text, size, "action on VF %s/%" PRIu64, bdf, change->key[1]);
         break;
+    case RESOURCE_REQUEST:
+        snprintf(text, size, "request %" PRIu64 " that is remembered", change->key[0]);
+        break;
     default:
         snprintf(text, size, "?");
     }
@@ -168,6 +171,10 @@ void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
         break;
     case RESOURCE_ACTION:
         snprintf(text, size, "%s", name_of_action(((const struct action_image *)image)->action));
+        break;
+    case RESOURCE_REQUEST:
+        snprintf(text, size, "transaction %" PRIu64,
+                 ((const struct request_image *)image)->transaction);
         break;
     default:
         snprintf(text, size, "?");

@@ -124,10 +124,12 @@ static void write_host(FILE *file, const struct host_scan *scan)
                 defaults.gate.wait_ms[i], defaults.gate.budget[i]);
     fprintf(file,
             "    <rung number=\"4\" after-ms=\"%u\"/>\n  </gate>\n\n"
+            "  <!-- The audit log: a new file after so many MiB, and so many files are kept. -->\n"
+            "  <audit segment-mib=\"%u\" keep=\"%u\"/>\n\n"
             "  <!-- The cards whose VFs partitions may have. All VFs of a card are created\n"
             "       when its driver is bound; a card that is not here is left alone. -->\n"
             "  <cards>\n",
-            defaults.gate.wait_ms[3]);
+            defaults.gate.wait_ms[3], defaults.audit.segment_mib, defaults.audit.keep);
     write_cards(file, scan);
     fputs("  </cards>\n</host>\n", file);
 }

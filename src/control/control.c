@@ -12,6 +12,7 @@
 #include "lifecycle.h"
 #include "log/log.h"
 #include "replay.h"
+#include "rotate.h"
 #include "snapshot.h"
 #include "transaction.h"
 
@@ -66,6 +67,7 @@ void control_idle(struct control *control)
     since_published(control);
     if (db_check(control->db, text))
         log_error("the resource map is wrong: %s", text);
+    rotate_when_due(control);
     int error = audit_log_reserve(control->log);
     if (error == -ENOSPC)
         log_warning("the audit log's disk is full");

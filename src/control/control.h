@@ -47,14 +47,6 @@ _Static_assert(CONTROL_REQUESTS_MAX >= CONTROL_UNANSWERED_MAX, "an answer can be
 
 #define CONTROL_CONSOLES_MAX 16
 
-/* A committed request of command: asked again, it is answered alike. */
-struct request_done {
-    uint64_t id;
-    uint32_t type;
-    uint32_t digest;
-    uint64_t transaction;
-};
-
 struct console_wait {
     uint64_t order;   /* id of LEAD_CONSOLE; 0: free */
     uint64_t request; /* id of CONTROL_CONSOLE_OPEN */
@@ -81,7 +73,8 @@ struct control {
     uint64_t snapshot_generation;
     uint64_t console_orders;
     struct since since;
-    struct request_done requests[CONTROL_REQUESTS_MAX]; /* a ring */
+    uint64_t rotate_boottime_ns; /* no rotation before it: the last one failed */
+    struct request_image requests[CONTROL_REQUESTS_MAX]; /* a ring of committed ones; id 0: free */
     size_t requests_next;
     struct console_wait consoles[CONTROL_CONSOLES_MAX];
     struct boot_status processes[PROCESS_KINDS]; /* header.type 0: not said */
@@ -106,7 +99,8 @@ void control_deadline(struct control *control);
 /* A note was appended to the log that no transaction has made durable yet. */
 void control_sync_later(struct control *control);
 
-/* At leisure after effects.changed(): the snapshot, the check of the map, space for the log. */
+/* At leisure after effects.changed(): the snapshot, the check of the map, the log's rotation and
+ * its space. */
 void control_idle(struct control *control);
 
 /* Notes that something that snapshots show has changed. */

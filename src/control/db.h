@@ -106,6 +106,12 @@ int db_apply(struct db *db, const struct audit_change *change, bool undo);
 /* All changes of an entry, or none: undone in reverse order when one cannot be applied. */
 int db_apply_entry(struct db *db, const struct audit_entry *entry);
 
+/* Visits every image of the map that a transaction can have made, in an order in which db_apply()
+ * takes them into a new map. What `visit` returned if that was not 0. */
+typedef int db_image_visit(void *context, enum resource_kind kind, uint64_t key0, uint64_t key1,
+                           const void *image);
+int db_each_image(const struct db *db, db_image_visit *visit, void *context);
+
 /* The image that a resource has now; NULL: it does not exist, or it is memory. */
 const void *db_image(struct db *db, uint32_t kind, uint64_t key0, uint64_t key1);
 

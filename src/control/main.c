@@ -247,10 +247,9 @@ static void stop(void *context)
 }
 
 static const int system_calls[] = {
-    SCMP_SYS(openat),    SCMP_SYS(pread64),      SCMP_SYS(pwrite64),
-    SCMP_SYS(fsync),     SCMP_SYS(fdatasync),    SCMP_SYS(fallocate),
-    SCMP_SYS(ftruncate), SCMP_SYS(memfd_create), SCMP_SYS(clock_getres),
-    SCMP_SYS(renameat),  SCMP_SYS(unlinkat),     SCMP_SYS(getdents64),
+    SCMP_SYS(openat),       SCMP_SYS(pread64),   SCMP_SYS(pwrite64),  SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),    SCMP_SYS(fallocate), SCMP_SYS(ftruncate), SCMP_SYS(memfd_create),
+    SCMP_SYS(clock_getres), SCMP_SYS(renameat),  SCMP_SYS(unlinkat),  SCMP_SYS(getdents64),
 };
 
 int main(void)

@@ -49,7 +49,7 @@ int replay_entry(void *context, const struct audit_entry *entry)
         log_warning("entry %llu of the audit log has no effect: %s",
                     (unsigned long long)entry->sequence, strerror(-error));
     else
-        request_remember(control, entry);
+        request_remember_entry(control, entry);
     if (!error && !control->old_boot)
         since_note(control, entry);
     return 0;
@@ -62,6 +62,10 @@ int replay_snapshot(void *context, const struct audit_snapshot *snapshot,
 
     control->old_boot =
         memcmp(snapshot->boot_id, control->db->boot_id, sizeof(snapshot->boot_id)) != 0;
+    if (change->kind == RESOURCE_REQUEST) {
+        request_remember(control, audit_change_after(change));
+        return 0;
+    }
     if (control->old_boot && !outlives_boot(change))
         return 0;
     int error = db_apply(control->db, change, false);

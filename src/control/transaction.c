@@ -159,7 +159,7 @@ int transaction_commit(struct control *control, bool durable)
         save_undone(control, error);
         return error;
     }
-    request_remember(control, control->entry);
+    request_remember_entry(control, control->entry);
     since_note(control, control->entry);
     if (!durable)
         control_sync_later(control);
@@ -175,18 +175,26 @@ uint64_t request_known(const struct control *control, const struct wire_header *
     if (!request->id)
         return 0;
     for (size_t i = 0; i < CONTROL_REQUESTS_MAX; i++) {
-        const struct request_done *done = &control->requests[i];
+        const struct request_image *done = &control->requests[i];
         if (done->id == request->id && done->type == request->type && done->digest == wanted)
             return done->transaction;
     }
     return 0;
 }
 
-void request_remember(struct control *control, const struct audit_entry *entry)
+void request_remember(struct control *control, const struct request_image *request)
 {
-    if (!entry->request_id || entry->phase != AUDIT_BEGUN)
+    if (!request->id)
         return;
-    control->requests[control->requests_next] = (struct request_done){
-        entry->request_id, entry->request_type, entry->request_digest, entry->sequence};
+    control->requests[control->requests_next] = *request;
     control->requests_next = (control->requests_next + 1) % CONTROL_REQUESTS_MAX;
+}
+
+void request_remember_entry(struct control *control, const struct audit_entry *entry)
+{
+    const struct request_image request = {entry->request_id, entry->request_type,
+                                          entry->request_digest, entry->sequence};
+
+    if (entry->phase == AUDIT_BEGUN)
+        request_remember(control, &request);
 }

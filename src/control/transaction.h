@@ -75,4 +75,5 @@ int transaction_commit(struct control *control, bool durable);
 
 /* The request's number among the committed ones; 0: it is new. */
 uint64_t request_known(const struct control *control, const struct wire_header *request);
-void request_remember(struct control *control, const struct audit_entry *entry);
+void request_remember(struct control *control, const struct request_image *request);
+void request_remember_entry(struct control *control, const struct audit_entry *entry);

@@ -83,11 +83,12 @@ static struct {
     struct subject subjects[SUBJECTS];
     struct monitor monitors[MONITORS]; /* index: partition id */
     bool proposed;
-    uint64_t heard; /* the highest transaction that anybody was told of */
+    uint64_t segment; /* the newest of the log */
+    uint64_t heard;   /* the highest transaction that anybody was told of */
     struct answered answered[REMEMBERED];
     size_t answered_count;
     /* for the report */
-    unsigned long acknowledged, in_flight, done_untold;
+    unsigned long acknowledged, in_flight, done_untold, rotations;
 } test;
 
 static unsigned dice(unsigned sides)
@@ -596,6 +597,17 @@ static void check_map(const struct control *control)
     check_in_flight(control);
 }
 
+static void count_rotation(int folder)
+{
+    uint64_t *numbers;
+    ssize_t count = audit_files_list(folder, AUDIT_SEGMENT_PREFIX, &numbers);
+
+    assert_true(count > 0);
+    test.rotations += numbers[count - 1] != 1 && numbers[count - 1] != test.segment;
+    test.segment = numbers[count - 1];
+    free(numbers);
+}
+
 static void check_copy(const struct stage *stage)
 {
     char folder[] = "/tmp/parclose-kill-XXXXXX", text[PARCLOSE_REASON_MAX];
@@ -605,6 +617,7 @@ static void check_copy(const struct stage *stage)
     int from = open(stage->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int to = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     each_file(from, to);
+    count_rotation(from);
     if (control_start(control, inventory(), to, stage->generation + 1, text))
         fail_msg("%s", text);
     check_map(control);
@@ -625,6 +638,7 @@ static void set_host(struct stage *stage)
     struct frame frame = {0};
 
     host_config_defaults(&message.host);
+    message.host.audit.segment_mib = 1; /* it is rotated now and then, and killed in it */
     message.host.cards_count = 1;
     message.host.cards[0] = (struct card_config){"net0", PF, 7, "igb"};
     say(stage, PROCESS_COMMAND, &message);
@@ -696,7 +710,9 @@ int main(int argc, char **argv)
     printf("%s control-kill: after %u kills every acknowledged transaction is there (%lu), none is "
            "half there, the map is right\n",
            failed ? "FAIL" : "PASS", test.rounds, test.acknowledged);
-    printf("in flight at a kill: %lu requests, %lu of them done and not told\n", test.in_flight,
-           test.done_untold);
+    printf(
+        "in flight at a kill: %lu requests, %lu of them done and not told; the log was rotated in "
+        "%lu rounds\n",
+        test.in_flight, test.done_untold, test.rotations);
     return failed;
 }

@@ -72,6 +72,10 @@ static void bad_hosts(void **state)
     REFUSES_HOST(host.reserved_memory_mib = CONFIG_RESERVED_MAX + 1);
     REFUSES_HOST(host.watchdog_ms = 999);
     REFUSES_HOST(host.watchdog_ms = 600001);
+    REFUSES_HOST(host.audit.segment_mib = 0);
+    REFUSES_HOST(host.audit.segment_mib = 4097);
+    REFUSES_HOST(host.audit.keep = 1);
+    REFUSES_HOST(host.audit.keep = 1001);
     REFUSES_HOST(host.gate.wait_ms[0] = 99);
     REFUSES_HOST(host.gate.wait_ms[3] = 3600001);
     REFUSES_HOST(host.gate.budget[2] = 101);

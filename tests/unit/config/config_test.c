@@ -94,7 +94,8 @@ static void everything_of_a_host(void **state)
                   "<gate><rung number='4' after-ms='3600000'/>"
                   "<rung number='1' after-ms='100' budget='0'/>"
                   "<rung number='3' budget='100'/></gate>"
-                  "<watchdog timeout-ms='1000'/><reserved pcpus='2' memory-mib='0'/></host>"),
+                  "<watchdog timeout-ms='1000'/><audit segment-mib='1' keep='1000'/>"
+                  "<reserved pcpus='2' memory-mib='0'/></host>"),
         0);
     assert_int_equal(host.cards_count, 2);
     assert_string_equal(host.cards[0].name, "net0");
@@ -108,6 +109,8 @@ static void everything_of_a_host(void **state)
     assert_int_equal(host.gate.budget[2], 100);
     assert_int_equal(host.gate.wait_ms[3], 3600000);
     assert_int_equal(host.watchdog_ms, 1000);
+    assert_int_equal(host.audit.segment_mib, 1);
+    assert_int_equal(host.audit.keep, 1000);
     assert_int_equal(host.reserved_pcpus, 2);
     assert_int_equal(host.reserved_memory_mib, 0);
 }
@@ -123,6 +126,11 @@ static void numbers_of_a_host_out_of_range(void **state)
     refuses_host(HOST("<watchdog/>"), "timeout-ms");
     refuses_host(HOST("<watchdog timeout-ms='999'/>"), "1000");
     refuses_host(HOST("<watchdog timeout-ms='600001'/>"), "600000");
+    refuses_host(HOST("<audit segment-mib='0'/>"), "segment-mib");
+    refuses_host(HOST("<audit segment-mib='4097'/>"), "4096");
+    refuses_host(HOST("<audit keep='1'/>"), "keep");
+    refuses_host(HOST("<audit keep='1001'/>"), "1000");
+    refuses_host(HOST("<audit/><audit/>"), "audit");
     refuses_host(HOST("<gate><rung number='0'/></gate>"), "<rung number=\"0\">");
     refuses_host(HOST("<gate><rung number='5'/></gate>"), "<rung number=\"5\">");
     refuses_host(HOST("<gate><rung/></gate>"), "number");

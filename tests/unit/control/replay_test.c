@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "gate.h"
+#include "rotate.h"
+#include "transaction.h"
 #include "world.h"
 
 static void define(struct world *world, struct partition_config config)
@@ -59,9 +61,21 @@ static struct db *copy(const struct db *db)
     return other;
 }
 
+/* Rotates, or not, as chance has it; the seed is fixed. What control has stays. */
+static void maybe_rotate(struct world *world)
+{
+    static unsigned seed = 7;
+
+    if (rand_r(&seed) % 2)
+        return;
+    int error = rotate(world->control);
+    assert_true(error == 0 || error == -EALREADY);
+}
+
 /* Restarts control and compares the maps; the links are up and TCB and SR-PCIM have spoken. */
 static void restart_and_compare(struct world *world)
 {
+    maybe_rotate(world);
     struct db *before = copy(world->control->db);
 
     assert_int_equal(world_restart(world, 2), 0);
@@ -429,6 +443,145 @@ static void actions_are_applied_again_on_a_new_link(void **state)
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
 }
 
+/* ---- rotation */
+
+/* Every kind of resource, each with something in it that a new map has not. */
+static void everything(struct world *world)
+{
+    define(world, world_partition("one", 2, "net0", 3, "disk0", 1, NULL));
+    define(world, world_partition("two", 1, "net1", 0, NULL));
+    define(world, world_partition("three", 1, NULL));
+    assert_int_equal(world_start(world, "one"), 0);
+    world_run(world, "one");
+    assert_int_equal(world_start(world, "two"), 0);
+    world_propose(world, ACTION_PF_CREATE_VFS, DISK0, 0, 4);
+    world_propose(world, ACTION_VF_ACTIVATE, NET1, 0, 0);
+    world_to_gate(world, "two");
+    for (int i = 0; i < 20; i++)
+        world_wait(world, SECOND);
+    assert_int_equal(db_pf(world->control->db, NET1)->image.in_error, 1);
+}
+
+static int count_kinds(void *context, enum resource_kind kind, uint64_t key0, uint64_t key1,
+                       const void *image)
+{
+    (void)key0, (void)key1;
+    assert_non_null(image);
+    ((unsigned *)context)[kind]++;
+    return 0;
+}
+
+static void snapshot_has_every_kind(void **state)
+{
+    struct world *world = *state;
+    unsigned kinds[RESOURCE_KINDS] = {0};
+
+    everything(world);
+    assert_int_equal(db_each_image(world->control->db, count_kinds, kinds), 0);
+    for (unsigned kind = RESOURCE_NONE + 1; kind < RESOURCE_REQUEST; kind++)
+        assert_true(kinds[kind] > 0);
+    struct db *before = copy(world->control->db);
+    assert_int_equal(rotate(world->control), 0);
+    assert_int_equal(rotate(world->control), -EALREADY);
+    assert_int_equal(world_restart(world, 2), 0);
+    same_map(before, world->control->db);
+    db_free(before);
+    world_check(world);
+}
+
+/* Many rotations with what happens between them; old segments go. */
+static void map_is_the_same_after_many_rotations(void **state)
+{
+    struct world *world = *state;
+    struct host_config host = world_host();
+
+    host.audit.keep = 2;
+    assert_int_equal(world_host_set(world, &host), 0);
+    everything(world);
+    for (uint32_t i = 0; i < 12; i++) {
+        define(world, world_partition("three", 1 + i % 2, NULL));
+        assert_int_equal(rotate(world->control), 0);
+        define(world, world_partition("four", 1 + i % 2, NULL));
+        restart_and_compare(world);
+        world_forget_sent(world);
+    }
+    int files[16];
+    ssize_t count = audit_log_files(world->control->log, files, 16);
+    assert_true(count >= 2 && count <= 4);
+    for (ssize_t i = 0; i < count; i++)
+        close(files[i]);
+}
+
+static void requests_are_known_after_a_rotation(void **state)
+{
+    struct world *world = *state;
+    struct control_partition_define request = {
+        .header = frame_header(CONTROL_PARTITION_DEFINE, sizeof(request), 4711),
+        .config = world_partition("web", 1, NULL)};
+
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &request), 0);
+    assert_int_equal(world_result(world, 4711), 0);
+    uint64_t transaction = request_known(world->control, &request.header);
+    assert_true(transaction > 0);
+    for (int i = 0; i < 3; i++) {
+        request.config.vcpus++; /* another one, so that there is something to rotate */
+        request.header.id++;
+        assert_int_equal(world_say(world, PROCESS_COMMAND, &request), 0);
+        assert_int_equal(rotate(world->control), 0);
+        assert_int_equal(world_restart(world, 2), 0);
+        world_links_up(world);
+    }
+    request.config.vcpus = 1;
+    request.header.id = 4711;
+    assert_int_equal(request_known(world->control, &request.header), transaction);
+    uint64_t next = audit_log_next(world->control->log);
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &request), 0);
+    const struct control_result *result = world_take(world, PROCESS_COMMAND, CONTROL_RESULT);
+    assert_int_equal(result->transaction, transaction);
+    assert_int_equal(audit_log_next(world->control->log), next);
+}
+
+/* Of a snapshot of an earlier boot only what outlives a boot is taken. */
+static void snapshot_of_an_earlier_boot(void **state)
+{
+    struct world *world = *state;
+
+    everything(world);
+    assert_int_equal(rotate(world->control), 0);
+    world_reboot(world);
+    world->inventory.pcpus_count = 4;
+    assert_int_equal(world_restart(world, 1), 0);
+    const struct db *db = world->control->db;
+    assert_int_equal(world_named(world, "one")->run.phase, PHASE_DEFINED);
+    assert_int_equal(world_named(world, "one")->config.vcpus, 2);
+    assert_int_equal(db_memory_of(db, UINT32_MAX, owner_of_kind(OWNER_BOOT)), UINT64_C(1) << 30);
+    for (uint32_t i = 1; i < db->pcpus_count; i++)
+        assert_int_equal(db->pcpus[i].owner.kind, OWNER_IDLE);
+    assert_int_equal(db_pf(world->control->db, NET1)->image.in_error, 0);
+    assert_null(db_action(world->control->db, DISK0, ACTION_WHOLE_PF));
+    world_check(world);
+    world_links_up(world);
+    world_lead_sync(world);
+    restart_and_compare(world);
+}
+
+static void a_large_segment_is_rotated_when_idle(void **state)
+{
+    struct world *world = *state;
+    struct host_config host = world_host();
+
+    host.audit.segment_mib = 1;
+    assert_int_equal(world_host_set(world, &host), 0);
+    for (uint32_t i = 0; audit_log_segment_bytes(world->control->log) < 1 << 20; i++) {
+        control_idle(world->control);
+        define(world, world_partition("web", 1 + i % 2, NULL));
+        world_forget_sent(world);
+    }
+    control_idle(world->control);
+    assert_true(audit_log_segment_bytes(world->control->log) < 8192);
+    restart_and_compare(world);
+}
+
 static void damaged_log_stops_the_start(void **state)
 {
     struct world *world = *state;
@@ -439,6 +592,9 @@ static void damaged_log_stops_the_start(void **state)
     assert_int_equal(pwrite(file, "x", 1, AUDIT_SEGMENT_HEADER + 200), 1);
     close(file);
     assert_int_equal(world_restart(world, 2), -EUCLEAN);
+    assert_non_null(strstr(world->text, "entry 1 "));
+    assert_non_null(strstr(world->text, "audit.00000000000000000001"));
+    assert_non_null(strstr(world->text, "parclose db cut --before 1"));
     control_free(world->control);
     world->control = NULL;
 }
@@ -466,6 +622,11 @@ int main(void)
         TEST(how_it_ended_is_forgotten_at_a_first_start),
         TEST(service_restart_keeps_monitors_that_live),
         TEST(actions_are_applied_again_on_a_new_link),
+        TEST(snapshot_has_every_kind),
+        TEST(map_is_the_same_after_many_rotations),
+        TEST(requests_are_known_after_a_rotation),
+        TEST(snapshot_of_an_earlier_boot),
+        TEST(a_large_segment_is_rotated_when_idle),
         TEST(damaged_log_stops_the_start),
     };
     return cmocka_run_group_tests_name("control-replay", tests, NULL, NULL);

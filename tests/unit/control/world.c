@@ -110,14 +110,12 @@ static struct inventory inventory(void)
 
 int world_restart(struct world *world, uint32_t generation)
 {
-    char text[PARCLOSE_REASON_MAX];
-
     control_free(world->control);
     world_forget_sent(world);
     world->control = control_new(&effects, world);
     assert_non_null(world->control);
     world->control->check_each_commit = true;
-    return control_start(world->control, &world->inventory, world->state, generation, text);
+    return control_start(world->control, &world->inventory, world->state, generation, world->text);
 }
 
 void world_reboot(struct world *world)

@@ -44,9 +44,10 @@ struct world {
     uint64_t timer_ns;
     bool changed;
     bool fatal;
-    bool busy;        /* messages without end: a group ends at world_settle() only */
-    bool group;       /* control asked for its end */
-    uint64_t next_id; /* of requests */
+    bool busy;                      /* messages without end: a group ends at world_settle() only */
+    bool group;                     /* control asked for its end */
+    char text[PARCLOSE_REASON_MAX]; /* why control did not start */
+    uint64_t next_id;               /* of requests */
     size_t sent_count;
     struct sent *sent;
 };
