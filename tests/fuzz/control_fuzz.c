@@ -186,6 +186,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     while (size >= 4) {
         size_t taken = feed(control, data, size);
+        if (data[1] & 1) /* else more comes before the group ends */
+            control_group_end(control);
         check(control);
         data += taken;
         size -= taken;
