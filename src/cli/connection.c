@@ -2,10 +2,12 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -14,6 +16,7 @@
 #define LINE_MAX_BYTES 67108864
 #define RETRY_MS       200
 #define ANSWER_MS      120000 /* for one answer: control may be restarting */
+#define AGAIN_MS       30000  /* for command, or both, to be there again */
 
 void files_close(struct files *files)
 {
@@ -167,6 +170,19 @@ json_t *request_new(const struct cli *cli, const char *verb, const char *name)
     return request;
 }
 
+json_t *request_once(const struct cli *cli, const char *verb, const char *name)
+{
+    json_t *request = request_new(cli, verb, name);
+    char text[17];
+    uint64_t id;
+
+    while (getrandom(&id, sizeof(id), 0) != sizeof(id) || !id)
+        ;
+    snprintf(text, sizeof(text), "%016" PRIx64, id);
+    json_object_set_new(request, "request", json_string(text));
+    return request;
+}
+
 int refused(const struct cli *cli, const json_t *answer)
 {
     const char *text = json_string_value(json_object_get(answer, "text"));
@@ -199,47 +215,6 @@ int unreachable(const struct cli *cli, int error)
     return code;
 }
 
-static int ask_on(struct connection *connection, const struct cli *cli, const json_t *request,
-                  json_t **answer)
-{
-    int got = connection_send(connection, request);
-
-    if (!got)
-        got = connection_receive(connection, cli_now_ms() + ANSWER_MS, answer);
-    if (got == 1 && json_is_true(json_object_get(*answer, "ok")))
-        return CLI_OK;
-    if (got == 1) {
-        int code = refused(cli, *answer);
-        json_decref(*answer);
-        *answer = NULL;
-        return code;
-    }
-    cli_error("%s", got == 0 || got == -EPIPE
-                        ? "the connection was lost; what was asked for may have happened"
-                        : strerror(-got));
-    return got == -ETIMEDOUT ? CLI_TIMEOUT : CLI_UNREACHABLE;
-}
-
-int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files)
-{
-    struct connection connection;
-    int code, error = connection_open(&connection, cli->socket);
-
-    *answer = NULL;
-    if (error) {
-        code = unreachable(cli, error);
-    } else {
-        code = ask_on(&connection, cli, request, answer);
-        if (files) {
-            *files = connection.files;
-            connection.files.count = 0;
-        }
-        connection_close(&connection);
-    }
-    json_decref(request);
-    return code;
-}
-
 static void pause_until(uint64_t deadline_ms)
 {
     uint64_t now = cli_now_ms(), wait = RETRY_MS;
@@ -248,6 +223,78 @@ static void pause_until(uint64_t deadline_ms)
         wait = now >= deadline_ms ? 0 : deadline_ms - now;
     struct timespec time = {.tv_nsec = (long)wait * 1000000};
     nanosleep(&time, NULL);
+}
+
+/* 1: there is an answer; 0: the connection was lost; or a negative errno. */
+static int answer_of(struct connection *connection, const struct cli *cli, const json_t *request,
+                     json_t **answer)
+{
+    int got = connection_open(connection, cli->socket);
+
+    if (got)
+        return got;
+    got = connection_send(connection, request);
+    if (!got)
+        got = connection_receive(connection, cli_now_ms() + ANSWER_MS, answer);
+    return got == -EPIPE || got == -ECONNRESET ? 0 : got;
+}
+
+static bool nobody_there(int got, const json_t *answer)
+{
+    return got == -ENOENT || got == -ECONNREFUSED || got == 0 ||
+           (got == 1 && json_integer_value(json_object_get(answer, "errno")) == ENOTCONN);
+}
+
+/* A request whose answer was lost is asked again until somebody answers. */
+static int answer_again(struct connection *connection, const struct cli *cli, const json_t *request,
+                        json_t **answer)
+{
+    uint64_t deadline_ms = cli_now_ms() + AGAIN_MS;
+    int got = 0;
+
+    while (nobody_there(got, *answer) && cli_now_ms() < deadline_ms) {
+        json_decref(*answer);
+        *answer = NULL;
+        connection_close(connection);
+        pause_until(deadline_ms);
+        got = answer_of(connection, cli, request, answer);
+    }
+    return got;
+}
+
+static int exit_of(const struct cli *cli, int got, json_t **answer)
+{
+    if (got == 1 && json_is_true(json_object_get(*answer, "ok")))
+        return CLI_OK;
+    if (got == 1) {
+        int code = refused(cli, *answer);
+        json_decref(*answer);
+        *answer = NULL;
+        return code;
+    }
+    cli_error("%s", got == 0 ? "the connection was lost; what was asked for may have happened"
+                             : strerror(-got));
+    return got == -ETIMEDOUT ? CLI_TIMEOUT : CLI_UNREACHABLE;
+}
+
+int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files)
+{
+    struct connection connection;
+    int code;
+
+    *answer = NULL;
+    int got = answer_of(&connection, cli, request, answer);
+    bool asked = connection.socket >= 0;
+    if (asked && got == 0 && json_object_get(request, "request"))
+        got = answer_again(&connection, cli, request, answer);
+    code = asked ? exit_of(cli, got, answer) : unreachable(cli, got);
+    if (files) {
+        *files = connection.files;
+        connection.files.count = 0;
+    }
+    connection_close(&connection);
+    json_decref(request);
+    return code;
 }
 
 /* One connection's worth of watching: an exit code, or WATCH_ON when it was lost. */

@@ -33,9 +33,13 @@ int connection_receive(struct connection *connection, uint64_t deadline_ms, json
 /* A new request object: verb, name (NULL: none), and --reason. */
 json_t *request_new(const struct cli *cli, const char *verb, const char *name);
 
+/* The same of a change: with an id, so that it is done once however often it is asked for. */
+json_t *request_once(const struct cli *cli, const char *verb, const char *name);
+
 /*
- * Asks once. On CLI_OK *answer is the caller's, and the files too (NULL: none is expected). Else
- * the refusal has been printed (as JSON on standard output with --json). Takes `request`.
+ * Asks. A request_once() whose answer is lost with command is asked again. On CLI_OK *answer is the
+ * caller's, and the files too (NULL: none is expected). Else the refusal has been printed (as JSON
+ * on standard output with --json). Takes `request`.
  */
 int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files);
 

@@ -72,7 +72,7 @@ static int wait_running(const struct cli *cli, const char *name, uint64_t deadli
 static int start(const struct cli *cli, const char *name, bool wait, uint64_t deadline_ms)
 {
     json_t *answer;
-    int code = ask(cli, request_new(cli, "start", name), &answer, NULL);
+    int code = ask(cli, request_once(cli, "start", name), &answer, NULL);
 
     if (code)
         return code;

@@ -22,7 +22,7 @@ static int step(void *context, const json_t *report)
 
 static int stop(const struct cli *cli, const char *name, bool force, uint32_t timeout_ms, bool wait)
 {
-    json_t *answer, *request = request_new(cli, "stop", name);
+    json_t *answer, *request = request_once(cli, "stop", name);
 
     json_object_set_new(request, "force", json_boolean(force));
     json_object_set_new(request, "timeout_ms", json_integer(timeout_ms));

@@ -21,23 +21,47 @@ void requests_init(struct requests *requests, request_send *send, void *context)
         requests->next_id = (uint64_t)(uintptr_t)requests;
 }
 
+static struct request *find(const struct requests *requests, uint64_t id)
+{
+    struct request *request = requests->first;
+
+    while (request && request->id != id)
+        request = request->next;
+    return request;
+}
+
 static uint64_t next_id(struct requests *requests)
 {
     do
         requests->next_id++;
-    while (!requests->next_id);
+    while (!requests->next_id || find(requests, requests->next_id));
     return requests->next_id;
 }
 
-int requests_add(struct requests *requests, uint16_t type, void *message, size_t size,
-                 request_done *done, void *context)
+/* Its client was cut off and is here again. */
+static int take_over(struct request *request, uint16_t type, request_done *done, void *context)
 {
+    if (request->done || ((const struct wire_header *)(const void *)request->message)->type != type)
+        return -EALREADY;
+    request->done = done;
+    request->context = context;
+    return 0;
+}
+
+int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void *message,
+                    size_t size, request_done *done, void *context)
+{
+    struct request *same = id ? find(requests, id) : NULL;
+
+    if (same)
+        return take_over(same, type, done, context);
     if (requests->count >= REQUESTS_MAX)
         return -ENOBUFS;
     struct request *request = malloc(sizeof(*request) + size);
     if (!request)
         return -ENOMEM;
-    *request = (struct request){.id = next_id(requests), .done = done, .context = context};
+    *request =
+        (struct request){.id = id ? id : next_id(requests), .done = done, .context = context};
     *(struct wire_header *)message = frame_header(type, size, request->id);
     memcpy(request->message, message, size);
     struct request **last = &requests->first;
@@ -47,6 +71,12 @@ int requests_add(struct requests *requests, uint16_t type, void *message, size_t
     requests->count++;
     requests->send(requests->send_context, request->message);
     return 0;
+}
+
+int requests_add(struct requests *requests, uint16_t type, void *message, size_t size,
+                 request_done *done, void *context)
+{
+    return requests_add_as(requests, 0, type, message, size, done, context);
 }
 
 void requests_resend(struct requests *requests)

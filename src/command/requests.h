@@ -5,6 +5,9 @@
  *
  * Example: START goes out with id 7; control commits it and is killed before its answer. The new
  * link comes up, 7 is sent again, control finds 7 in its log and answers with the same result.
+ *
+ * A client may bring the id of its request: then it can ask again by way of command's successor,
+ * too, and control answers alike.
  */
 #pragma once
 
@@ -34,6 +37,11 @@ void requests_init(struct requests *requests, request_send *send, void *context)
 /* Fills in the header (type, size, id), copies, sends. -ENOBUFS: too many are unanswered. */
 int requests_add(struct requests *requests, uint16_t type, void *message, size_t size,
                  request_done *done, void *context);
+
+/* The same with an id of the client's; 0: it brings none. -EALREADY: a request with this id is
+ * under way for somebody else. One that nobody waits for any more is taken over with its answer. */
+int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void *message,
+                    size_t size, request_done *done, void *context);
 
 /* All of them again, in order: on a new link. */
 void requests_resend(struct requests *requests);

@@ -17,6 +17,7 @@ struct start {
     struct starts *starts;
     enum start_step step;
     unsigned attempts;
+    uint64_t id;    /* the client's; 0: none */
     uint64_t stale; /* generation that control called old: another one is needed */
     char name[PARCLOSE_NAME_MAX];
     struct requester requester;
@@ -138,8 +139,8 @@ static void send_start(struct start *start, const struct selection *selection)
     start->step = START_SENT;
     start->stale = selection->generation;
     starts->deadline = sd_event_source_disable_unref(starts->deadline);
-    int error = requests_add(&starts->command->requests, CONTROL_PARTITION_START, &message,
-                             sizeof(message), on_result, start);
+    int error = requests_add_as(&starts->command->requests, start->id, CONTROL_PARTITION_START,
+                                &message, sizeof(message), on_result, start);
     if (error)
         finish(starts, error, 0, strerror(-error));
 }
@@ -168,6 +169,10 @@ static bool choose(struct start *start)
         return false;
     if (partition->phase == PHASE_STOPPING) {
         finish(start->starts, -EBUSY, 0, "it is being stopped");
+        return true;
+    }
+    if (!startable(partition) && start->id) { /* by this very request? control knows */
+        send_start(start, &(struct selection){.generation = command->view.head->generation});
         return true;
     }
     if (!startable(partition)) {
@@ -204,8 +209,8 @@ static void advance(struct starts *starts)
     starts->advancing = false;
 }
 
-int starts_add(struct starts *starts, const char *name, const struct requester *requester,
-               start_done *done, void *context)
+int starts_add(struct starts *starts, const char *name, uint64_t id,
+               const struct requester *requester, start_done *done, void *context)
 {
     struct start **last = &starts->first;
     size_t count = 0;
@@ -216,8 +221,8 @@ int starts_add(struct starts *starts, const char *name, const struct requester *
     struct start *start = calloc(1, sizeof(*start));
     if (!start)
         return -ENOMEM;
-    *start =
-        (struct start){.starts = starts, .requester = *requester, .done = done, .context = context};
+    *start = (struct start){
+        .starts = starts, .id = id, .requester = *requester, .done = done, .context = context};
     snprintf(start->name, sizeof(start->name), "%s", name);
     *last = start;
     if (starts->first == start)
@@ -266,7 +271,7 @@ static void autostart_all(struct starts *starts)
             continue;
         struct autostart *autostart = &starts->tried[starts->tried_count++];
         memcpy(autostart->name, partition->config.name, sizeof(autostart->name));
-        int error = starts_add(starts, autostart->name, &requester, on_autostarted, autostart);
+        int error = starts_add(starts, autostart->name, 0, &requester, on_autostarted, autostart);
         if (error)
             log_error("autostart of %s: %s", partition->config.name, strerror(-error));
     }

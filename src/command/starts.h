@@ -44,9 +44,10 @@ struct starts {
 
 void starts_init(struct starts *starts, struct command *command);
 
-/* `done` may be called within. -ENOBUFS: too many are waiting. */
-int starts_add(struct starts *starts, const char *name, const struct requester *requester,
-               start_done *done, void *context);
+/* `done` may be called within. `id`: the client's for its request; 0: none. -ENOBUFS: too many are
+ * waiting. */
+int starts_add(struct starts *starts, const char *name, uint64_t id,
+               const struct requester *requester, start_done *done, void *context);
 
 /* A new snapshot is there. */
 void starts_snapshot(struct starts *starts);

@@ -67,6 +67,22 @@ static struct requester requester_of(const struct client *client, const json_t *
     return requester;
 }
 
+/* The client's id for its request; 0: it brought none. */
+static uint64_t request_id_of(const json_t *request)
+{
+    const char *text = json_string_value(json_object_get(request, "request"));
+    return text ? strtoull(text, NULL, 16) : 0;
+}
+
+static bool request_id_ok(const json_t *request)
+{
+    char text[17];
+
+    return !json_object_get(request, "request") ||
+           (member_text(request, "request", text, sizeof(text)) && text[0] &&
+            strspn(text, "0123456789abcdef") == strlen(text) && request_id_of(request));
+}
+
 /* --- what is ---------------------------------------------------------------------------------- */
 
 static void handle_list(struct client *client, const json_t *request, const char *name)
@@ -151,7 +167,8 @@ static void on_result(void *context, const struct control_result *result, struct
                             frame->files, frame->files_count);
 }
 
-static void ask_control(struct client *client, uint16_t type, void *message, size_t size)
+static void ask_control(struct client *client, uint64_t id, uint16_t type, void *message,
+                        size_t size)
 {
     struct command *command = client->command;
 
@@ -159,8 +176,10 @@ static void ask_control(struct client *client, uint16_t type, void *message, siz
         client_refuse(client, -ENOTCONN, "control is not there just now: try again");
         return;
     }
-    int error = requests_add(&command->requests, type, message, size, on_result, client);
-    if (error)
+    int error = requests_add_as(&command->requests, id, type, message, size, on_result, client);
+    if (error == -EALREADY)
+        client_refuse(client, error, "this request is under way");
+    else if (error)
         client_refuse(client, error, "too many requests are under way: try again");
 }
 
@@ -185,7 +204,8 @@ static void handle_start(struct client *client, const json_t *request, const cha
         client_refuse(client, -ENOTCONN, "control is not there just now: try again");
         return;
     }
-    int error = starts_add(&command->starts, name, &requester, on_started, client);
+    int error =
+        starts_add(&command->starts, name, request_id_of(request), &requester, on_started, client);
     if (error)
         client_refuse(client, error, "too many starts are under way: try again");
 }
@@ -205,7 +225,7 @@ static void handle_stop(struct client *client, const json_t *request, const char
         return;
     }
     strcpy(message.name, name);
-    ask_control(client, CONTROL_PARTITION_STOP, &message, sizeof(message));
+    ask_control(client, request_id_of(request), CONTROL_PARTITION_STOP, &message, sizeof(message));
 }
 
 static void handle_console(struct client *client, const json_t *request, const char *name)
@@ -225,7 +245,7 @@ static void handle_audit(struct client *client, const json_t *request, const cha
     struct control_plain message = {.requester = requester_of(client, request)};
 
     (void)name;
-    ask_control(client, CONTROL_AUDIT_OPEN, &message, sizeof(message));
+    ask_control(client, 0, CONTROL_AUDIT_OPEN, &message, sizeof(message));
 }
 
 static void handle_shutdown(struct client *client, const json_t *request, const char *name)
@@ -233,7 +253,7 @@ static void handle_shutdown(struct client *client, const json_t *request, const 
     struct control_plain message = {.requester = requester_of(client, request)};
 
     (void)name;
-    ask_control(client, CONTROL_SHUTDOWN, &message, sizeof(message));
+    ask_control(client, request_id_of(request), CONTROL_SHUTDOWN, &message, sizeof(message));
 }
 
 static void on_reloaded(void *context, const struct sync_line *lines, size_t count)
@@ -321,6 +341,10 @@ static void run(struct client *client, const json_t *request)
     }
     if (!member_text(request, "reason", reason, sizeof(reason))) {
         client_refuse(client, -EINVAL, "\"reason\" must be one line of at most 63 bytes");
+        return;
+    }
+    if (!request_id_ok(request)) {
+        client_refuse(client, -EINVAL, "\"request\" must be 1 to 16 hexadecimal digits, not 0");
         return;
     }
     if (verb->changes)

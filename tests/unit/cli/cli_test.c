@@ -58,6 +58,18 @@ struct answer {
     const char *lines[6];
 };
 
+/* What was asked, for the test to look at. */
+static void note_request(const char *line)
+{
+    char path[96];
+
+    snprintf(path, sizeof(path), "%s/asked", folder);
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fprintf(file, "%s\n", line);
+    fclose(file);
+}
+
 static void serve_one(int fd, const struct answer *answer)
 {
     char line[4096], wanted[64];
@@ -66,6 +78,7 @@ static void serve_one(int fd, const struct answer *answer)
     while (used < sizeof(line) - 1 && read(fd, line + used, 1) == 1 && line[used] != '\n')
         used++;
     line[used] = '\0';
+    note_request(line);
     snprintf(wanted, sizeof(wanted), "\"verb\":\"%s\"", answer->verb);
     if (!strstr(line, wanted))
         dprintf(fd, "{\"ok\":false,\"errno\":22,\"text\":\"the test expected %s\"}\n",
@@ -395,15 +408,52 @@ static void stop_waits_until_it_has_stopped(void **state)
     says("db: is being stopped\n");
 }
 
-static void a_connection_that_breaks(void **state)
+/* The lines of what was asked, in turn. */
+static void asked(char lines[][256], size_t count)
+{
+    char path[96];
+
+    snprintf(path, sizeof(path), "%s/asked", folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    for (size_t i = 0; i < count; i++)
+        assert_non_null(fgets(lines[i], 256, file));
+    fclose(file);
+}
+
+/* Command dies with the answer; its successor has no link to control at first. */
+static void a_stop_that_lost_its_answer_is_asked_again(void **state)
 {
     static const struct answer answers[] = {
-        {"stop", {NULL}}, {"list", {"[1]"}}, {"list", {"rubbish"}}, {0}};
+        {"stop", {NULL}},
+        {"stop", {"{\"ok\":false,\"errno\":107,\"text\":\"control is not there just now\"}"}},
+        {"stop", {NULL}},
+        {"stop", {DONE}},
+        {"stop", {DONE}},
+        {0}};
+    char lines[5][256];
 
     (void)state;
     serve(answers);
-    exits("stop db", UNREACHABLE);
-    says("may have happened");
+    exits("stop db --no-wait", OK);
+    says("db: is being stopped\n");
+    exits("stop db --no-wait", OK);
+    asked(lines, 5);
+    assert_non_null(strstr(lines[0], "\"request\""));
+    for (size_t i = 1; i < 4; i++)
+        assert_string_equal(lines[i], lines[0]);
+    assert_string_not_equal(lines[4], lines[0]); /* another stop is another request */
+}
+
+static void a_connection_that_breaks(void **state)
+{
+    static const struct answer answers[] = {
+        {"show", {NULL}}, {"list", {"[1]"}}, {"list", {"rubbish"}}, {0}};
+
+    (void)state;
+    serve(answers);
+    exits("show db", UNREACHABLE);
+    says("connection was lost");
     exits("list", UNREACHABLE);
     exits("list", UNREACHABLE);
 }
@@ -592,6 +642,7 @@ int main(void)
         CASE(start_survives_a_restart_of_the_service),
         CASE(several_names_and_the_worst_code),
         CASE(stop_waits_until_it_has_stopped),
+        CASE(a_stop_that_lost_its_answer_is_asked_again),
         CASE(a_connection_that_breaks),
         CASE(reload_prints_problems),
         CASE(devices_as_a_tree),

@@ -447,6 +447,97 @@ static void stop_is_passed_on(void **state)
     close(fd);
 }
 
+static const struct control_partition_stop *asked_to_stop(struct harness *harness, int fd,
+                                                          const char *request)
+{
+    char line[128];
+
+    snprintf(line, sizeof(line), "{\"verb\": \"stop\", \"name\": \"db\", \"request\": \"%s\"}",
+             request);
+    say(fd, line);
+    return expect(harness, CONTROL_PARTITION_STOP);
+}
+
+/* Its id goes to control as it is, so that any command can ask again. */
+static void a_request_has_the_clients_id(void **state)
+{
+    struct harness *harness = *state;
+
+    link_up(harness, true);
+    for (int i = 0; i < 2; i++) { /* the second time its answer was lost */
+        int fd = client(harness);
+        const struct control_partition_stop *stop = asked_to_stop(harness, fd, "00c0ffee00000001");
+        assert_true(stop->header.id == UINT64_C(0x00c0ffee00000001));
+        answer(harness, stop->header.id, 0, "", NULL, 0);
+        json_decref(hear_ok(fd, true));
+        close(fd);
+    }
+}
+
+/* It is under way: the same client, who was cut off, gets its answer; nobody else does. */
+static void a_request_under_way_is_taken_over(void **state)
+{
+    struct harness *harness = *state;
+
+    link_up(harness, true);
+    int first = client(harness), second = client(harness);
+    const struct control_partition_stop *stop = asked_to_stop(harness, first, "abc");
+    uint64_t id = stop->header.id;
+    say(second, "{\"verb\": \"stop\", \"name\": \"db\", \"request\": \"abc\"}");
+    json_t *json = hear_ok(second, false);
+    assert_string_equal(json_string_value(json_object_get(json, "error")), "EALREADY");
+    json_decref(json);
+    close(first);
+    works(harness);
+    say(second, "{\"verb\": \"stop\", \"name\": \"db\", \"request\": \"abc\"}");
+    expect_nothing(harness);
+    answer(harness, id, 0, "", NULL, 0);
+    json_decref(hear_ok(second, true));
+    close(second);
+}
+
+/* Started, perhaps by this very request, whose answer was lost with a command before: control is
+ * the one to say. */
+static void a_start_that_is_done_is_asked_of_control(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    json_decref(hear_ok(fd, true));
+    harness->model.partitions[0].phase = harness->model.partitions[1].phase = PHASE_RUNNING;
+    send_snapshot(harness);
+    say(fd, "{\"verb\": \"start\", \"name\": \"db\", \"request\": \"f00d\"}");
+    start = expect(harness, CONTROL_PARTITION_START);
+    assert_int_equal(start->header.id, 0xf00d);
+    answer(harness, 0xf00d, 0, "", NULL, 0);
+    json_t *json = hear_ok(fd, true);
+    assert_true(json_is_false(json_object_get(json, "already")));
+    json_decref(json);
+    close(fd);
+}
+
+static void ids_that_are_none_are_refused(void **state)
+{
+    static const char *const ids[] = {"\"\"",   "\"0\"",  "\"x\"",
+                                      "7",      "\"-1\"", "\"00000000000000001\"",
+                                      "\" 1\"", "\"FF\"", "null"};
+    struct harness *harness = *state;
+    char line[128];
+
+    link_up(harness, true);
+    int fd = client(harness);
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        snprintf(line, sizeof(line), "{\"verb\": \"stop\", \"name\": \"db\", \"request\": %s}",
+                 ids[i]);
+        say(fd, line);
+        json_decref(hear_ok(fd, false));
+    }
+    expect_nothing(harness);
+    close(fd);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, harness_start, harness_stop)
 
 int main(void)
@@ -473,6 +564,10 @@ int main(void)
         CASE(audit_brings_the_log_along),
         CASE(all_files_of_the_log_come_along),
         CASE(stop_is_passed_on),
+        CASE(a_request_has_the_clients_id),
+        CASE(a_request_under_way_is_taken_over),
+        CASE(a_start_that_is_done_is_asked_of_control),
+        CASE(ids_that_are_none_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
