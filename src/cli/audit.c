@@ -1,278 +1,332 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "audit_filter.h"
+#include "audit_print.h"
+#include "audit_source.h"
+#include "audit_verify.h"
 #include "connection.h"
-#include "format.h"
-#include "names/names.h"
 #include "options.h"
-#include "store/audit_reader.h"
-#include "store/audit_text.h"
-#include "table.h"
 
-#define FOLLOW_MS 500
+#define FOLLOW_NS 200000000
 
-/* Which entries are wanted, and what has to be known to tell. */
-struct filter {
-    uint64_t since_ns;     /* CLOCK_REALTIME */
-    const char *partition; /* NULL: all */
-    uint64_t ids;          /* bit n: partition n has that name now */
+struct audit {
+    const struct cli *cli;
+    struct audit_source source;
+    struct audit_reader *reader;
+    struct audit_names *names;
+    struct audit_filter filter;
+    const char *last, *expect, *entry; /* as given */
+    uint64_t only;                     /* `show`: its number; 0: all */
+    uint64_t last_count;               /* --last; 0: all */
+    uint64_t skip;                     /* so many of those that are wanted are not printed */
+    bool follow, verify, all, shown, torn;
 };
 
-/* --- filter ----------------------------------------------------------------------------------- */
+/* --- names before the first entry that can be read -------------------------------------------- */
 
-static bool owned(const struct filter *filter, const struct owner *owner)
+/* A number that the log itself defines later had the name that is in the before image there. */
+static void name_before(struct audit_names *names, bool *seen, const struct audit_change *change)
 {
-    return owner->kind == OWNER_GUEST && owner->partition.value >= 1 &&
-           owner->partition.value <= PARCLOSE_MAX_PARTITIONS &&
-           (filter->ids >> (owner->partition.value - 1) & 1);
+    const struct partition_config *config = audit_change_before(change);
+    char name[PARCLOSE_NAME_MAX] = "";
+
+    if (change->kind != RESOURCE_PARTITION || change->key[0] < 1 ||
+        change->key[0] > PARCLOSE_MAX_PARTITIONS || seen[change->key[0] - 1])
+        return;
+    seen[change->key[0] - 1] = true;
+    if (config)
+        snprintf(name, sizeof(name), "%.*s", (int)sizeof(config->name) - 1, config->name);
+    audit_names_set(names, change->key[0], name);
 }
 
-static const struct owner *owner_of(uint32_t kind, const void *image)
+/* The service's oldest segments are not passed on: names that are older than those come from it. */
+static void names_now(const struct audit *audit)
 {
-    switch (image ? kind : RESOURCE_NONE) {
-    case RESOURCE_PCPU:
-    case RESOURCE_VF:
-        return image;
-    case RESOURCE_MEMORY:
-        return &((const struct memory_image *)image)->owner;
-    default:
-        return NULL;
-    }
+    struct files files = {.count = 0};
+    json_t *answer = NULL, *partition;
+    size_t i;
+
+    if (!audit->source.path &&
+        !ask_quietly(audit->cli, request_new(audit->cli, "list", NULL), &answer, &files))
+        json_array_foreach(json_object_get(answer, "partitions"), i, partition)
+        {
+            const char *name = json_string_value(json_object_get(partition, "name"));
+            json_int_t id = json_integer_value(json_object_get(partition, "id"));
+            if (name && id > 0)
+                audit_names_set(audit->names, (uint64_t)id, name);
+        }
+    files_close(&files);
+    json_decref(answer);
 }
 
-/* A partition's number has its name from the entry that defines it on. */
-static bool touches_image(struct filter *filter, const struct audit_change *change,
-                          const void *image)
-{
-    const struct owner *owner = owner_of(change->kind, image);
-    uint64_t bit = change->key[0] >= 1 && change->key[0] <= PARCLOSE_MAX_PARTITIONS
-                       ? UINT64_C(1) << (change->key[0] - 1)
-                       : 0;
-
-    if (owner)
-        return owned(filter, owner);
-    if (change->kind == RESOURCE_RUN)
-        return filter->ids & bit;
-    if (change->kind != RESOURCE_PARTITION || !image)
-        return false;
-    const struct partition_config *config = image;
-    bool same = !strncmp(config->name, filter->partition, sizeof(config->name));
-    filter->ids = same ? filter->ids | bit : filter->ids & ~bit;
-    return same;
-}
-
-static bool wanted(struct filter *filter, const struct audit_entry *entry)
-{
-    const struct audit_change *change = NULL;
-    bool touches = !filter->partition;
-
-    while (filter->partition && (change = audit_entry_next(entry, change))) {
-        touches |= touches_image(filter, change, audit_change_before(change));
-        touches |= touches_image(filter, change, audit_change_after(change));
-    }
-    return touches && entry->realtime_ns >= filter->since_ns;
-}
-
-/* --- one entry -------------------------------------------------------------------------------- */
-
-static void time_text(uint64_t realtime_ns, char *text, size_t size)
-{
-    time_t seconds = (time_t)(realtime_ns / 1000000000);
-    char day[32] = "?";
-    struct tm tm;
-
-    if (gmtime_r(&seconds, &tm))
-        strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text, size, "%s.%06uZ", day, (unsigned)(realtime_ns % 1000000000 / 1000));
-}
-
-static void print_change(const struct audit_change *change)
-{
-    char resource[AUDIT_TEXT_MAX], before[AUDIT_TEXT_MAX], after[AUDIT_TEXT_MAX];
-
-    audit_resource_text(change, resource, sizeof(resource));
-    audit_image_text(change->kind, audit_change_before(change), before, sizeof(before));
-    audit_image_text(change->kind, audit_change_after(change), after, sizeof(after));
-    printf("      %s: %s -> %s\n", resource, before, after);
-}
-
-static void print_entry(const struct audit_entry *entry)
-{
-    const struct audit_change *change = NULL;
-    char when[64], text[PARCLOSE_REASON_MAX], reason[sizeof(entry->who.reason)];
-
-    time_text(entry->realtime_ns, when, sizeof(when));
-    printf("%5llu %s %s %s", (unsigned long long)entry->sequence, when,
-           audit_kind_name(entry->kind), audit_phase_name(entry->phase));
-    if (entry->refers_to)
-        printf(" %llu", (unsigned long long)entry->refers_to);
-    printf(" by %s", name_of_process(entry->who.process));
-    if (entry->who.process == PROCESS_COMMAND)
-        printf(" (uid %u, pid %u)", entry->who.uid, entry->who.pid);
-    printable(entry->who.reason, reason, sizeof(reason));
-    printable(entry->text, text, sizeof(text));
-    printf("%s%s%s%s\n", reason[0] ? ", because: " : "", reason, text[0] ? ": " : "", text);
-    while ((change = audit_entry_next(entry, change)))
-        print_change(change);
-}
-
-static json_t *change_json(const struct audit_change *change)
-{
-    char resource[AUDIT_TEXT_MAX], before[AUDIT_TEXT_MAX], after[AUDIT_TEXT_MAX];
-
-    audit_resource_text(change, resource, sizeof(resource));
-    audit_image_text(change->kind, audit_change_before(change), before, sizeof(before));
-    audit_image_text(change->kind, audit_change_after(change), after, sizeof(after));
-    return json_pack("{s:s, s:s, s:s}", "resource", resource, "before", before, "after", after);
-}
-
-static void print_entry_json(const struct audit_entry *entry)
-{
-    const struct audit_change *change = NULL;
-    json_t *changes = json_array();
-    char when[64];
-
-    time_text(entry->realtime_ns, when, sizeof(when));
-    while ((change = audit_entry_next(entry, change)))
-        json_array_append_new(changes, change_json(change));
-    json_t *line = json_pack(
-        "{s:I, s:s, s:s, s:s, s:I, s:s, s:i, s:i, s:s, s:s, s:o}", "sequence",
-        (json_int_t)entry->sequence, "at", when, "kind", audit_kind_name(entry->kind), "phase",
-        audit_phase_name(entry->phase), "refers_to", (json_int_t)entry->refers_to, "by",
-        name_of_process(entry->who.process), "uid", (int)entry->who.uid, "pid", (int)entry->who.pid,
-        "reason", entry->who.reason, "text", entry->text, "changes", changes);
-    json_dumpf(line, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(line);
-}
-
-/* --- the log ---------------------------------------------------------------------------------- */
-
-static int print_log(const struct cli *cli, struct audit_reader *reader, struct filter *filter)
+static int names_prepare(const struct audit *audit)
 {
     const struct audit_entry *entry;
+    struct audit_reader *reader;
+    struct audit_place place;
+    bool *seen = calloc(PARCLOSE_MAX_PARTITIONS, sizeof(*seen));
+    int code = seen ? audit_source_reader(&audit->source, &reader) : CLI_FAILED;
+
+    if (!code) {
+        audit_reader_place(reader, &place);
+        if (place.entry > 1)
+            names_now(audit);
+        while (place.entry > 1 && audit_reader_next(reader, &entry) == 1) {
+            const struct audit_change *change = NULL;
+            while ((change = audit_entry_next(entry, change)))
+                name_before(audit->names, seen, change);
+        }
+        audit_reader_close(reader);
+    }
+    free(seen);
+    return code;
+}
+
+/* --- entries ---------------------------------------------------------------------------------- */
+
+static void print(struct audit *audit, const struct audit_entry *entry, const uint8_t *hash)
+{
+    if (audit->cli->json)
+        audit_print_json(audit->names, entry, hash);
+    else if (audit->only)
+        audit_print_whole(audit->names, entry, hash, audit->all);
+    else
+        audit_print_short(audit->names, entry);
+}
+
+static bool wants(const struct audit *audit, const struct audit_entry *entry)
+{
+    return audit->only ? entry->sequence == audit->only
+                       : audit_filter_wants(&audit->filter, audit->names, entry);
+}
+
+static void take(struct audit *audit, const struct audit_entry *entry)
+{
+    bool wanted = wants(audit, entry);
+
+    audit_names_learn(audit->names, entry);
+    if (!wanted)
+        return;
+    audit->shown = true;
+    if (audit->skip)
+        audit->skip--;
+    else
+        print(audit, entry, audit_reader_head(audit->reader));
+}
+
+/* Up to the end as it is now: WATCH_ON, or an exit code. */
+static int read_on(struct audit *audit)
+{
+    const struct audit_entry *entry;
+    struct audit_place place;
     int got;
 
-    while ((got = audit_reader_next(reader, &entry)) == 1) {
-        if (!wanted(filter, entry))
-            continue;
-        if (cli->json)
-            print_entry_json(entry);
-        else
-            print_entry(entry);
+    while ((got = audit_reader_next(audit->reader, &entry)) == 1) {
+        take(audit, entry);
+        if (audit->only && audit->shown)
+            return CLI_OK;
     }
     fflush(stdout);
-    return got;
+    audit->torn = got == -EAGAIN;
+    if (got == 0 || got == -EAGAIN)
+        return WATCH_ON;
+    audit_reader_place(audit->reader, &place);
+    if (got == -EUCLEAN)
+        return audit_source_damaged(&place);
+    cli_error("the audit log cannot be read: %s", strerror(-got));
+    return CLI_FAILED;
 }
 
-static int read_log(const struct cli *cli, int file, struct filter *filter, bool follow)
+static int follow(struct audit *audit)
+{
+    const struct timespec pause = {.tv_nsec = FOLLOW_NS};
+    int code = WATCH_ON;
+
+    while (code == WATCH_ON) {
+        nanosleep(&pause, NULL);
+        if (audit_reader_sealed(audit->reader))
+            code = audit_source_renew(&audit->source, audit->reader);
+        if (code == CLI_OK || code == WATCH_ON)
+            code = read_on(audit);
+    }
+    return code;
+}
+
+static int show_missing(const struct audit *audit)
 {
     struct audit_place place;
-    const struct timespec pause = {.tv_nsec = FOLLOW_MS * 1000000L};
+
+    audit_reader_place(audit->reader, &place);
+    cli_error("there is no entry %" PRIu64 " here: the last one is %" PRIu64
+              ", and the oldest may be deleted; root reads all there are with --directory %s",
+              audit->only, place.entry - 1, AUDIT_DIRECTORY);
+    return CLI_FAILED;
+}
+
+/* --last: so many of those that are wanted come before the last ones. Damage is said later. */
+static int count_skipped(struct audit *audit)
+{
+    const struct audit_entry *entry;
     struct audit_reader *reader;
-    int error = audit_reader_open(&reader, &file, 1, &place);
+    uint64_t wanted = 0;
+    int code = audit_source_reader(&audit->source, &reader);
 
-    if (error) {
-        cli_error("the audit log cannot be read: %s", strerror(-error));
-        return CLI_FAILED;
+    if (code)
+        return code;
+    while (audit_reader_next(reader, &entry) == 1) {
+        wanted += wants(audit, entry);
+        audit_names_learn(audit->names, entry);
     }
-    while ((!(error = print_log(cli, reader, filter)) || error == -EAGAIN) && follow)
-        nanosleep(&pause, NULL);
-    audit_reader_place(reader, &place);
-    if (error)
-        cli_error("the audit log is damaged at entry %llu, byte %llu",
-                  (unsigned long long)place.entry, (unsigned long long)place.offset);
     audit_reader_close(reader);
-    return error ? CLI_FAILED : CLI_OK;
+    audit->skip = wanted > audit->last_count ? wanted - audit->last_count : 0;
+    memset(audit->names, 0, sizeof(*audit->names));
+    return names_prepare(audit);
 }
 
-/* "90", "15m", "2h", "3d" ago, or an RFC 3339 time in UTC. */
-static int parse_since(const struct cli *cli, const char *text, uint64_t *since_ns)
+/* At the end, when nobody waits for more. */
+static int list_end(const struct audit *audit)
 {
-    static const struct {
-        char unit;
-        unsigned seconds;
-    } units[] = {{'\0', 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    struct tm tm = {0};
-    char *end;
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    unsigned long ago = strtoul(text, &end, 10);
+    struct audit_place place;
 
-    if (rest) {
-        *since_ns = (uint64_t)timegm(&tm) * 1000000000;
-        return 0;
-    }
-    for (size_t i = 0; end != text && ago < 1000000000 && i < sizeof(units) / sizeof(units[0]);
-         i++) {
-        if (*end != units[i].unit || (*end && end[1]))
-            continue;
-        *since_ns = ((uint64_t)time(NULL) - (uint64_t)ago * units[i].seconds) * 1000000000;
-        return 0;
-    }
-    return cli_usage(cli, "--since %s: expected 90, 15m, 2h, 3d or 2026-01-31T12:00:00Z", text);
+    audit_reader_place(audit->reader, &place);
+    if (audit->torn)
+        cli_error("behind entry %" PRIu64 " is one that is not whole: it is being written, or a "
+                  "power cut tore it",
+                  place.entry - 1);
+    return audit->only && !audit->shown ? show_missing(audit) : CLI_OK;
 }
 
-static int open_log(const struct cli *cli, const char *path, int *file)
+static int list(struct audit *audit)
 {
-    json_t *answer;
+    int code = names_prepare(audit);
 
-    if (path) {
-        *file = open(path, O_RDONLY | O_CLOEXEC);
-        if (*file < 0)
-            cli_error("%s: %s", path, strerror(errno));
-        return *file < 0 ? CLI_FAILED : CLI_OK;
-    }
-    struct files files = {.count = 0};
-    int code = ask(cli, request_new(cli, "audit", NULL), &answer, &files);
-    json_decref(answer);
-    if (!code && !files.count) {
-        cli_error("the answer brought no log along");
-        return CLI_FAILED;
-    }
-    if (files.count)
-        *file = files.fds[--files.count];
-    files_close(&files);
+    if (!code && audit->last_count)
+        code = count_skipped(audit);
+    if (!code)
+        code = audit_source_reader(&audit->source, &audit->reader);
+    if (!code)
+        code = read_on(audit);
+    if (code == WATCH_ON && audit->follow)
+        code = follow(audit);
+    if (code == WATCH_ON)
+        code = list_end(audit);
     return code;
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+static int take_number(const char *text, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return isdigit((unsigned char)text[0]) && !*end && !errno && *number >= 1 ? 0 : -EINVAL;
+}
+
+static int take_last(struct audit *audit)
+{
+    if (audit->last && take_number(audit->last, &audit->last_count))
+        return cli_usage(audit->cli, "--last %s: expected a number from 1 on", audit->last);
+    return 0;
+}
+
+static int take_words(struct audit *audit, int argc, char **argv)
+{
+    const struct cli *cli = audit->cli;
+
+    if (argc > 1 && strcmp(argv[1], "show") != 0)
+        return cli_usage(cli, "%s: expected nothing, or show NUMBER", argv[1]);
+    if (argc > 1 && (argc != 3 || take_number(argv[2], &audit->only)))
+        return cli_usage(cli, "show: expected the number of one entry");
+    if (audit->only && (audit->follow || audit->verify || audit->last))
+        return cli_usage(cli, "show takes no --follow, --verify or --last");
+    if (audit->expect && (strlen(audit->expect) != 2 * AUDIT_HASH_SIZE ||
+                          strspn(audit->expect, "0123456789abcdefABCDEF") != 2 * AUDIT_HASH_SIZE))
+        return cli_usage(cli, "--expect-head: expected 64 hexadecimal digits, as in the journal");
+    if (audit->expect && !audit->verify)
+        return cli_usage(cli, "--expect-head goes with --verify");
+    return 0;
+}
+
+static int run_prepared(struct audit *audit)
+{
+    int code = audit_source_open(&audit->source);
+
+    if (!code && audit->verify)
+        return audit_verify(&audit->source, audit->expect);
+    audit->names = audit_names_new();
+    if (!code && !audit->names) {
+        cli_error("%s", strerror(ENOMEM));
+        code = CLI_FAILED;
+    }
+    return code ? code : list(audit);
 }
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    const char *since = NULL, *path = NULL;
-    bool follow = false;
-    struct filter filter = {0};
-    const struct option_row options[] = {{"since", OPTION_TEXT, &since},
-                                         {"partition", OPTION_TEXT, &filter.partition},
-                                         {"file", OPTION_TEXT, &path},
-                                         {"follow", OPTION_FLAG, &follow}};
-    int file = -1, code = options_parse(cli, options, 4, &argc, argv);
+    struct audit audit = {.cli = cli, .source = {.cli = cli}};
+    const char *file = NULL;
+    const struct option_row options[] = {
+        {"last", OPTION_TEXT, &audit.last},
+        {"since", OPTION_TEXT, &audit.filter.since},
+        {"until", OPTION_TEXT, &audit.filter.until},
+        {"partition", OPTION_TEXT, &audit.filter.partition},
+        {"kind", OPTION_TEXT, &audit.filter.kind},
+        {"user", OPTION_TEXT, &audit.filter.user},
+        {"resource", OPTION_TEXT, &audit.filter.resource},
+        {"directory", OPTION_TEXT, &audit.source.path},
+        {"file", OPTION_TEXT, &file},
+        {"expect-head", OPTION_TEXT, &audit.expect},
+        {"follow", OPTION_FLAG, &audit.follow},
+        {"verify", OPTION_FLAG, &audit.verify},
+        {"all", OPTION_FLAG, &audit.all},
+    };
+    int code = options_parse(cli, options, sizeof(options) / sizeof(options[0]), &argc, argv);
 
-    if (code)
-        return code;
-    if (argc > 1)
-        return cli_usage(cli, "takes no argument");
-    if (since && parse_since(cli, since, &filter.since_ns))
-        return CLI_USAGE;
-    code = open_log(cli, path, &file);
+    if (!code && file && audit.source.path)
+        code = cli_usage(cli, "either --file or --directory");
+    if (!code && file)
+        audit.source.path = file;
     if (!code)
-        code = read_log(cli, file, &filter, follow);
-    if (file >= 0)
-        close(file);
+        code = take_words(&audit, argc, argv);
+    if (!code)
+        code = audit_filter_prepare(&audit.filter, cli);
+    if (!code)
+        code = take_last(&audit);
+    if (!code)
+        code = run_prepared(&audit);
+    audit_reader_close(audit.reader);
+    audit_source_close(&audit.source);
+    free(audit.names);
     return code;
 }
 
 const struct verb verb_audit = {
     .name = "audit",
-    .arguments = "",
+    .arguments = "[show NUMBER]",
     .summary = "the audit log: every transaction, with what was before and after",
-    .help = "  --since TIME    90, 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z\n"
+    .help = "  show NUMBER     one entry whole, field by field; --all: also what did not change\n"
+            "  --last N        only the last N of those that are wanted\n"
+            "  --since TIME    90, 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z\n"
+            "  --until TIME    the same\n"
             "  --partition N   only what touches this partition\n"
+            "  --kind KIND     only this kind: start, attach, stop, device-action, …\n"
+            "  --user USER     only what this user asked for: a name or a number\n"
+            "  --resource R    only what touches it: \"pCPU 3\", 0000:01:00.0, memory, …\n"
             "  --follow        go on with what comes\n"
-            "  --file PATH     a log's file, without the service (root)\n",
+            "  --verify        the whole chain: whether every entry is as it was written\n"
+            "  --expect-head H with --verify: an entry must have this hash (from the journal)\n"
+            "  --directory DIR the log's directory, without the service (root); --verify looks at\n"
+            "                  snapshots, too: /var/lib/parclose/control\n"
+            "  --file PATH     one segment's file, without the service (root)\n",
     .run = run,
 };

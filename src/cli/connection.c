@@ -215,6 +215,37 @@ int unreachable(const struct cli *cli, int error)
     return code;
 }
 
+static int ask_quietly_on(struct connection *connection, const json_t *request, json_t **answer)
+{
+    int got = connection_send(connection, request);
+
+    if (!got)
+        got = connection_receive(connection, cli_now_ms() + ANSWER_MS, answer);
+    if (got != 1)
+        return got ? got : -EPIPE;
+    if (json_is_true(json_object_get(*answer, "ok")))
+        return 0;
+    int error = (int)json_integer_value(json_object_get(*answer, "errno"));
+    return error > 0 ? -error : -EPROTO;
+}
+
+int ask_quietly(const struct cli *cli, json_t *request, json_t **answer, struct files *files)
+{
+    struct connection connection;
+    int error = connection_open(&connection, cli->socket);
+
+    *answer = NULL;
+    if (!error)
+        error = ask_quietly_on(&connection, request, answer);
+    if (!error) {
+        *files = connection.files;
+        connection.files.count = 0;
+    }
+    connection_close(&connection);
+    json_decref(request);
+    return error;
+}
+
 static void pause_until(uint64_t deadline_ms)
 {
     uint64_t now = cli_now_ms(), wait = RETRY_MS;

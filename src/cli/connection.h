@@ -46,6 +46,12 @@ int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *f
 /* Closes all. */
 void files_close(struct files *files);
 
+/*
+ * The same without a word: 0; -EPIPE: the connection was lost; another negative errno: there is
+ * none, or *answer (the caller's, then too) says no. Takes `request`.
+ */
+int ask_quietly(const struct cli *cli, json_t *request, json_t **answer, struct files *files);
+
 /* Prints a refusal, or that nobody could be asked; returns the exit code for it. */
 int refused(const struct cli *cli, const json_t *answer);
 int unreachable(const struct cli *cli, int error);
