@@ -12,7 +12,7 @@
 
 #include "store/audit_recovery.h"
 
-#define ASIDE_NAME_MAX (2 * AUDIT_NAME_MAX)
+#define ASIDE_NAME_MAX (2 * AUDIT_NAME_MAX + 16)
 
 struct cutting {
     int directory;
@@ -25,6 +25,14 @@ struct cutting {
 static int sync_directory(const struct cutting *cutting)
 {
     return fsync(cutting->directory) < 0 ? -errno : 0;
+}
+
+/* A name that no file has: what an earlier cut kept aside stays. */
+static void aside_name(const struct cutting *cutting, const char *rest, char name[ASIDE_NAME_MAX])
+{
+    snprintf(name, ASIDE_NAME_MAX, "cut.%020" PRIu64 "%s", cutting->entry, rest);
+    for (unsigned i = 2; faccessat(cutting->directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++)
+        snprintf(name, ASIDE_NAME_MAX, "cut.%020" PRIu64 "%s.%u", cutting->entry, rest, i);
 }
 
 /* --- the end of the segment in which the entry is --------------------------------------------- */
@@ -47,7 +55,7 @@ static int keep_end(const struct cutting *cutting, uint64_t size)
 {
     char name[ASIDE_NAME_MAX], name_new[ASIDE_NAME_MAX + 4];
 
-    snprintf(name, sizeof(name), "cut.%020" PRIu64, cutting->entry);
+    aside_name(cutting, "", name);
     snprintf(name_new, sizeof(name_new), "%s.new", name);
     int file = openat(cutting->directory, name_new,
                       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -109,10 +117,11 @@ static int count_lost(const struct cutting *cutting, const char *name)
 
 static int set_aside(const struct cutting *cutting, const char *prefix, uint64_t number)
 {
-    char name[AUDIT_NAME_MAX], aside[ASIDE_NAME_MAX];
+    char name[AUDIT_NAME_MAX], rest[AUDIT_NAME_MAX + 1], aside[ASIDE_NAME_MAX];
 
     audit_file_name(prefix, number, name);
-    snprintf(aside, sizeof(aside), "cut.%020" PRIu64 ".%s", cutting->entry, name);
+    snprintf(rest, sizeof(rest), ".%s", name);
+    aside_name(cutting, rest, aside);
     cutting->cut->files++;
     int error = strcmp(prefix, AUDIT_SEGMENT_PREFIX) == 0 ? count_lost(cutting, name) : 0;
     if (!error && cutting->doing &&

@@ -29,8 +29,10 @@
 
 #include "store/audit_snapshot.h"
 
-#define AUDIT_GROW     1048576 /* space is allocated in steps of this */
-#define AUDIT_AHEAD    (AUDIT_ENTRY_MAX + 65536)
+#ifndef AUDIT_GROW
+#define AUDIT_GROW 1048576 /* space is allocated in steps of this */
+#endif
+#define AUDIT_AHEAD    (AUDIT_ENTRY_MAX + AUDIT_GROW / 16)
 #define AUDIT_KEEP_MIN 2 /* segments */
 
 struct audit_log;
