@@ -119,7 +119,10 @@ static int open_log(struct control *control, int directory, char *text)
                  (unsigned long long)opened.bad_entry);
     else if (error)
         snprintf(text, PARCLOSE_REASON_MAX, "the audit log cannot be opened: %s", strerror(-error));
-    else if (opened.cut_bytes)
+    else if (opened.damaged_snapshot)
+        log_warning("audit log: snapshot %llu is damaged, an older one was taken",
+                    (unsigned long long)opened.damaged_snapshot);
+    if (!error && opened.cut_bytes)
         log_warning("audit log: torn entry %llu was cut off", (unsigned long long)opened.bad_entry);
     if (!error)
         log_info("audit log: %llu entries", (unsigned long long)opened.entries);

@@ -638,7 +638,7 @@ static void set_host(struct stage *stage)
     struct frame frame = {0};
 
     host_config_defaults(&message.host);
-    message.host.audit.segment_mib = 1; /* it is rotated now and then, and killed in it */
+    message.host.audit = (struct audit_config){1, 2}; /* rotated now and then, and killed in it */
     message.host.cards_count = 1;
     message.host.cards[0] = (struct card_config){"net0", PF, 7, "igb"};
     say(stage, PROCESS_COMMAND, &message);
@@ -707,12 +707,10 @@ int main(int argc, char **argv)
     test.seed = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : (unsigned)getpid();
     printf("seed %u\n", test.seed);
     int failed = cmocka_run_group_tests_name("control-kill", tests, NULL, NULL);
-    printf("%s control-kill: after %u kills every acknowledged transaction is there (%lu), none is "
-           "half there, the map is right\n",
-           failed ? "FAIL" : "PASS", test.rounds, test.acknowledged);
     printf(
-        "in flight at a kill: %lu requests, %lu of them done and not told; the log was rotated in "
-        "%lu rounds\n",
-        test.in_flight, test.done_untold, test.rotations);
+        "%s control-kill: after %u kills (in %lu rounds the log was rotated) all %lu acknowledged "
+        "transactions are there, of %lu in flight %lu whole and none half, the map is right\n",
+        failed ? "FAIL" : "PASS", test.rounds, test.rotations, test.acknowledged, test.in_flight,
+        test.done_untold);
     return failed;
 }
