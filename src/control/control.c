@@ -112,7 +112,7 @@ static int open_log(struct control *control, int directory, char *text)
 
     if (error == -EUCLEAN)
         snprintf(text, PARCLOSE_REASON_MAX,
-                 "audit log: entry %llu %s (file %s%020llu): restore the file, or "
+                 "audit log: entry %llu %s (file %s%020llu): restore it, or "
                  "parclose db cut --before %llu",
                  (unsigned long long)opened.bad_entry, audit_damage_text(opened.damage),
                  AUDIT_SEGMENT_PREFIX, (unsigned long long)opened.segment,
