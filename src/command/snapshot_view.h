@@ -9,7 +9,7 @@
 
 #include "parclose/snapshot.h"
 
-#define SNAPSHOT_MEMORY_MAX 4096 /* extents */
+#define SNAPSHOT_MEMORY_MAX 131072 /* blocks */
 #define SNAPSHOT_VFS_MAX    (PARCLOSE_MAX_PFS * PARCLOSE_MAX_VFS_PER_PF)
 
 struct snapshot_view {

@@ -36,11 +36,8 @@ static void take_inventory(struct db *db, const struct inventory *inventory)
     for (uint32_t i = 0; i < inventory->nodes_count; i++) {
         struct inventory_node node = inventory->nodes[i];
         node.memory_bytes &= ~(MEMORY_GRAIN - 1);
-        if (!node.memory_bytes) /* a node of processors only */
-            continue;
-        db->nodes[db->nodes_count++] = node;
-        db->extents[db->extents_count++] =
-            (struct extent){node.node, 0, node.memory_bytes, owner_of_kind(OWNER_AVAILABLE)};
+        if (node.memory_bytes) /* else a node of processors only */
+            db_memory_add(db, node);
     }
 }
 

@@ -16,7 +16,8 @@
 #include "parclose/msg_control_lead.h"
 #include "store/audit_entry.h"
 
-#define DB_EXTENTS_MAX 2048
+#define DB_EXTENTS_MAX 131072 /* blocks of memory, of all nodes */
+#define DB_BLOCKS_MAX  2048   /* of a partition: they fit into one audit entry */
 #define DB_ACTIONS_MAX 64
 #define MEMORY_GRAIN   (UINT64_C(2) << 20) /* bytes: offsets and sizes are multiples of it */
 
@@ -26,8 +27,8 @@ struct pcpu {
     struct owner owner;
 };
 
-/* A run of memory of a node with one owner. The extents of a node cover it without gap or overlap,
- * in order; neighbours of one owner are one extent. */
+/* A buddy block of memory of a node (db_memory.c): MEMORY_GRAIN times a power of two, at a multiple
+ * of its size, with one owner. The blocks of a node cover it without gap or overlap, in order. */
 struct extent {
     uint32_t node;
     uint64_t offset;
@@ -149,13 +150,17 @@ bool partition_started(const struct partition *partition);
 
 /* Memory (db_memory.c) */
 
-/* First-fit: `bytes` available on `node`, as up to `max` runs. How many; -ENOMEM. */
-int db_memory_find(const struct db *db, uint32_t node, uint64_t bytes, struct extent *runs,
+/* A node and its memory, all available; bytes a multiple of MEMORY_GRAIN. */
+void db_memory_add(struct db *db, struct inventory_node node);
+
+/* `bytes` (a multiple of MEMORY_GRAIN) that are available on `node`, as up to `max` blocks. How
+ * many; -ENOMEM. Nothing is changed. */
+int db_memory_find(const struct db *db, uint32_t node, uint64_t bytes, struct extent *blocks,
                    size_t max);
-/* Owner of the whole run; false when it has several or lies outside. */
+/* Owner of the whole run; false when it has several, lies outside, or is not made of granules. */
 bool db_memory_owned(const struct db *db, uint32_t node, uint64_t offset, uint64_t bytes,
                      struct owner *owner);
-/* -ENOENT: outside of the node; -ENOSPC: no room for more extents. */
+/* -ENOENT: not inside of the node, or not made of granules; -ENOSPC: no room for more blocks. */
 int db_memory_set(struct db *db, uint32_t node, uint64_t offset, uint64_t bytes,
                   struct owner owner);
 uint64_t db_memory_total(const struct db *db);

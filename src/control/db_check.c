@@ -38,6 +38,22 @@ static int check_pcpus(const struct db *db, char *text)
     return 0;
 }
 
+static bool is_block(const struct extent *extent)
+{
+    return extent->bytes >= MEMORY_GRAIN && !(extent->bytes & (extent->bytes - 1)) &&
+           !(extent->offset & (extent->bytes - 1));
+}
+
+/* An available block, the lower of two buddies, and the other one is available too. */
+static bool apart(const struct db *db, uint32_t i)
+{
+    const struct extent *extent = &db->extents[i], *next = extent + 1;
+
+    return i + 1 < db->extents_count && !(extent->offset & extent->bytes) &&
+           extent->owner.kind == OWNER_AVAILABLE && next->owner.kind == OWNER_AVAILABLE &&
+           next->node == extent->node && next->bytes == extent->bytes;
+}
+
 static int check_node(const struct db *db, const struct inventory_node *node, char *text)
 {
     uint64_t offset = 0;
@@ -46,9 +62,12 @@ static int check_node(const struct db *db, const struct inventory_node *node, ch
         const struct extent *extent = &db->extents[i];
         if (extent->node != node->node)
             continue;
-        if (extent->offset != offset || !extent->bytes || extent->bytes % MEMORY_GRAIN)
+        if (extent->offset != offset)
             return wrong(text, "memory of node %u: gap or overlap at %llu", node->node,
                          (unsigned long long)offset);
+        if (!is_block(extent) || apart(db, i))
+            return wrong(text, "memory of node %u at %llu is no block, or apart from its buddy",
+                         node->node, (unsigned long long)offset);
         if (!owner_ok(db, extent->owner) ||
             (extent->owner.kind != OWNER_AVAILABLE && extent->owner.kind != OWNER_BOOT &&
              extent->owner.kind != OWNER_GUEST))

@@ -138,15 +138,15 @@ static int start_check(struct control *control, const struct partition *partitio
 }
 
 static void reserve(struct control *control, const struct partition *partition,
-                    const struct control_partition_start *request, const struct extent *runs,
-                    int runs_count)
+                    const struct control_partition_start *request, const struct extent *blocks,
+                    int blocks_count)
 {
     const struct owner guest = owner_guest(partition->id);
 
     for (uint32_t i = 0; i < request->pcpus_count; i++)
         transaction_change(control, RESOURCE_PCPU, request->pcpus[i], 0, &guest);
-    for (int i = 0; i < runs_count; i++)
-        transaction_memory(control, runs[i].node, runs[i].offset, runs[i].bytes, guest);
+    for (int i = 0; i < blocks_count; i++)
+        transaction_memory(control, blocks[i].node, blocks[i].offset, blocks[i].bytes, guest);
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         transaction_vf(control, db_pf_of_card(control->db, wanted->card), wanted->index, guest);
@@ -186,7 +186,7 @@ static void forget_observed(struct control *control, struct partition *partition
 int partition_start(struct control *control, const struct control_partition_start *request,
                     char text[PARCLOSE_REASON_MAX])
 {
-    struct extent runs[PARCLOSE_MAX_PARTITIONS];
+    struct extent blocks[DB_BLOCKS_MAX];
     int error;
     struct partition *partition = lifecycle_named(control, request->name, text, &error);
 
@@ -195,17 +195,17 @@ int partition_start(struct control *control, const struct control_partition_star
     error = start_check(control, partition, request, text);
     if (error)
         return error;
-    int runs_count =
+    int blocks_count =
         db_memory_find(control->db, request->memory_node,
-                       (uint64_t)partition->config.memory_mib << 20, runs, PARCLOSE_MAX_PARTITIONS);
-    if (runs_count < 0)
+                       (uint64_t)partition->config.memory_mib << 20, blocks, DB_BLOCKS_MAX);
+    if (blocks_count < 0)
         return memory_taken(control, partition, request, text);
     struct partition_run run = run_started(control, partition, request);
     transaction_begin(control, AUDIT_START, AUDIT_BEGUN, 0);
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);
     transaction_text(control, "partition %s", request->name);
-    reserve(control, partition, request, runs, runs_count);
+    reserve(control, partition, request, blocks, blocks_count);
     transaction_run(control, partition, &run);
     error = commit_or_say(control, text);
     if (error)
