@@ -4,6 +4,7 @@
  * partition is defined, started, waits, is attached; control is killed and comes back. Prints how
  * long readiness takes to become the order to attach. argv[1]: the executable.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,6 +29,7 @@
 #include "parclose/msg_control_lead.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "parclose/msg_control_tcb.h"
+#include "store/audit_reader.h"
 #include "wire/frame.h"
 
 #define DEADLINE_MS 10000
@@ -167,15 +169,20 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct stage *stage = *state;
-    char path[128];
+    char path[512];
 
     kill(stage->pid, SIGKILL);
     waitpid(stage->pid, NULL, 0);
     for (size_t i = 0; i < PROCESS_KINDS; i++)
         if (stage->ends[i] >= 0)
             close(stage->ends[i]);
-    snprintf(path, sizeof(path), "%s/audit.log", stage->directory);
-    unlink(path);
+    DIR *files = opendir(stage->directory);
+    assert_non_null(files);
+    for (struct dirent *entry; (entry = readdir(files));) {
+        snprintf(path, sizeof(path), "%s/%s", stage->directory, entry->d_name);
+        unlink(path);
+    }
+    closedir(files);
     rmdir(stage->directory);
     free(stage);
     return 0;
@@ -336,6 +343,77 @@ static void killed_control_comes_back_and_attaches(void **state)
     frame_clear(&frame);
 }
 
+static void define_numbered(struct stage *stage, uint64_t id)
+{
+    const struct control_partition_define define = {
+        .header = frame_header(CONTROL_PARTITION_DEFINE, sizeof(define), id),
+        .config = {.name = "many",
+                   .vcpus = 1,
+                   .memory_mib = 64 + 2 * (uint32_t)(id % 2),
+                   .monitor = "native",
+                   .kernel = "/k"}};
+    say(stage, PROCESS_COMMAND, &define, -1);
+}
+
+static void hear_results(struct stage *stage, unsigned count)
+{
+    struct frame frame;
+
+    while (count--) {
+        hear(stage, PROCESS_COMMAND, CONTROL_RESULT, &frame);
+        assert_int_equal(((const struct control_result *)(const void *)frame.bytes)->error, 0);
+    }
+}
+
+/* How many groups the last `count` entries were in: each entry names the first that was not known
+ * to be durable when it was written, so all of a group name the same one. */
+static unsigned groups_of_last(struct stage *stage, unsigned count)
+{
+    int directory = open(stage->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uint64_t *firsts = calloc(count, sizeof(*firsts)), entries = 0;
+    const struct audit_entry *entry;
+    struct audit_reader *reader;
+    struct audit_place place;
+    unsigned groups = 1;
+
+    assert_int_equal(audit_reader_open_directory(&reader, directory, &place), 0);
+    while (audit_reader_next(reader, &entry) == 1)
+        firsts[entries++ % count] = entry->unsynced_from;
+    assert_true(entries >= count);
+    for (unsigned i = 1; i < count; i++)
+        groups += firsts[(entries + i) % count] != firsts[(entries + i - 1) % count];
+    audit_reader_close(reader);
+    free(firsts);
+    close(directory);
+    return groups;
+}
+
+#define TOGETHER 32 /* so many fit into the socket */
+
+/* What comes while control is busy with a disk shares the next fdatasync; a lone one has its own.
+ */
+static void requests_that_come_together_share_a_sync(void **state)
+{
+    struct stage *stage = *state;
+
+    ask_host_and_definition(stage);
+    for (uint64_t id = 1000; id < 1000 + TOGETHER; id++) {
+        define_numbered(stage, id);
+        hear_results(stage, 1);
+    }
+    unsigned alone = groups_of_last(stage, TOGETHER);
+    kill(stage->pid, SIGSTOP);
+    for (uint64_t id = 2000; id < 2000 + TOGETHER; id++)
+        define_numbered(stage, id);
+    kill(stage->pid, SIGCONT);
+    hear_results(stage, TOGETHER);
+    unsigned together = groups_of_last(stage, TOGETHER);
+    print_message("%d requests: %u syncs one by one, %u when they came at once\n", TOGETHER, alone,
+                  together);
+    assert_int_equal(alone, TOGETHER);
+    assert_true(together <= TOGETHER / 4);
+}
+
 static void stops_in_order(void **state)
 {
     struct stage *stage = *state;
@@ -353,6 +431,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(readiness_becomes_an_attach_soon, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_control_comes_back_and_attaches, setup, teardown),
+        cmocka_unit_test_setup_teardown(requests_that_come_together_share_a_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(stops_in_order, setup, teardown),
     };
     if (argc != 2)
