@@ -27,6 +27,7 @@ enum message_control_command {
     CONTROL_SHUTDOWN,           /* command -> control */
     CONTROL_RESULT,             /* control -> command, 0..WIRE_MAX_FDS files */
     CONTROL_SNAPSHOT,           /* control -> command, 1 file: sealed memfd */
+    CONTROL_CHECK,              /* command -> control: -EUCLEAN and what is wrong with the map */
 };
 
 /* Who asked, for the audit log; command fills it from the CLI's peer credentials. */
@@ -75,7 +76,7 @@ struct control_partition_stop {
     uint32_t timeout_ms; /* then forced */
 };
 
-struct control_plain { /* AUDIT_OPEN, SHUTDOWN */
+struct control_plain { /* AUDIT_OPEN, CHECK, SHUTDOWN */
     struct wire_header header;
     struct requester requester;
 };

@@ -262,7 +262,7 @@ static int run_prepared(struct audit *audit)
     int code = audit_source_open(&audit->source);
 
     if (!code && audit->verify)
-        return audit_verify(&audit->source, audit->expect);
+        return audit_verify(&audit->source, audit->expect, false);
     audit->names = audit_names_new();
     if (!code && !audit->names) {
         cli_error("%s", strerror(ENOMEM));

@@ -248,6 +248,14 @@ static void handle_audit(struct client *client, const json_t *request, const cha
     ask_control(client, 0, CONTROL_AUDIT_OPEN, &message, sizeof(message));
 }
 
+static void handle_check(struct client *client, const json_t *request, const char *name)
+{
+    struct control_plain message = {.requester = requester_of(client, request)};
+
+    (void)name;
+    ask_control(client, 0, CONTROL_CHECK, &message, sizeof(message));
+}
+
 static void handle_shutdown(struct client *client, const json_t *request, const char *name)
 {
     struct control_plain message = {.requester = requester_of(client, request)};
@@ -308,11 +316,12 @@ void verbs_forget(struct client *client)
 /* --- the table -------------------------------------------------------------------------------- */
 
 static const struct verb verbs[] = {
-    {"list", false, false, handle_list},       {"show", true, false, handle_show},
-    {"devices", false, false, handle_devices}, {"watch", false, false, handle_watch},
-    {"start", true, true, handle_start},       {"stop", true, true, handle_stop},
-    {"reload", false, true, handle_reload},    {"console", true, true, handle_console},
-    {"audit", false, true, handle_audit},      {"shutdown", false, true, handle_shutdown},
+    {"list", false, false, handle_list},        {"show", true, false, handle_show},
+    {"devices", false, false, handle_devices},  {"watch", false, false, handle_watch},
+    {"start", true, true, handle_start},        {"stop", true, true, handle_stop},
+    {"reload", false, true, handle_reload},     {"console", true, true, handle_console},
+    {"audit", false, true, handle_audit},       {"check", false, false, handle_check},
+    {"shutdown", false, true, handle_shutdown},
 };
 
 static const struct verb *verb_find(const char *name)

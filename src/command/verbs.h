@@ -12,6 +12,7 @@
  *   {"verb": "console", "name": "db", "input": true, "follow": true}
  *   {"verb": "audit"}                                   the answer brings the log's newest files
  * along
+ *   {"verb": "check"}                                   control proves its map
  *   {"verb": "shutdown", "reason": "…"}
  *
  * start, stop and shutdown may bring "request": "00c0ffee…", up to 16 hexadecimal digits that are

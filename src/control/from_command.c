@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "control.h"
 #include "drive.h"
 #include "host.h"
@@ -180,6 +181,7 @@ const struct frame_row command_rows[] = {
     {CONTROL_CONSOLE_OPEN, 0, 0, sizeof(struct control_partition_name), FRAME_ALWAYS,
      on_console_open},
     {CONTROL_AUDIT_OPEN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_audit_open},
+    {CONTROL_CHECK, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_check},
     {CONTROL_SHUTDOWN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_shutdown},
 };
 const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "control.h"
 #include "log/log.h"
 #include "process/process.h"
@@ -252,8 +253,11 @@ static const int system_calls[] = {
     SCMP_SYS(clock_getres), SCMP_SYS(renameat),  SCMP_SYS(unlinkat),  SCMP_SYS(getdents64),
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 3 && !strcmp(argv[1], "--check"))
+        return check_files(argv[2]);
+
     const struct process_peer peers[] = {
         {PROCESS_COMMAND, command_rows, command_rows_count, command_up, command_down},
         {PROCESS_TCB, tcb_rows, tcb_rows_count, tcb_up, tcb_down},

@@ -31,6 +31,7 @@ static const struct attack_row from_command[] = {
     ATTACK_ROW(CONTROL_PARTITION_STOP, 0, 0, control_partition_stop, LINK_ENDS),
     ATTACK_ROW(CONTROL_CONSOLE_OPEN, 0, 0, control_partition_name, LINK_ENDS),
     ATTACK_ROW(CONTROL_AUDIT_OPEN, 0, 0, control_plain, LINK_ENDS),
+    ATTACK_ROW(CONTROL_CHECK, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_SHUTDOWN, 0, 0, control_plain, LINK_ENDS),
 };
 
@@ -185,6 +186,7 @@ static const struct attack_lie lies[] = {
      LINK_ENDS},
     {"a request without id", PLAIN(CONTROL_SHUTDOWN, 0), LINK_ENDS},
     {"an audit without id", PLAIN(CONTROL_AUDIT_OPEN, 0), LINK_ENDS},
+    {"a check without id", PLAIN(CONTROL_CHECK, 0), LINK_ENDS},
 
     {"a PF of no address", SEEN_PF(.bdf = {0}), LINK_ENDS},
     {"a PF of no class", SEEN_PF(.bdf = PF, .class = CLASS_NVME + 1), LINK_ENDS},
