@@ -73,7 +73,7 @@ struct pf_observed {
     char serial[CARD_SERIAL_MAX]; /* device serial number capability, hex; "" when none */
     struct sriov_capability sriov;
     uint32_t iommu_group; /* UINT32_MAX: none */
-    uint32_t reserved;    /* no hidden padding: pictures are compared as bytes */
+    uint32_t node;        /* NUMA node it is attached to; UINT32_MAX: the firmware does not say */
     struct bar bars[6];
     struct bar rom;
     uint64_t event_ns; /* CLOCK_MONOTONIC at which the TCB learnt of the change */

@@ -315,6 +315,8 @@ static void identity(FILE *out, const struct map_pf *pf)
     word(out, "link", seen->link_up ? "up" : "down");
     yes_no(out, "answers", seen->answers);
     group(out, seen->iommu_group);
+    if (seen->node != UINT32_MAX)
+        fprintf(out, " numa-node=\"%u\"", seen->node);
     fputs(">\n", out);
     if (pf->card) {
         fprintf(out, "<desired vfs=\"%u\"", pf->card->vfs);

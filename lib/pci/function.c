@@ -104,6 +104,15 @@ static uint32_t iommu_group(int folder)
                : (uint32_t)strtoul(text, NULL, 10);
 }
 
+/* "-1" where the firmware does not say, or on a host of one node. */
+static uint32_t numa_node(int folder)
+{
+    char text[32];
+    if (function_read(folder, "numa_node", text, sizeof(text)) <= 0 || text[0] == '-')
+        return UINT32_MAX;
+    return (uint32_t)strtoul(text, NULL, 10);
+}
+
 /* "first last flags", each 0x and hexadecimal digits */
 static void set_bar(struct bar *bar, uint32_t index, const char *line)
 {
@@ -238,6 +247,7 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
     memset(pf, 0, sizeof(*pf));
     pf->bdf = bdf;
     pf->iommu_group = UINT32_MAX;
+    pf->node = UINT32_MAX;
     if (folder < 0)
         return;
     pf->sriov.offset = sriov_offset;
@@ -248,6 +258,7 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
     pf->class = function_class_of(pf->class_code);
     function_link(folder, "driver", pf->driver, sizeof(pf->driver));
     pf->iommu_group = iommu_group(folder);
+    pf->node = numa_node(folder);
     pf->numvfs = count_vfs(folder);
     read_bars(folder, pf->bars, &pf->rom);
     observe_config(folder, pf);

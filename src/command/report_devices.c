@@ -24,9 +24,10 @@ static json_t *owner_json(const struct command *command, struct owner owner)
     return json_pack("{s:s}", "kind", name_of_owner(owner.kind));
 }
 
-static json_t *group_json(uint32_t group)
+/* An IOMMU group or a NUMA node; UINT32_MAX: in none. */
+static json_t *number_json(uint32_t number)
 {
-    return group == UINT32_MAX ? json_null() : json_integer(group);
+    return number == UINT32_MAX ? json_null() : json_integer(number);
 }
 
 json_t *report_pf_brief(const struct snapshot_pf *pf)
@@ -46,7 +47,7 @@ json_t *report_vf(const struct command *command, const struct snapshot_vf *vf)
                      report_text(observed->driver), "status", name_of_status(observed->status),
                      "answers", observed->answers != 0, "attributes_set",
                      observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
-                     group_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
+                     number_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
                      "desired", report_attributes(&vf->desired));
 }
 
@@ -76,16 +77,16 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
 {
     const struct pf_observed *observed = &pf->observed;
     json_t *report = report_pf_brief(pf);
-    json_t *rest =
-        json_pack("{s:o, s:s, s:i, s:i, s:o, s:o, s:i, s:i, s:b, s:b, s:i, s:o, s:o, s:o, s:o}",
-                  "card", report_text(pf->card), "class", name_of_class(observed->class), "vendor",
-                  (int)observed->vendor, "device", (int)observed->device, "interface",
-                  report_text(observed->netdev), "serial", report_text(observed->serial),
-                  "vfs_desired", (int)pf->desired_vfs, "vfs_created", (int)observed->numvfs,
-                  "answers", observed->answers != 0, "link_up", observed->link_up != 0, "vfs_open",
-                  (int)observed->open_vfs, "iommu_group", group_json(observed->iommu_group),
-                  "owner", owner_json(command, pf->owner), "sriov", sriov_json(&observed->sriov),
-                  "vfs", vfs_of(command, observed->bdf));
+    json_t *rest = json_pack(
+        "{s:o, s:s, s:i, s:i, s:o, s:o, s:i, s:i, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o}", "card",
+        report_text(pf->card), "class", name_of_class(observed->class), "vendor",
+        (int)observed->vendor, "device", (int)observed->device, "interface",
+        report_text(observed->netdev), "serial", report_text(observed->serial), "vfs_desired",
+        (int)pf->desired_vfs, "vfs_created", (int)observed->numvfs, "answers",
+        observed->answers != 0, "link_up", observed->link_up != 0, "vfs_open",
+        (int)observed->open_vfs, "iommu_group", number_json(observed->iommu_group), "numa_node",
+        number_json(observed->node), "owner", owner_json(command, pf->owner), "sriov",
+        sriov_json(&observed->sriov), "vfs", vfs_of(command, observed->bdf));
 
     json_object_update(report, rest);
     json_decref(rest);

@@ -161,6 +161,7 @@ static struct pf_observed igb(const uint8_t *config)
                              .driver = "igb",
                              .netdev = "enp1s0",
                              .iommu_group = 16,
+                             .node = 1,
                              .bars = {{0xfe000000, 0x20000, 0x200, 0}},
                              .rom = {0xfd000000, 0x10000, 0x4200, 6}};
     config_space_serial(config, CONFIG_SPACE_SIZE, pf.serial);
@@ -175,7 +176,8 @@ static void usual_page(struct page *page)
                                      .class = CLASS_NVME,
                                      .class_code = 0x010802,
                                      .status = FUNCTION_ERROR,
-                                     .iommu_group = UINT32_MAX};
+                                     .iommu_group = UINT32_MAX,
+                                     .node = UINT32_MAX};
     config_igb(config);
     const struct pf_observed seen = igb(config);
     const struct map_pf pfs[] = {
@@ -200,6 +202,8 @@ static const char *const usual[][2] = {
     {"//device[1]/pf/@serial", "0011223344556677"},
     {"//device[1]/pf/@interface", "enp1s0"},
     {"//device[1]/pf/@iommu-group", "16"},
+    {"//device[1]/pf/@numa-node", "1"},
+    {"count(//device[2]/pf/@numa-node)", "0"},
     {"//device[1]/pf/desired/@vfs", "2"},
     /* BARs, ROM, capabilities */
     {"count(//device[1]/pf/bars/bar)", "1"},

@@ -112,6 +112,7 @@ static void a_pf_is_seen_as_it_is(void **state)
     assert_int_equal(pf.link_up, 1);
     assert_int_equal(pf.numvfs, 7);
     assert_int_equal(pf.iommu_group, 12);
+    assert_int_equal(pf.node, 1);
     assert_string_equal(pf.driver, "igb");
     assert_string_equal(pf.netdev, "pf0");
     assert_string_equal(pf.serial, "0123456789abcdef");
@@ -125,6 +126,19 @@ static void a_pf_is_seen_as_it_is(void **state)
     assert_int_equal(pf.bars[0].address, 0xfe000000);
     assert_int_equal(pf.bars[0].size, 0x20000);
     assert_int_equal(pf.bars[1].size, 0);
+}
+
+static void a_node_that_nobody_knows_is_no_node(void **state)
+{
+    struct pf_observed pf = {0};
+    (void)state;
+
+    tree_text(root, TREE_PF, "numa_node", "-1\n");
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.node, UINT32_MAX);
+    tree_unlink(root, TREE_PF, "numa_node");
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.node, UINT32_MAX);
 }
 
 static void a_pf_that_is_not_there_has_nothing(void **state)
@@ -237,6 +251,7 @@ int main(void)
         cmocka_unit_test(no_damage_reads_outside),
         cmocka_unit_test(addresses_are_whole_or_none),
         with_tree(a_pf_is_seen_as_it_is),
+        with_tree(a_node_that_nobody_knows_is_no_node),
         with_tree(a_pf_that_is_not_there_has_nothing),
         with_tree(a_vf_answers_by_its_capability_pointer),
         with_tree(odd_files_are_survived),

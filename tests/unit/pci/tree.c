@@ -126,6 +126,7 @@ void tree_make(const char *root)
               "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
     tree_text(root, TREE_PF, "net/pf0/flags", "0x1003\n");
     tree_link(root, TREE_PF, "driver", "../../../../bus/pci/drivers/igb");
+    tree_text(root, TREE_PF, "numa_node", "1\n");
     tree_link(root, TREE_PF, "iommu_group", "../../../kernel/iommu_groups/12");
 }
 
