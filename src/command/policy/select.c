@@ -8,10 +8,11 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-/* What is free on one NUMA node. */
+/* What one NUMA node has for the partition. */
 struct room {
     bool present;
     uint32_t pcpus;
+    uint32_t vfs; /* of the partition's, whose PF is attached to it */
     uint64_t bytes;
 };
 
@@ -50,13 +51,26 @@ static void count_room(const struct snapshot_view *view, struct rooms *rooms)
     }
 }
 
+/* A PF that is not there is near to nothing: only what is observed counts. */
+static void count_vfs(const struct snapshot_view *view, const struct partition_config *partition,
+                      struct rooms *rooms)
+{
+    for (uint32_t i = 0; i < partition->vfs_count; i++) {
+        const struct snapshot_pf *pf = snapshot_view_card(view, partition->vfs[i].card);
+        if (pf && pf->observed.status != FUNCTION_ABSENT && pf->observed.node < PARCLOSE_MAX_NODES)
+            rooms->nodes[pf->observed.node].vfs++;
+    }
+}
+
 static bool better(const struct room *room, const struct room *best, uint32_t vcpus)
 {
     bool whole = room->pcpus >= vcpus;
 
     if (whole != (best->pcpus >= vcpus))
         return whole;
-    return whole ? room->pcpus < best->pcpus : room->pcpus > best->pcpus;
+    if (!whole && room->pcpus != best->pcpus)
+        return room->pcpus > best->pcpus;
+    return room->vfs != best->vfs ? room->vfs > best->vfs : room->pcpus < best->pcpus;
 }
 
 /* The node, or -1: no node has that much memory. */
@@ -126,6 +140,7 @@ int policy_select(const struct snapshot_view *view, const struct partition_confi
     if (check_vfs(view, partition, reason))
         return -EBUSY;
     count_room(view, &rooms);
+    count_vfs(view, partition, &rooms);
     if (rooms.pcpus < partition->vcpus)
         return refuse(-ENOSPC, reason, "needs %u pCPUs: %u are idle", partition->vcpus,
                       rooms.pcpus);

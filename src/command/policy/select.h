@@ -4,10 +4,14 @@
  * checks that it still holds. This folder is the operations role until operations is a process.
  *
  * The rule: memory from one NUMA node; pCPUs that idle owns, on that node as far as they go. Of the
- * nodes with enough memory, first those that have all the pCPUs too, of them the one with the
- * fewest left over (so that large partitions find room later); else the one with most pCPUs.
+ * nodes with enough memory, first those that have all the pCPUs too, of them the one to which the
+ * PFs of most of the partition's VFs are attached, of them the one with the fewest pCPUs left over
+ * (so that large partitions find room later). When no node has all the pCPUs, the one with most,
+ * then with most VFs. Where the firmware does not say which node a PF is on, its VFs do not count.
  *
  * Example: 2 vCPUs, 512 MiB; node 0 has 4 idle pCPUs and 8 GiB, node 1 has 2 and 1 GiB: node 1.
+ * With a VF of a card on node 0: node 0. With 3 GiB, 6 vCPUs, and a card on node 1: node 0, because
+ * node 1 has not the memory; 2 of the 6 pCPUs are then node 1's.
  */
 #pragma once
 

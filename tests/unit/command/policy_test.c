@@ -17,7 +17,7 @@ struct host {
     struct snapshot_partition partitions[2];
     struct snapshot_pcpu pcpus[8];
     struct snapshot_memory memory[4];
-    struct snapshot_pf pfs[1];
+    struct snapshot_pf pfs[2];
     struct snapshot_vf vfs[1];
     struct snapshot_view view;
 };
@@ -151,6 +151,79 @@ static void refuses_a_vf_of_another_partition(void **state)
     assert_int_equal(policy_select(&host->view, &db, &selection, reason), 0);
 }
 
+/* Two cards, net0 and disk0, and a partition with a VF of each, and a second one of net0. */
+static struct partition_config wants_vfs(struct host *host, uint32_t net0_node, uint32_t disk0_node)
+{
+    static const char *const cards[] = {"net0", "net0", "disk0"};
+    struct partition_config db = wants(2, 512);
+
+    host->head.pfs_count = 2;
+    for (uint32_t i = 0; i < 2; i++) {
+        strcpy(host->pfs[i].card, cards[i + 1]);
+        host->pfs[i].observed.bdf.value = 0x100 << i;
+        host->pfs[i].observed.status = FUNCTION_ACTIVE;
+        host->pfs[i].observed.node = i ? disk0_node : net0_node;
+    }
+    db.vfs_count = 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        strcpy(db.vfs[i].card, cards[i]);
+        db.vfs[i].index = i;
+    }
+    return db;
+}
+
+static uint32_t node_for(const struct host *host, const struct partition_config *db)
+{
+    struct selection selection;
+    char reason[PARCLOSE_REASON_MAX];
+
+    assert_int_equal(policy_select(&host->view, db, &selection, reason), 0);
+    return selection.memory_node;
+}
+
+static void goes_where_most_of_its_vfs_are(void **state)
+{
+    struct host *host = *state;
+    struct partition_config db = wants_vfs(host, 0, 1);
+
+    assert_int_equal(node_for(host, &db), 0); /* two of three; without VFs it is node 1 */
+    db = wants_vfs(host, 1, 0);
+    assert_int_equal(node_for(host, &db), 1);
+    db = wants_vfs(host, 0, 1);
+    db.vfs_count = 0;
+    assert_int_equal(node_for(host, &db), 1);
+}
+
+static void processors_and_memory_come_before_vfs(void **state)
+{
+    struct host *host = *state;
+    struct partition_config db = wants_vfs(host, 1, 1);
+
+    assert_int_equal(node_for(host, &db), 1);
+    db.vcpus = 3; /* node 1 has two */
+    assert_int_equal(node_for(host, &db), 0);
+    db.vcpus = 5; /* no node has five: node 0 has most */
+    assert_int_equal(node_for(host, &db), 0);
+    host->pcpus[3].owner.kind = OWNER_BOOT; /* now two each */
+    db.vcpus = 4;
+    assert_int_equal(node_for(host, &db), 1);
+    db.memory_mib = 2048;
+    assert_int_equal(node_for(host, &db), 0);
+}
+
+static void a_pf_without_a_known_node_counts_nowhere(void **state)
+{
+    struct host *host = *state;
+    struct partition_config db = wants_vfs(host, UINT32_MAX, PARCLOSE_MAX_NODES);
+
+    assert_int_equal(node_for(host, &db), 1); /* the tightest */
+    db = wants_vfs(host, 0, 0);
+    host->pfs[0].observed.status = host->pfs[1].observed.status = FUNCTION_ABSENT;
+    assert_int_equal(node_for(host, &db), 1);
+    host->head.pfs_count = 0; /* no such card yet */
+    assert_int_equal(node_for(host, &db), 1);
+}
+
 static void ignores_nodes_out_of_range(void **state)
 {
     struct host *host = *state;
@@ -173,6 +246,9 @@ int main(void)
         cmocka_unit_test_setup(says_how_much_memory_is_free, setup),
         cmocka_unit_test_setup(counts_all_extents_of_a_node, setup),
         cmocka_unit_test_setup(refuses_a_vf_of_another_partition, setup),
+        cmocka_unit_test_setup(goes_where_most_of_its_vfs_are, setup),
+        cmocka_unit_test_setup(processors_and_memory_come_before_vfs, setup),
+        cmocka_unit_test_setup(a_pf_without_a_known_node_counts_nowhere, setup),
         cmocka_unit_test_setup(ignores_nodes_out_of_range, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
