@@ -15,7 +15,8 @@
 #include "connection.h"
 #include "options.h"
 
-#define FOLLOW_NS 200000000
+#define HEAD_DIGITS ((size_t)2 * AUDIT_HASH_SIZE)
+#define FOLLOW_NS   200000000
 
 struct audit {
     const struct cli *cli;
@@ -249,8 +250,8 @@ static int take_words(struct audit *audit, int argc, char **argv)
         return cli_usage(cli, "show: expected the number of one entry");
     if (audit->only && (audit->follow || audit->verify || audit->last))
         return cli_usage(cli, "show takes no --follow, --verify or --last");
-    if (audit->expect && (strlen(audit->expect) != 2 * AUDIT_HASH_SIZE ||
-                          strspn(audit->expect, "0123456789abcdefABCDEF") != 2 * AUDIT_HASH_SIZE))
+    if (audit->expect && (strlen(audit->expect) != HEAD_DIGITS ||
+                          strspn(audit->expect, "0123456789abcdefABCDEF") != HEAD_DIGITS))
         return cli_usage(cli, "--expect-head: expected 64 hexadecimal digits, as in the journal");
     if (audit->expect && !audit->verify)
         return cli_usage(cli, "--expect-head goes with --verify");

@@ -131,19 +131,30 @@ static FILE *open_map(struct comparison *c, const char *name, int64_t pid, const
     return map;
 }
 
+/* Of a line of maps: "7f0000000000-7f0004000000 rw-s …"; 0 when it is no such line. */
+static uint64_t mapped_bytes(const char *line)
+{
+    char *end;
+    uint64_t from = strtoull(line, &end, 16);
+
+    if (*end != '-')
+        return 0;
+    uint64_t to = strtoull(end + 1, NULL, 16);
+    return to > from ? to - from : 0;
+}
+
 /* How much of the guest's memory the monitor has mapped. */
 static void compare_maps(struct comparison *c, const char *name, int64_t pid, int64_t mib)
 {
     FILE *map = open_map(c, name, pid, "maps");
     char line[1024];
-    uint64_t from, to, bytes = 0;
+    uint64_t bytes = 0;
 
     if (!map)
         return;
     while (fgets(line, sizeof(line), map))
-        if (strstr(line, " " GUEST_MEMORY " ") &&
-            sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to) == 2)
-            bytes += to - from;
+        if (strstr(line, " " GUEST_MEMORY " "))
+            bytes += mapped_bytes(line);
     bool whole = !ferror(map);
     fclose(map);
     c->memories++;
