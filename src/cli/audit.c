@@ -166,9 +166,13 @@ static int show_missing(const struct audit *audit)
     struct audit_place place;
 
     audit_reader_place(audit->reader, &place);
-    cli_error("there is no entry %" PRIu64 " here: the last one is %" PRIu64
-              ", and the oldest may be deleted; root reads all there are with --directory %s",
-              audit->only, place.entry - 1, AUDIT_DIRECTORY);
+    if (audit->only >= place.entry)
+        cli_error("there is no entry %" PRIu64 ": the last one is %" PRIu64, audit->only,
+                  place.entry - 1);
+    else
+        cli_error("entry %" PRIu64 " is older than what there is to read%s", audit->only,
+                  audit->source.path ? ""
+                                     : "; root may read more with --directory " AUDIT_DIRECTORY);
     return CLI_FAILED;
 }
 

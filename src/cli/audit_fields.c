@@ -227,8 +227,9 @@ static void time_text(const struct state_time *time, char *text)
         return;
     if (gmtime_r(&seconds, &tm))
         strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text, AUDIT_VALUE_MAX, "%s.%09uZ, %" PRIu64 " ns after boot", day,
-             (unsigned)(time->realtime_ns % 1000000000), time->boottime_ns);
+    snprintf(text, AUDIT_VALUE_MAX, "%s.%09uZ (%" PRIu64 ".%09u s after boot)", day,
+             (unsigned)(time->realtime_ns % 1000000000), time->boottime_ns / 1000000000,
+             (unsigned)(time->boottime_ns % 1000000000));
 }
 
 static void numbers_list(const uint8_t *at, size_t count, char *text)

@@ -117,6 +117,59 @@ static void print_change(const struct audit_names *names, const struct audit_cha
     printf(" %s, %s\n", before ? "gone" : "new", printable(text, safe_text, sizeof(safe_text)));
 }
 
+/* --- memory: the blocks of one extent in one line --------------------------------------------- */
+
+struct blocks {
+    uint64_t count, bytes;
+    struct owner before, after;
+};
+
+static bool same_owner(const struct owner *a, const struct owner *b)
+{
+    return a->kind == b->kind && a->partition.value == b->partition.value;
+}
+
+/* Whether a change is of a block that only changes hands, and from and to whom the others do. */
+static bool blocks_take(struct blocks *blocks, const struct audit_change *first,
+                        const struct audit_change *change)
+{
+    const struct memory_image *before = audit_change_before(change);
+    const struct memory_image *after = audit_change_after(change);
+
+    if (change->kind != RESOURCE_MEMORY || change->key[0] != first->key[0] || !before || !after ||
+        before->bytes != after->bytes)
+        return false;
+    if (blocks->count && (!same_owner(&before->owner, &blocks->before) ||
+                          !same_owner(&after->owner, &blocks->after)))
+        return false;
+    blocks->before = before->owner;
+    blocks->after = after->owner;
+    blocks->bytes += before->bytes;
+    blocks->count++;
+    return true;
+}
+
+/* Prints as many as go together, from `first` on; the last of them, or NULL: `first` is no such. */
+static const struct audit_change *print_blocks(const struct audit_names *names,
+                                               const struct audit_entry *entry,
+                                               const struct audit_change *first)
+{
+    const struct audit_change *change = first, *last = NULL;
+    struct blocks blocks = {0};
+    char before[AUDIT_TEXT_MAX], after[AUDIT_TEXT_MAX];
+
+    for (; change && blocks_take(&blocks, first, change); change = audit_entry_next(entry, change))
+        last = change;
+    if (!last)
+        return NULL;
+    audit_owner_text(names, &blocks.before, before, sizeof(before));
+    audit_owner_text(names, &blocks.after, after, sizeof(after));
+    printf("      memory of node %" PRIu64 ", %" PRIu64 " MiB in %" PRIu64 " block%s: %s -> %s\n",
+           first->key[0], blocks.bytes >> 20, blocks.count, blocks.count == 1 ? "" : "s", before,
+           after);
+    return last;
+}
+
 void audit_print_short(const struct audit_names *names, const struct audit_entry *entry)
 {
     const struct audit_change *change = NULL;
@@ -132,8 +185,13 @@ void audit_print_short(const struct audit_names *names, const struct audit_entry
     safe(entry->who.reason, sizeof(entry->who.reason), reason, sizeof(reason));
     safe(entry->text, sizeof(entry->text), text, sizeof(text));
     printf("%s%s%s%s\n", reason[0] ? ", because: " : "", reason, text[0] ? ": " : "", text);
-    while ((change = audit_entry_next(entry, change)))
-        print_change(names, change);
+    while ((change = audit_entry_next(entry, change))) {
+        const struct audit_change *last = print_blocks(names, entry, change);
+        if (last)
+            change = last;
+        else
+            print_change(names, change);
+    }
 }
 
 /* --- whole ------------------------------------------------------------------------------------ */

@@ -162,7 +162,7 @@ static void say_text(const struct verification *v, const char *head)
     printf("%" PRIu64 " entries, from %" PRIu64 " on, in %zu segments: every one fits\n",
            v->next - v->first, v->first, v->source->count);
     if (v->directory >= 0)
-        printf("%zu snapshots: whole; %" PRIu64 " of them lie between these entries and fit\n",
+        printf("%zu snapshots: whole; %" PRIu64 " begin at one of these entries, and fit\n",
                v->snapshots_count, v->snapshots_compared);
     else
         printf("snapshots: not looked at (root: --directory %s)\n", AUDIT_DIRECTORY);

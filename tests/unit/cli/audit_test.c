@@ -298,11 +298,34 @@ static void one_entry_as_a_difference(void **state)
     exits("show 1", 0);
     says("definition of partition db: new\n  + name                     db\n");
     exits("show 6", 1);
-    says("there is no entry 6 here: the last one is 5");
+    says("there is no entry 6: the last one is 5");
     exits("show", 2);
     exits("show x", 2);
     exits("show 1 2", 2);
     exits("hide 1", 2);
+}
+
+/* An extent is several blocks: one line for those that go from one owner to another. */
+static void memory_is_summed_up(void **state)
+{
+    struct memory_image before = {.owner = {.kind = OWNER_AVAILABLE}}, after = before;
+
+    (void)state;
+    begin(AUDIT_START, AUDIT_BEGUN, NULL);
+    after.owner = (struct owner){OWNER_GUEST, {1}};
+    for (uint64_t i = 1; i <= 3; i++) {
+        before.bytes = after.bytes = i << 21;
+        assert_int_equal(audit_entry_add(entry, RESOURCE_MEMORY, 0, i << 30, &before, &after), 0);
+    }
+    after.owner = (struct owner){OWNER_GUEST, {2}};
+    assert_int_equal(audit_entry_add(entry, RESOURCE_MEMORY, 0, 0, &before, &after), 0);
+    append("");
+    exits("--last 1", 0);
+    assert_int_equal(lines(), 3);
+    says("memory of node 0, 12 MiB in 3 blocks: available -> partition db\n");
+    says("memory of node 0, 6 MiB in 1 block: available -> partition web\n");
+    exits("show 5", 0);
+    says("memory of node 0 at 1024 MiB\n");
 }
 
 static void json_has_all_fields(void **state)
@@ -361,7 +384,7 @@ static void all_of_it_is_verified(void **state)
     give_pcpu(5, 1);
     exits("--verify", 0);
     says("5 entries, from 1 on, in 2 segments: every one fits\n");
-    says("1 snapshots: whole; 1 of them");
+    says("1 snapshots: whole; 1 begin at");
     snprintf(arguments, sizeof(arguments), "--verify --json --expect-head %s", head);
     exits(arguments, 0);
     says("\"expected_at\": 4");
@@ -480,6 +503,7 @@ int main(void)
         CASE(only_the_last),
         CASE(names_are_those_of_the_time),
         CASE(one_entry_as_a_difference),
+        CASE(memory_is_summed_up),
         CASE(json_has_all_fields),
         CASE(a_damaged_log),
         CASE(a_torn_tail_is_no_damage),
