@@ -192,6 +192,7 @@ int main(int argc, char **argv)
         perror("crash: no directory");
         return EXIT_FAILURE;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     const char *wrong = all_try(histories);
     printf(
         "%s crash: %llu states at %llu points of %zu histories (%llu of them went on after a kill "
