@@ -299,7 +299,8 @@ void disk_do(struct disk *disk, const struct disk_operation *operation)
         break;
     case DISK_LINK:
         inode_of(disk, operation->inode);
-        /* fall through */
+        pending_add(&disk->pending, operation);
+        break;
     case DISK_RENAME:
     case DISK_UNLINK:
         pending_add(&disk->pending, operation);
