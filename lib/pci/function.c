@@ -107,7 +107,7 @@ static uint32_t iommu_group(int folder)
 /* "-1" where the firmware does not say, or on a host of one node. */
 static uint32_t numa_node(int folder)
 {
-    char text[32];
+    char text[32] = "";
     if (function_read(folder, "numa_node", text, sizeof(text)) <= 0 || text[0] == '-')
         return UINT32_MAX;
     return (uint32_t)strtoul(text, NULL, 10);
