@@ -7,14 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One run of definitions_sync(): counts what is unanswered; the last answer ends it. */
+/*
+ * One run of definitions_sync(): first what vanished, then the host, then every definition, with at
+ * most AHEAD requests unanswered; each answer takes it a step on, the last one ends it. It ends
+ * early when the files are read anew meanwhile: then another run sees to what is left.
+ */
 struct sync {
+    const struct definitions *definitions;
+    const struct snapshot_view *view;
+    struct requests *requests;
+    struct requester requester;
+    uint64_t reads;    /* of the definitions, when it began */
+    uint32_t vanished; /* partitions up to this id have been looked at; UINT32_MAX: all */
+    bool host;         /* was looked at */
+    size_t next;       /* of definitions->list */
     size_t pending;
+    bool stepping;
     sync_done *done;
     void *context;
     size_t count;
     struct sync_line lines[SYNC_LINES_MAX];
 };
+
+#define AHEAD (REQUESTS_MAX / 2) /* the rest is for the users' requests */
 
 /* One request of it. */
 struct sync_request {
@@ -41,6 +56,7 @@ void definitions_read(struct definitions *definitions, const struct config_reade
     read_host(definitions, reader, dir);
     const struct host_config *host = definitions->host_known ? &definitions->host : NULL;
     definitions->count = 0;
+    definitions->reads++;
     definitions->list_error.text[0] = '\0';
     definitions->listed = !config_partition_names(dir, &names, &definitions->list_error);
     if (!definitions->listed)
@@ -57,9 +73,18 @@ void definitions_read(struct definitions *definitions, const struct config_reade
 
 const struct definition *definitions_find(const struct definitions *definitions, const char *name)
 {
-    for (size_t i = 0; i < definitions->count; i++)
-        if (!strcmp(definitions->list[i].name, name))
-            return &definitions->list[i];
+    size_t low = 0, high = definitions->count;
+
+    while (low < high) { /* they are in order */
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(definitions->list[middle].name, name);
+        if (!order)
+            return &definitions->list[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 
@@ -86,6 +111,8 @@ static void finish(struct sync *sync)
     free(sync);
 }
 
+static void go_on(struct sync *sync);
+
 static void on_result(void *context, const struct control_result *result, struct frame *frame)
 {
     struct sync_request *request = context;
@@ -100,11 +127,11 @@ static void on_result(void *context, const struct control_result *result, struct
         add_line(sync, request->name, false, "%s: %s", name, request->what);
     free(request);
     sync->pending--;
-    finish(sync);
+    go_on(sync);
 }
 
-static int send(struct sync *sync, struct requests *requests, const char *name, const char *what,
-                uint16_t type, void *message, size_t size)
+static int send(struct sync *sync, const char *name, const char *what, uint16_t type, void *message,
+                size_t size)
 {
     struct sync_request *request = calloc(1, sizeof(*request));
 
@@ -112,7 +139,7 @@ static int send(struct sync *sync, struct requests *requests, const char *name, 
         return -ENOMEM;
     *request = (struct sync_request){.sync = sync, .what = what};
     snprintf(request->name, sizeof(request->name), "%s", name);
-    int error = requests_add(requests, type, message, size, on_result, request);
+    int error = requests_add(sync->requests, type, message, size, on_result, request);
     if (error) {
         add_line(sync, name, true, "%s: not %s: %s", name, what, strerror(-error));
         free(request);
@@ -122,18 +149,18 @@ static int send(struct sync *sync, struct requests *requests, const char *name, 
     return 0;
 }
 
-static void sync_host(struct sync *sync, const struct definitions *definitions,
-                      const struct snapshot_view *view, struct requests *requests,
-                      const struct requester *requester)
+static void sync_host(struct sync *sync)
 {
-    struct control_host_set message = {.requester = *requester, .host = definitions->host};
+    const struct definitions *definitions = sync->definitions;
+    struct control_host_set message = {.requester = sync->requester, .host = definitions->host};
 
+    sync->host = true;
     if (!definitions->host_good) {
         add_line(sync, "", true, "%s", definitions->host_error.text);
         return;
     }
-    if (memcmp(&view->head->host, &definitions->host, sizeof(definitions->host)) != 0)
-        send(sync, requests, "", "set", CONTROL_HOST_SET, &message, sizeof(message));
+    if (memcmp(&sync->view->head->host, &definitions->host, sizeof(definitions->host)) != 0)
+        send(sync, "", "set", CONTROL_HOST_SET, &message, sizeof(message));
 }
 
 static bool stopped(const struct snapshot_partition *partition)
@@ -141,12 +168,10 @@ static bool stopped(const struct snapshot_partition *partition)
     return partition->phase == PHASE_DEFINED || partition->phase == PHASE_FAILED;
 }
 
-static void sync_definition(struct sync *sync, const struct definition *definition,
-                            const struct snapshot_view *view, struct requests *requests,
-                            const struct requester *requester)
+static void sync_definition(struct sync *sync, const struct definition *definition)
 {
-    const struct snapshot_partition *known = snapshot_view_partition(view, definition->name);
-    struct control_partition_define message = {.requester = *requester,
+    const struct snapshot_partition *known = snapshot_view_partition(sync->view, definition->name);
+    struct control_partition_define message = {.requester = sync->requester,
                                                .config = definition->config};
 
     if (!definition->good)
@@ -158,23 +183,70 @@ static void sync_definition(struct sync *sync, const struct definition *definiti
                  "%s: has changed; that takes effect when it is stopped and started",
                  definition->name);
     else
-        send(sync, requests, definition->name, known ? "changed" : "defined",
-             CONTROL_PARTITION_DEFINE, &message, sizeof(message));
+        send(sync, definition->name, known ? "changed" : "defined", CONTROL_PARTITION_DEFINE,
+             &message, sizeof(message));
 }
 
 /* The partition's file is gone. */
-static void sync_vanished(struct sync *sync, const struct snapshot_partition *partition,
-                          struct requests *requests, const struct requester *requester)
+static void sync_vanished(struct sync *sync, const struct snapshot_partition *partition)
 {
-    struct control_partition_name message = {.requester = *requester};
+    struct control_partition_name message = {.requester = sync->requester};
 
     memcpy(message.name, partition->config.name, sizeof(message.name));
     if (!stopped(partition))
         add_line(sync, message.name, false, "%s: has no file any more; it goes when it is stopped",
                  message.name);
     else
-        send(sync, requests, message.name, "removed", CONTROL_PARTITION_UNDEFINE, &message,
-             sizeof(message));
+        send(sync, message.name, "removed", CONTROL_PARTITION_UNDEFINE, &message, sizeof(message));
+}
+
+/* The next partition that control knows and no file defines; NULL: no more. Those that control has
+ * removed meanwhile are not in the view any more, so it goes by id. */
+static const struct snapshot_partition *next_vanished(struct sync *sync)
+{
+    const struct snapshot_view *view = sync->view;
+
+    if (sync->vanished == UINT32_MAX || !sync->definitions->listed)
+        return NULL;
+    for (uint32_t i = 0; i < view->head->partitions_count; i++) {
+        const struct snapshot_partition *partition = &view->partitions[i];
+        if (partition->id.value <= sync->vanished)
+            continue;
+        sync->vanished = partition->id.value;
+        if (!definitions_find(sync->definitions, partition->config.name))
+            return partition;
+    }
+    sync->vanished = UINT32_MAX;
+    return NULL;
+}
+
+/* False: there is nothing more to do. */
+static bool step(struct sync *sync)
+{
+    if (!sync->view->head || sync->definitions->reads != sync->reads)
+        return false;
+    const struct snapshot_partition *vanished = next_vanished(sync);
+    if (vanished)
+        sync_vanished(sync, vanished);
+    else if (!sync->host)
+        sync_host(sync);
+    else if (sync->next < sync->definitions->count)
+        sync_definition(sync, &sync->definitions->list[sync->next++]);
+    else
+        return false;
+    return true;
+}
+
+/* An answer may come within a step; the step's own loop goes on then. */
+static void go_on(struct sync *sync)
+{
+    if (sync->stepping)
+        return;
+    sync->stepping = true;
+    while (sync->pending < AHEAD && step(sync))
+        ;
+    sync->stepping = false;
+    finish(sync);
 }
 
 int definitions_sync(const struct definitions *definitions, const struct snapshot_view *view,
@@ -185,16 +257,15 @@ int definitions_sync(const struct definitions *definitions, const struct snapsho
 
     if (!sync)
         return -ENOMEM;
-    *sync = (struct sync){.pending = 1, .done = done, .context = context};
+    *sync = (struct sync){.definitions = definitions,
+                          .view = view,
+                          .requests = requests,
+                          .requester = *requester,
+                          .reads = definitions->reads,
+                          .done = done,
+                          .context = context};
     if (definitions->list_error.text[0])
         add_line(sync, "", true, "%s", definitions->list_error.text);
-    for (uint32_t i = 0; definitions->listed && i < view->head->partitions_count; i++)
-        if (!definitions_find(definitions, view->partitions[i].config.name))
-            sync_vanished(sync, &view->partitions[i], requests, requester);
-    sync_host(sync, definitions, view, requests, requester);
-    for (size_t i = 0; i < definitions->count; i++)
-        sync_definition(sync, &definitions->list[i], view, requests, requester);
-    sync->pending--;
-    finish(sync);
+    go_on(sync);
     return 0;
 }

@@ -26,8 +26,9 @@ struct definitions {
     struct config_error host_error;
     bool listed;                    /* partitions/ could be read: what is not in list is gone */
     struct config_error list_error; /* listed false, or a file name that is none; "" else */
+    uint64_t reads;                 /* how often they were read */
     size_t count;
-    struct definition list[PARCLOSE_MAX_PARTITIONS];
+    struct definition list[PARCLOSE_MAX_PARTITIONS]; /* in the order of their names */
 };
 
 /* Reads everything anew. */
@@ -48,8 +49,10 @@ struct sync;
 typedef void sync_done(void *context, const struct sync_line *lines, size_t count);
 
 /*
- * Sends what differs from the snapshot; `done` is called once, when everything is answered:
- * possibly within this call. 0 or a negative errno, then `done` is not called.
+ * Sends what differs from the snapshot, some at a time; `done` is called once, when everything is
+ * answered: possibly within this call. 0 or a negative errno, then `done` is not called. All that
+ * it points to is used until `done`, but may be read anew or replaced by a newer snapshot
+ * meanwhile.
  */
 int definitions_sync(const struct definitions *definitions, const struct snapshot_view *view,
                      struct requests *requests, const struct requester *requester, sync_done *done,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -119,12 +120,30 @@ static bool resources_ok(const struct snapshot_view *view)
 static bool view_ok(const struct snapshot_view *view)
 {
     for (uint32_t i = 0; i < view->head->partitions_count; i++)
-        if (!partition_ok(&view->partitions[i]))
+        if (!partition_ok(&view->partitions[i]) ||
+            (i && view->partitions[i].id.value <= view->partitions[i - 1].id.value))
             return false;
     for (uint32_t i = 0; i < view->head->processes_count; i++)
         if (!TEXT_OK(view->processes[i].reason))
             return false;
     return resources_ok(view) && devices_ok(view);
+}
+
+static uint32_t name_hash(const char *name)
+{
+    uint32_t hash = 2166136261; /* FNV-1a */
+
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619;
+    return hash;
+}
+
+/* Without memory for them, names are found more slowly. */
+static void hash_names(struct snapshot_view *view)
+{
+    view->name_hashes = calloc(view->head->partitions_count, sizeof(*view->name_hashes));
+    for (uint32_t i = 0; view->name_hashes && i < view->head->partitions_count; i++)
+        view->name_hashes[i] = name_hash(view->partitions[i].config.name);
 }
 
 int snapshot_view_open(struct snapshot_view *view, int fd)
@@ -145,6 +164,7 @@ int snapshot_view_open(struct snapshot_view *view, int fd)
         munmap(map, opened.size);
         return -EBADMSG;
     }
+    hash_names(&opened);
     *view = opened;
     return 0;
 }
@@ -153,14 +173,18 @@ void snapshot_view_close(struct snapshot_view *view)
 {
     if (view->head)
         munmap((void *)(uintptr_t)view->head, view->size);
+    free(view->name_hashes);
     *view = (struct snapshot_view){0};
 }
 
 const struct snapshot_partition *snapshot_view_partition(const struct snapshot_view *view,
                                                          const char *name)
 {
+    uint32_t hash = name_hash(name);
+
     for (uint32_t i = 0; view->head && i < view->head->partitions_count; i++)
-        if (!strcmp(view->partitions[i].config.name, name))
+        if ((!view->name_hashes || view->name_hashes[i] == hash) &&
+            !strcmp(view->partitions[i].config.name, name))
             return &view->partitions[i];
     return NULL;
 }
@@ -168,9 +192,17 @@ const struct snapshot_partition *snapshot_view_partition(const struct snapshot_v
 const struct snapshot_partition *snapshot_view_partition_id(const struct snapshot_view *view,
                                                             struct partition_id id)
 {
-    for (uint32_t i = 0; view->head && i < view->head->partitions_count; i++)
-        if (view->partitions[i].id.value == id.value)
-            return &view->partitions[i];
+    uint32_t low = 0, high = view->head ? view->head->partitions_count : 0;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (view->partitions[middle].id.value == id.value)
+            return &view->partitions[middle];
+        if (view->partitions[middle].id.value < id.value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 

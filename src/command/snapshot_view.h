@@ -20,7 +20,8 @@ struct snapshot_view {
     const struct snapshot_pf *pfs;
     const struct snapshot_vf *vfs;
     const struct snapshot_process *processes;
-    size_t size; /* of the mapping at head */
+    uint32_t *name_hashes; /* of partitions; NULL: each is looked at */
+    size_t size;           /* of the mapping at head */
 };
 
 /*
