@@ -14,7 +14,7 @@
 #define PARCLOSE_PATH_MAX          256  /* kernel, initrd paths, NUL included */
 #define PARCLOSE_CMDLINE_MAX       1024 /* guest kernel command line, NUL included */
 #define PARCLOSE_REASON_MAX        160  /* one line for a person, NUL included */
-#define PARCLOSE_MAX_PARTITIONS    64
+#define PARCLOSE_MAX_PARTITIONS    4096
 #define PARCLOSE_MAX_VCPUS         32
 #define PARCLOSE_MAX_PCPUS         1024
 #define PARCLOSE_MAX_NODES         16

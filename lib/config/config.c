@@ -15,7 +15,7 @@
 #include "config/config_text.h"
 
 #define PARTITIONS_FOLDER "partitions"
-#define FILES_MAX         4096 /* entries of that folder that are looked at */
+#define FILES_MAX         (4 * PARCLOSE_MAX_PARTITIONS) /* entries of that folder that are looked at */
 
 struct config_reader {
     xmlSchema *host;
@@ -133,7 +133,7 @@ static void take_entry(struct config_names *names, const char *file)
     if (!config_name_ok(name))
         note_bad(names, file, "its name must be [a-z][a-z0-9-]*.xml, at most 31 characters");
     else if (names->count == PARCLOSE_MAX_PARTITIONS)
-        note_bad(names, file, "there are more partitions than the 64 that are possible");
+        note_bad(names, file, "there are more partitions than the 4096 that are possible");
     else
         insert(names, name);
 }

@@ -42,7 +42,7 @@ void control_arm(struct control *control)
 {
     uint64_t earliest = control->sync_boottime_ns, now = control_boottime(control);
 
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         const struct partition *partition = &control->db->partitions[i];
         if (!partition_started(partition))
             continue;
@@ -95,7 +95,7 @@ void control_sync_later(struct control *control)
 
 void control_deadline(struct control *control)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < control->db->partitions_end; i++)
         if (partition_started(&control->db->partitions[i]))
             drive_deadline(control, &control->db->partitions[i]);
     shutdown_finish(control);

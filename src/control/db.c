@@ -47,8 +47,6 @@ int db_new(struct db **result, const struct inventory *inventory)
     if (!db)
         return -ENOMEM;
     take_inventory(db, inventory);
-    for (uint32_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
-        db->partitions[i].id.value = i + 1;
     *result = db;
     return 0;
 }
@@ -135,25 +133,42 @@ struct vf *db_vf_by_bdf(struct db *db, struct bdf bdf)
 
 struct partition *db_partition(struct db *db, struct partition_id id)
 {
-    if (id.value < 1 || id.value > PARCLOSE_MAX_PARTITIONS)
+    if (id.value < 1 || id.value > db->partitions_end)
         return NULL;
     return db->partitions[id.value - 1].defined ? &db->partitions[id.value - 1] : NULL;
 }
 
+uint32_t db_name_hash(const char *name)
+{
+    uint32_t hash = 2166136261; /* FNV-1a */
+
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619;
+    return hash;
+}
+
+/* The definitions are far apart: one look at each would cost a cache line each. */
 struct partition *db_partition_named(struct db *db, const char *name)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
-        if (db->partitions[i].defined && !strcmp(db->partitions[i].config.name, name))
+    uint32_t hash = db_name_hash(name);
+
+    for (size_t i = 0; i < db->partitions_end; i++)
+        if (db->name_hashes[i] == hash && db->partitions[i].defined &&
+            !strcmp(db->partitions[i].config.name, name))
             return &db->partitions[i];
     return NULL;
 }
 
 struct partition *db_partition_free(struct db *db)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < db->partitions_end; i++)
         if (!db->partitions[i].defined)
             return &db->partitions[i];
-    return NULL;
+    if (db->partitions_end == PARCLOSE_MAX_PARTITIONS)
+        return NULL;
+    struct partition *fresh = &db->partitions[db->partitions_end];
+    fresh->id.value = db->partitions_end + 1;
+    return fresh;
 }
 
 struct action *db_action(struct db *db, struct bdf pf, uint32_t index)

@@ -88,7 +88,9 @@ struct db {
     struct pcpu pcpus[PARCLOSE_MAX_PCPUS];
     uint32_t extents_count;
     struct extent extents[DB_EXTENTS_MAX];
-    struct pf *pfs[PARCLOSE_MAX_PFS];                     /* owned; NULL: free */
+    struct pf *pfs[PARCLOSE_MAX_PFS]; /* owned; NULL: free */
+    uint32_t partitions_end; /* the largest id that was ever taken: none is defined beyond */
+    uint32_t name_hashes[PARCLOSE_MAX_PARTITIONS];        /* db_name_hash() of the same index */
     struct partition partitions[PARCLOSE_MAX_PARTITIONS]; /* index = id - 1 */
     struct action actions[DB_ACTIONS_MAX];
 };
@@ -137,6 +139,7 @@ struct pf *db_pf_of_card(struct db *db, const char *card); /* NULL: no such card
 const struct card_config *db_card(const struct db *db, struct bdf pf); /* NULL: not managed */
 struct vf *db_vf_by_bdf(struct db *db, struct bdf bdf);                /* NULL: no such */
 struct partition *db_partition(struct db *db, struct partition_id id); /* NULL: not defined */
+uint32_t db_name_hash(const char *name);
 struct partition *db_partition_named(struct db *db, const char *name);
 struct partition *db_partition_free(struct db *db); /* a slot for a new one; NULL: none */
 struct action *db_action(struct db *db, struct bdf pf, uint32_t index);

@@ -47,18 +47,22 @@ static int apply_host(struct db *db, const struct host_config *host)
 
 static struct partition *slot(struct db *db, uint64_t id)
 {
-    return id >= 1 && id <= PARCLOSE_MAX_PARTITIONS ? &db->partitions[id - 1] : NULL;
+    return id >= 1 && id <= db->partitions_end ? &db->partitions[id - 1] : NULL;
 }
 
-static int apply_partition(struct partition *partition, const struct partition_config *config)
+static int apply_partition(struct db *db, uint64_t id, const struct partition_config *config)
 {
-    if (!partition)
+    if (id < 1 || id > PARCLOSE_MAX_PARTITIONS)
         return -ENOENT;
+    struct partition *partition = &db->partitions[id - 1];
+    for (; db->partitions_end < id; db->partitions_end++)
+        db->partitions[db->partitions_end].id.value = db->partitions_end + 1;
     if (config)
         partition->config = *config;
     else
         *partition = (struct partition){.id = partition->id};
     partition->defined = config != NULL;
+    db->name_hashes[id - 1] = config ? db_name_hash(config->name) : 0;
     return 0;
 }
 
@@ -138,7 +142,7 @@ int db_apply(struct db *db, const struct audit_change *change, bool undo)
     case RESOURCE_HOST:
         return apply_host(db, image);
     case RESOURCE_PARTITION:
-        return apply_partition(slot(db, change->key[0]), image);
+        return apply_partition(db, change->key[0], image);
     case RESOURCE_RUN:
         return apply_run(slot(db, change->key[0]), image);
     case RESOURCE_PCPU:

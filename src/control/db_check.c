@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "db.h"
@@ -21,7 +22,7 @@ static bool owner_ok(const struct db *db, struct owner owner)
 {
     if (owner.kind != OWNER_GUEST)
         return owner.kind < OWNER_GUEST && owner.partition.value == 0;
-    return owner.partition.value >= 1 && owner.partition.value <= PARCLOSE_MAX_PARTITIONS &&
+    return owner.partition.value >= 1 && owner.partition.value <= db->partitions_end &&
            partition_started(&db->partitions[owner.partition.value - 1]);
 }
 
@@ -100,27 +101,32 @@ static int check_pf(const struct db *db, const struct pf *pf, char *text)
     return 0;
 }
 
-static uint32_t pcpus_of(const struct db *db, struct owner owner)
+/* What a partition has, counted in one pass over all resources. */
+struct holding {
+    uint32_t pcpus, vfs;
+    uint64_t bytes;
+};
+
+static struct holding *holding_of(struct holding *all, struct owner owner)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < db->pcpus_count; i++)
-        count += owner_equal(db->pcpus[i].owner, owner);
-    return count;
+    return &all[owner.kind == OWNER_GUEST ? owner.partition.value : 0]; /* 0: of nobody's */
 }
 
-static uint32_t vfs_of(const struct db *db, struct owner owner)
+/* Every owner has been checked. */
+static void count_holdings(const struct db *db, struct holding *all)
 {
-    uint32_t count = 0;
+    for (uint32_t i = 0; i < db->pcpus_count; i++)
+        holding_of(all, db->pcpus[i].owner)->pcpus++;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
         for (size_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
-            count += owner_equal(db->pfs[i]->vfs[v].owner, owner);
-    return count;
+            holding_of(all, db->pfs[i]->vfs[v].owner)->vfs++;
+    for (uint32_t i = 0; i < db->extents_count; i++)
+        holding_of(all, db->extents[i].owner)->bytes += db->extents[i].bytes;
 }
 
 /* Started: exactly what its definition says. Not started: nothing. */
-static int check_partition(const struct db *db, const struct partition *partition, char *text)
+static int check_partition(const struct partition *partition, const struct holding *has, char *text)
 {
-    const struct owner guest = owner_guest(partition->id);
     const struct partition_config *config = &partition->config;
     bool started = partition_started(partition);
     uint64_t bytes = started ? (uint64_t)config->memory_mib << 20 : 0;
@@ -130,13 +136,24 @@ static int check_partition(const struct db *db, const struct partition *partitio
                      partition->run.phase, partition->run.attach);
     if (partition->run.phase == PHASE_RUNNING && partition->run.attach != ATTACH_DONE)
         return wrong(text, "partition %u runs without an attach", partition->id.value);
-    if (pcpus_of(db, guest) != (started ? config->vcpus : 0) ||
-        vfs_of(db, guest) != (started ? config->vfs_count : 0) ||
-        db_memory_of(db, UINT32_MAX, guest) != bytes)
+    if (has->pcpus != (started ? config->vcpus : 0) ||
+        has->vfs != (started ? config->vfs_count : 0) || has->bytes != bytes)
         return wrong(text, "partition %u owns %u pCPUs, %u VFs, %llu bytes", partition->id.value,
-                     pcpus_of(db, guest), vfs_of(db, guest),
-                     (unsigned long long)db_memory_of(db, UINT32_MAX, guest));
+                     has->pcpus, has->vfs, (unsigned long long)has->bytes);
     return 0;
+}
+
+static int check_partitions(const struct db *db, char *text)
+{
+    struct holding *all = calloc(PARCLOSE_MAX_PARTITIONS + 1, sizeof(*all));
+    int error = all ? 0 : wrong(text, "out of memory: not checked");
+
+    if (all)
+        count_holdings(db, all);
+    for (uint32_t i = 0; i < db->partitions_end && !error; i++)
+        error = check_partition(&db->partitions[i], &all[i + 1], text);
+    free(all);
+    return error;
 }
 
 int db_check(const struct db *db, char text[PARCLOSE_REASON_MAX])
@@ -148,7 +165,5 @@ int db_check(const struct db *db, char text[PARCLOSE_REASON_MAX])
     for (size_t i = 0; i < PARCLOSE_MAX_PFS && !error; i++)
         if (db->pfs[i])
             error = check_pf(db, db->pfs[i], text);
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS && !error; i++)
-        error = check_partition(db, &db->partitions[i], text);
-    return error;
+    return error ? error : check_partitions(db, text);
 }

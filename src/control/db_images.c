@@ -20,7 +20,7 @@ static void visit(struct walk *walk, enum resource_kind kind, uint64_t key0, uin
 
 static void visit_partitions(const struct db *db, struct walk *walk)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < db->partitions_end; i++) {
         const struct partition *partition = &db->partitions[i];
         if (!partition->defined)
             continue;

@@ -187,7 +187,7 @@ static bool uses(struct db *db, const struct partition *partition, const struct 
 
 void drive_users(struct control *control, const struct pf *pf)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         struct partition *partition = &control->db->partitions[i];
         if (partition_started(partition) && uses(control->db, partition, pf))
             drive_partition(control, partition);
@@ -196,7 +196,7 @@ void drive_users(struct control *control, const struct pf *pf)
 
 void drive_all(struct control *control)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < control->db->partitions_end; i++)
         drive_partition(control, &control->db->partitions[i]);
 }
 

@@ -207,7 +207,7 @@ void lead_up(void *context)
 
     control->lead_up = true;
     control->lead_synced = false;
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         control->db->partitions[i].said = false;
         control->db->partitions[i].ordered = 0;
     }

@@ -199,7 +199,7 @@ void gate_lost(struct control *control, const struct pf *pf)
 {
     char text[PARCLOSE_REASON_MAX];
 
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         struct partition *partition = &control->db->partitions[i];
         if (!partition_started(partition) || partition->run.attach != ATTACH_COMMITTED ||
             !uses(control->db, partition, pf))

@@ -90,7 +90,7 @@ int host_reserve(struct control *control, const struct host_config *host,
 /* A started partition's VFs must mean the same functions before and after. */
 static int keeps_vfs(struct control *control, const struct host_config *host, char *text)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         const struct partition *partition = &control->db->partitions[i];
         for (uint32_t v = 0; partition_started(partition) && v < partition->config.vfs_count; v++) {
             const struct partition_vf *vf = &partition->config.vfs[v];

@@ -60,7 +60,7 @@ static void recover(struct control *control, const struct partition *partition)
 
 void ladder_resend(struct control *control)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         const struct partition *partition = &control->db->partitions[i];
         if (partition_started(partition) && partition->run.rung == RUNG_RESTART_PF &&
             partition->run.attach == ATTACH_NONE)

@@ -246,7 +246,7 @@ void partition_gone(struct control *control, struct partition *partition, enum e
 
 static bool anything_started(const struct db *db)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < db->partitions_end; i++)
         if (partition_started(&db->partitions[i]))
             return true;
     return false;
@@ -279,7 +279,7 @@ int control_shutdown(struct control *control, const struct control_plain *reques
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);
     transaction_change(control, RESOURCE_CONTROL, 0, 0, &image);
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < db->partitions_end; i++) {
         const struct partition *partition = &db->partitions[i];
         struct partition_run run = run_stopping(control, partition, false, SHUTDOWN_TIMEOUT_MS);
         if (partition_started(partition) && partition->run.phase != PHASE_STOPPING)

@@ -40,7 +40,7 @@ static void not_said(struct control *control, struct partition *partition)
 void recovery_from_lead(struct control *control)
 {
     control->lead_synced = true;
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         struct partition *partition = &control->db->partitions[i];
         if (!partition_started(partition))
             continue;

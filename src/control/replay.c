@@ -86,7 +86,7 @@ static struct partition_run run_reset(const struct partition *partition)
 /* Running data to its beginning: of all, or only of partitions that are not started. */
 static void reset_runs(struct control *control, bool all)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
         const struct partition *partition = &control->db->partitions[i];
         struct partition_run run = run_reset(partition);
         if (partition->defined && (all || !partition_started(partition)) &&

@@ -120,7 +120,7 @@ static void count(const struct control *control, struct snapshot *head)
 {
     const struct db *db = control->db;
 
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < db->partitions_end; i++)
         head->partitions_count += db->partitions[i].defined;
     head->pcpus_count = db->pcpus_count;
     head->memory_count = db->extents_count;
@@ -148,7 +148,7 @@ _Static_assert(sizeof(struct snapshot) % 8 == 0 && sizeof(struct snapshot_partit
 static void *fill_partitions(struct control *control, void *at)
 {
     struct snapshot_partition *to = at;
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < control->db->partitions_end; i++)
         if (control->db->partitions[i].defined)
             fill_partition(control, &control->db->partitions[i], to++);
     return to;

@@ -73,7 +73,7 @@ void tell_tcb(struct control *control)
                                    .card = host->cards[i]};
         to_tcb(control, &message);
     }
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < control->db->partitions_end; i++)
         if (partition_started(&control->db->partitions[i]))
             tell_assigns(control, &control->db->partitions[i]);
     to_tcb(control, &sync);
@@ -91,7 +91,7 @@ void tell_pcim(struct control *control)
                                     .card = host->cards[i]};
         to_pcim(control, &message);
     }
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+    for (size_t i = 0; i < control->db->partitions_end; i++)
         if (partition_started(&control->db->partitions[i]))
             tell_wants(control, &control->db->partitions[i]);
     to_pcim(control, &sync);
