@@ -3,8 +3,9 @@
  * usage: bench-store FOLDER [PAIRS]   FOLDER: on the disk that is measured; a folder of its own is
  * made in it and removed again.
  *
- * Each pair: BATCH transactions of each contender, in an order that turns. Prints, a line a pair,
- * how many times the rate of each of the others ours is:
+ * Each pair: ROUNDS times BATCH transactions of each contender, in an order that turns: what else
+ * the machine does meets all of them. Prints, a line a pair, how many times the rate of each of the
+ * others ours is:
  *   PAIR floor R sqlite R lmdb R
  * then the rate of 16 clients over that of one, both through the same serving process, which takes
  * what is in all links' queues, saves it all with one sync, and answers:
@@ -25,7 +26,8 @@
 
 #include "contender.h"
 
-#define BATCH       200
+#define BATCH       10
+#define ROUNDS      20
 #define CLIENTS_MAX 16
 #define SERVE_NS    UINT64_C(250000000)
 
@@ -79,16 +81,17 @@ static uint64_t batch(const struct contender *contender, void *state, uint64_t *
 static void compare(int pairs)
 {
     void *states[CONTENDERS];
-    uint64_t numbers[CONTENDERS] = {0}, took[CONTENDERS];
+    uint64_t numbers[CONTENDERS] = {0};
 
     for (int c = 0; c < CONTENDERS; c++) {
         states[c] = contenders[c]->open(folder_of(contenders[c]->name));
         batch(contenders[c], states[c], &numbers[c]); /* warm */
     }
     for (int pair = 0; pair < pairs; pair++) {
-        for (int i = 0; i < CONTENDERS; i++) {
-            int c = (pair + i) % CONTENDERS;
-            took[c] = batch(contenders[c], states[c], &numbers[c]);
+        uint64_t took[CONTENDERS] = {0};
+        for (int i = 0; i < ROUNDS * CONTENDERS; i++) {
+            int c = (i / CONTENDERS + i) % CONTENDERS;
+            took[c] += batch(contenders[c], states[c], &numbers[c]);
         }
         printf("PAIR");
         for (int c = 1; c < CONTENDERS; c++)
