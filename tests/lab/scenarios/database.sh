@@ -1,10 +1,13 @@
-# The resource database against what is: memory of the node's pool of huge pages, all of it or a clear refusal.
+# The resource database against what is: memory of the node's pool of huge pages, all of it or a clear refusal; the map
+# compared with the kernel's files; the log rotated, verified, damaged, cut.
 # database.sh
 SCENARIO=database
 . /share/job.d/lib.sh
 POOL=/sys/devices/system/node/node0/hugepages/hugepages-2048kB
 
 host_file || { fail "parclose host init"; finish; }
+sed -i -E 's/(segment-mib=")[0-9]+/\11/' $CONFIG/host.xml
+equal "segments of one MiB" 1 "$(grep -c 'segment-mib="1"' $CONFIG/host.xml)"
 say "huge pages"
 echo 160 >$POOL/nr_hugepages
 equal "the host has a pool of 160 huge pages" 160 "$(cat $POOL/nr_hugepages)"
@@ -16,11 +19,44 @@ equal "its 128 huge pages are taken" 32 "$(cat $POOL/free_hugepages)"
 check "from the node that control chose" grep -qE "bind:0 .*huge.* N0=128 kernelpagesize_kB=2048" \
     "/proc/$(field one .monitor_pid)/numa_maps"
 equal "show says so" 2MiB "$(field one .huge_pages)"
+say "the map and what is"
+check "parclose db check" parclose db check
+echo 2-3 >/sys/fs/cgroup/parclose.slice/one/vcpus/0/cpuset.cpus
+check "a vCPU that was moved is found" eval '! parclose db check >/tmp/moved && grep -q "vCPU 0" /tmp/moved'
+cat /tmp/moved
+echo "$(field one '.pcpus[0]')" >/sys/fs/cgroup/parclose.slice/one/vcpus/0/cpuset.cpus
+check "and back" parclose db check
+say "two"
 parclose start two
 check "a partition that the pool has no room for fails" wait_for 30 is_phase two failed
 check "and says why" eval 'field two .reason | grep "enough free huge pages on its node"'
 equal "what it had taken is back" 32 "$(cat $POOL/free_hugepages)"
 parclose stop one --force
 check "one's pages are back" wait_for 30 grep -qx 160 $POOL/free_hugepages
+say "the log"
+AUTOSTART=no partition two 1 64 ""
+for n in $(seq 220); do # two images of its definition each
+    sed -i -E "s/memory-mib=\"[0-9]+\"/memory-mib=\"$((64 + n % 2 * 2))\"/" $CONFIG/partitions/two.xml
+    parclose reload >/dev/null || fail "reload $n"
+done
+STATE=/var/lib/parclose/control
+check "it was rotated" wait_for 30 eval "[ \"\$(ls $STATE | grep -c '^audit')\" -ge 2 ]"
+ls -l $STATE
+check "parclose audit --verify" parclose audit --verify
+check "who, and why" eval 'parclose stop one --force --reason "end of the day" >/dev/null; parclose audit --last 20 | grep "end of the day"'
+kill -9 "$(pid_of control)"
+check "control replays it" wait_for 30 all_alive
+check "parclose db check after that" wait_for 30 parclose db check
+parclose down --timeout 60
+check "parclose db check --files" parclose db check --files $STATE
+last=$(ls $STATE/audit.* | tail -1)
+printf x | dd of="$last" bs=1 seek=4300 conv=notrunc status=none
+check "a damaged entry is found, with the way on" eval '! parclose db check --files $STATE >/tmp/damaged 2>&1 && grep "db cut" /tmp/damaged'
+cat /tmp/damaged
+entry=$(grep -o "before [0-9]*" /tmp/damaged | head -1 | cut -d' ' -f2)
+check "parclose db cut" parclose db cut --before "${entry:-?}" --yes
+check "and all is well" parclose db check --files $STATE
+check "parclose up" parclose up --timeout 120
+check "one runs again" wait_for 60 is_phase one running
 parclose down --timeout 60
 finish
