@@ -43,7 +43,7 @@ STATE=/var/lib/parclose/control
 check "it was rotated" wait_for 30 eval "[ \"\$(ls $STATE | grep -c '^audit')\" -ge 2 ]"
 ls -l $STATE
 check "parclose audit --verify" parclose audit --verify
-check "who, and why" eval 'parclose stop one --force --reason "end of the day" >/dev/null; parclose audit --last 20 | grep "end of the day"'
+check "who, and why" eval 'parclose start one --reason "end of the day" >/dev/null; parclose audit --last 20 | grep "end of the day"'
 kill -9 "$(pid_of control)"
 check "control replays it" wait_for 30 all_alive
 check "parclose db check after that" wait_for 30 parclose db check
@@ -53,7 +53,7 @@ last=$(ls $STATE/audit.* | tail -1)
 printf x | dd of="$last" bs=1 seek=4300 conv=notrunc status=none
 check "a damaged entry is found, with the way on" eval '! parclose db check --files $STATE >/tmp/damaged 2>&1 && grep "db cut" /tmp/damaged'
 cat /tmp/damaged
-entry=$(grep -o "before [0-9]*" /tmp/damaged | head -1 | cut -d' ' -f2)
+entry=$(grep -o "entry [0-9]*" /tmp/damaged | head -1 | cut -d' ' -f2)
 check "parclose db cut" parclose db cut --before "${entry:-?}" --yes
 check "and all is well" parclose db check --files $STATE
 check "parclose up" parclose up --timeout 120
