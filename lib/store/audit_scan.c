@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 /* One read brings many entries; whatever begins in the first half is whole in the buffer. */
-#define BUFFER_SIZE (4 * AUDIT_ENTRY_MAX)
+#define BUFFER_SIZE ((size_t)4 * AUDIT_ENTRY_MAX)
 
 int audit_scan_new(struct audit_scan *scan)
 {

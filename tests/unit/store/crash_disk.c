@@ -25,8 +25,12 @@ uint64_t disk_random(uint64_t below)
     return (disk_seed * UINT64_C(0x2545f4914f6cdd1d) >> 16) % below;
 }
 
+struct pending_one {
+    const struct disk_operation *operation;
+};
+
 struct pending {
-    const struct disk_operation **operations;
+    struct pending_one *all;
     size_t count, room;
 };
 
@@ -63,10 +67,9 @@ static void pending_add(struct pending *pending, const struct disk_operation *op
 {
     if (pending->count == pending->room) {
         pending->room = pending->room ? pending->room * 2 : 16;
-        pending->operations =
-            must(realloc(pending->operations, pending->room * sizeof(*pending->operations)));
+        pending->all = must(realloc(pending->all, pending->room * sizeof(*pending->all)));
     }
-    pending->operations[pending->count++] = operation;
+    pending->all[pending->count++].operation = operation;
 }
 
 static struct pending pending_copy(const struct pending *from)
@@ -74,7 +77,7 @@ static struct pending pending_copy(const struct pending *from)
     struct pending copy = {0};
 
     for (size_t i = 0; i < from->count; i++)
-        pending_add(&copy, from->operations[i]);
+        pending_add(&copy, from->all[i].operation);
     return copy;
 }
 
@@ -93,7 +96,7 @@ static void inode_write(struct inode *inode, const uint8_t *data, uint64_t offse
 {
     if (data) {
         inode_room(inode, offset + size);
-        memcpy(inode->bytes + offset, data, size);
+        memcpy((uint8_t *)must(inode->bytes) + offset, data, size);
     } else if (offset < inode->used) {
         uint64_t end = offset + size < inode->used ? offset + size : inode->used;
         memset(inode->bytes + offset, 0, end - offset);
@@ -183,9 +186,9 @@ static void inode_cut(struct inode *inode, enum disk_fate fate, bool old_size)
 
     for (size_t i = 0; i < count; i++) {
         if (fate >= FATE_TORN_512)
-            inode_do_somehow(inode, inode->pending.operations[i], fate);
+            inode_do_somehow(inode, inode->pending.all[i].operation, fate);
         else if (happens(fate, i, count, chosen))
-            inode_do(inode, inode->pending.operations[i]);
+            inode_do(inode, inode->pending.all[i].operation);
     }
     if (old_size && inode->size > size)
         inode_resize(inode, size);
@@ -272,11 +275,11 @@ void disk_free(struct disk *disk)
         if (!disk->inodes[i])
             continue;
         free(disk->inodes[i]->bytes);
-        free(disk->inodes[i]->pending.operations);
+        free(disk->inodes[i]->pending.all);
         free(disk->inodes[i]);
     }
     if (disk)
-        free(disk->pending.operations);
+        free(disk->pending.all);
     free(disk);
 }
 
@@ -310,7 +313,7 @@ void disk_do(struct disk *disk, const struct disk_operation *operation)
         break;
     case DISK_SYNC_DIRECTORY:
         for (size_t i = 0; i < disk->pending.count; i++)
-            names_do(&disk->names, disk->pending.operations[i]);
+            names_do(&disk->names, disk->pending.all[i].operation);
         disk->pending.count = 0;
         break;
     case DISK_MARK:
@@ -338,7 +341,7 @@ void disk_cut(struct disk *disk, enum disk_fate files, enum disk_fate directory,
             inode_cut(disk->inodes[i], files, old_sizes);
     for (size_t i = 0; i < count; i++)
         if (happens(directory, i, count, chosen))
-            names_do(&disk->names, disk->pending.operations[i]);
+            names_do(&disk->names, disk->pending.all[i].operation);
     disk->pending.count = 0;
 }
 
@@ -357,7 +360,7 @@ static struct names seen_names(const struct disk *disk)
     struct names names = disk->names;
 
     for (size_t i = 0; i < disk->pending.count; i++)
-        names_do(&names, disk->pending.operations[i]);
+        names_do(&names, disk->pending.all[i].operation);
     return names;
 }
 
@@ -370,7 +373,7 @@ void disk_put(const struct disk *disk, int directory, bool seen)
         inode_cut(inode, seen ? FATE_ALL : FATE_NONE, false);
         put_file(inode, directory, names.all[i].name);
         free(inode->bytes);
-        free(inode->pending.operations);
+        free(inode->pending.all);
         free(inode);
     }
 }

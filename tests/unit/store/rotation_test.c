@@ -44,14 +44,18 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    char command[96];
+    DIR *stream = fdopendir(fixture->directory);
+    const struct dirent *file;
 
     audit_log_close(fixture->log);
-    close(fixture->directory);
-    snprintf(command, sizeof(command), "rm -rf '%s'", fixture->path);
+    while ((file = readdir(stream)))
+        if (file->d_name[0] != '.')
+            unlinkat(fixture->directory, file->d_name, 0);
+    closedir(stream);
+    rmdir(fixture->path);
     free(fixture->entry);
     free(fixture);
-    return system(command);
+    return 0;
 }
 
 static int load(void *context, const struct audit_snapshot *snapshot,
