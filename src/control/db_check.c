@@ -146,10 +146,11 @@ static int check_partition(const struct partition *partition, const struct holdi
 static int check_partitions(const struct db *db, char *text)
 {
     struct holding *all = calloc(PARCLOSE_MAX_PARTITIONS + 1, sizeof(*all));
-    int error = all ? 0 : wrong(text, "out of memory: not checked");
+    int error = 0;
 
-    if (all)
-        count_holdings(db, all);
+    if (!all)
+        return wrong(text, "out of memory: not checked");
+    count_holdings(db, all);
     for (uint32_t i = 0; i < db->partitions_end && !error; i++)
         error = check_partition(&db->partitions[i], &all[i + 1], text);
     free(all);

@@ -129,7 +129,7 @@ static void all_of_16_tib_fits_into_one_entry(void **state)
 static void what_is_no_memory_is_refused(void **state)
 {
     struct db *db = make(64 * MIB);
-    struct owner owner;
+    struct owner owner = {0};
     (void)state;
 
     assert_int_equal(db_memory_set(db, 2, 0, 2 * MIB, owner), -ENOENT);
