@@ -128,9 +128,10 @@ static void result_of(struct control *control, struct partition *partition, enum
         order_failed(control, partition, order, message->text);
     if (order == ORDER_CREATE && message->error && message->error != -EAGAIN)
         partition_fail(control, partition, message->text);
-    else if (order == ORDER_CREATE && !message->error)
+    else if (order == ORDER_CREATE && !message->error) {
+        partition->ordered |= UINT32_C(1) << order; /* its monitor will be said */
         note_created(control, partition);
-    else if (order == ORDER_CHANNELS && message->error)
+    } else if (order == ORDER_CHANNELS && message->error)
         channels_failed(control, partition, message);
     else if (order == ORDER_CHANNELS) {
         partition->trouble[0] = 0;

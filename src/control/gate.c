@@ -161,6 +161,8 @@ bool gate_try(struct control *control, struct partition *partition)
     transaction_run(control, partition, &run);
     if (transaction_commit(control, true))
         return false;
+    /* an earlier attach that was undone before lead had thawed is never answered */
+    partition->ordered &= ~(UINT32_C(1) << ORDER_ATTACH);
     drive_order(control, partition, ORDER_ATTACH);
     return true;
 }

@@ -139,6 +139,42 @@ static void loss_between_commit_and_acknowledgement_freezes(void **state)
     assert_int_equal(world_named(world, "web")->run.phase, PHASE_RUNNING);
 }
 
+/* Lead answers no ATTACH that a DETACH overtook before the thaw: the next one is ordered all the
+ * same. */
+static void attach_without_an_answer_keeps_no_later_one_back(void **state)
+{
+    struct world *world = *state;
+    uint64_t attach = at_the_commit(world)->header.id;
+
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    const struct lead_order *detach = taken(world, LEAD_DETACH);
+    assert_non_null(detach);
+    world_lead_result(world, "web", detach->header.id, 0);
+    world_readiness(world, NET0, PF_READY);
+    const struct lead_order *again = taken(world, LEAD_ATTACH);
+    assert_non_null(again);
+    assert_int_not_equal(again->header.id, attach);
+    world_lead_result(world, "web", again->header.id, 0);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RUNNING);
+}
+
+/* A second CREATE could make a second monitor when the first has died meanwhile. */
+static void monitor_that_was_made_is_ordered_once(void **state)
+{
+    struct world *world = *state;
+
+    define_and_start(world, "web");
+    const struct lead_order *create = taken(world, LEAD_CREATE);
+    assert_non_null(create);
+    world_lead_result(world, "web", create->header.id, 0);
+    world_readiness(world, NET0, PF_READY);
+    assert_null(taken(world, LEAD_CREATE));
+    world_monitor(world, "web", 0, true);
+    world_monitor_gone(world, "web", EXIT_MONITOR_DIED);
+    assert_null(taken(world, LEAD_CREATE));
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_FAILED);
+}
+
 static void loss_while_running_touches_nothing(void **state)
 {
     struct world *world = *state;
@@ -295,6 +331,8 @@ int main(void)
         TEST(monitor_cannot_claim_what_is_behind_the_gate),
         TEST(loss_before_the_attach_shuts),
         TEST(loss_between_commit_and_acknowledgement_freezes),
+        TEST(attach_without_an_answer_keeps_no_later_one_back),
+        TEST(monitor_that_was_made_is_ordered_once),
         TEST(loss_while_running_touches_nothing),
         TEST(death_of_sr_pcim_shuts_until_judged_anew),
         TEST(death_of_sr_pcim_after_the_commit_changes_nothing),
