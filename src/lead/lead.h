@@ -46,6 +46,7 @@ struct partition {
     bool channels;       /* VFIO files were handed to the monitor */
     bool asked;          /* after a restart: its word is awaited before SYNC */
     bool gone;           /* its spawner is; the cgroup is being cleared */
+    bool stop_due;       /* STOP came while its process was being started */
     unsigned steps;      /* of a stop already taken */
     uint64_t changed_ns; /* CLOCK_MONOTONIC of the latest change */
     struct monitor_state state;
@@ -78,5 +79,5 @@ void lead_answer(struct partition *partition, uint64_t id, int error, const char
 /* Tells control what is. */
 void lead_tell(struct partition *partition);
 
-/* SYNC to control, once every monitor that was asked has answered. */
+/* SYNC to control, once every monitor that was asked has answered, and none is being started. */
 void lead_sync(struct lead *lead);

@@ -59,7 +59,8 @@ void lead_sync(struct lead *lead)
     if (!lead->sync_due)
         return;
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
-        if (lead->partitions[i].id.value && lead->partitions[i].asked)
+        if (lead->partitions[i].id.value &&
+            (lead->partitions[i].asked || lead->partitions[i].create))
             return;
     lead->sync_due = false;
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
@@ -125,19 +126,18 @@ static int on_create(void *context, struct frame *frame)
     return 0;
 }
 
-void order_spawned(struct partition *partition, int error, int pidfd)
+static void create_done(struct partition *partition, uint64_t id)
+{
+    lead_answer(partition, id, 0, "");
+    lead_tell(partition);
+    if (partition->stop_due)
+        monitor_stop(partition, true, 0);
+}
+
+static void create_failed(struct partition *partition, uint64_t id, int error)
 {
     char text[PARCLOSE_REASON_MAX] = "";
-    uint64_t id = partition->create;
 
-    partition->create = 0;
-    if (!error)
-        error = monitor_spawned(partition, pidfd);
-    if (!error) {
-        lead_answer(partition, id, 0, "");
-        lead_tell(partition);
-        return;
-    }
     snprintf(text, sizeof(text), "its monitor cannot be started: %s", strerror(-error));
     if (partition->text[0])
         memcpy(text, partition->text, sizeof(text));
@@ -147,6 +147,21 @@ void order_spawned(struct partition *partition, int error, int pidfd)
     cgroup_remove(partition->descriptor.name, partition->descriptor.vcpus_count);
     keep_drop(partition);
     monitor_forget(partition);
+}
+
+void order_spawned(struct partition *partition, int error, int pidfd)
+{
+    struct lead *lead = partition->lead;
+    uint64_t id = partition->create;
+
+    partition->create = 0;
+    if (!error)
+        error = monitor_spawned(partition, pidfd);
+    if (error)
+        create_failed(partition, id, error);
+    else
+        create_done(partition, id);
+    lead_sync(lead);
 }
 
 /* ---- CHANNELS */
@@ -330,12 +345,16 @@ static int on_stop(void *context, struct frame *frame)
 
     if (order->force > 1)
         return -EBADMSG;
-    if (!partition || !lead_spawned(partition)) {
+    if (!partition) {
         const struct lead_order plain = {.header = order->header, .partition = order->partition};
         refuse(context, &plain, -ESRCH, "it has no monitor");
         return 0;
     }
-    monitor_stop(partition, order->force, order->timeout_ms);
+    /* "it has no monitor" would give away what the one that is being made is about to use */
+    if (lead_spawned(partition))
+        monitor_stop(partition, order->force, order->timeout_ms);
+    else
+        partition->stop_due = true;
     lead_answer(partition, order->header.id, 0, "");
     return 0;
 }

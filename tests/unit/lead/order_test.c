@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders that come while a monitor's process is being started. The rest of lead is this test. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "descriptor.h"
+#include "keep.h"
+#include "monitor.h"
+#include "order.h"
+#include "wire/link.h"
+
+#define SENT_MAX 16
+#define ID       7 /* of the partition */
+
+static struct lead lead;
+static struct partition_descriptor descriptor;
+static unsigned stops;
+static struct {
+    uint16_t type;
+    uint64_t id;
+    int32_t error;
+} sent[SENT_MAX];
+static size_t sent_count;
+
+/* ---- the rest of lead */
+
+int process_send(struct process *process, enum process_kind peer, const void *message,
+                 const int *files, size_t files_count)
+{
+    const struct lead_result *result = message;
+    (void)process;
+    (void)files;
+    (void)files_count;
+    assert_int_equal(peer, PROCESS_CONTROL);
+    assert_true(sent_count < SENT_MAX);
+    sent[sent_count].type = result->header.type;
+    sent[sent_count].id = result->header.id;
+    sent[sent_count++].error = result->header.type == LEAD_RESULT ? result->error : 0;
+    return 0;
+}
+
+uint64_t lead_now_ns(void)
+{
+    return 1;
+}
+struct partition *lead_find(struct lead *of, struct partition_id id)
+{
+    return of->partitions[id.value - 1].id.value ? &of->partitions[id.value - 1] : NULL;
+}
+bool lead_spawned(const struct partition *partition)
+{
+    return partition->files[KEPT_PIDFD] >= 0;
+}
+int descriptor_take(int file, struct partition_descriptor *result)
+{
+    (void)file;
+    *result = descriptor;
+    return 0;
+}
+void keep_file(struct partition *partition, enum kept_file kind)
+{
+    (void)partition;
+    (void)kind;
+}
+void keep_drop(struct partition *partition)
+{
+    (void)partition;
+}
+void monitor_slot(struct lead *of, struct partition *partition,
+                  const struct partition_descriptor *of_it)
+{
+    *partition = (struct partition){
+        .lead = of, .id = of_it->partition, .descriptor = *of_it, .cgroup = CGROUP_NONE};
+    memset(partition->files, 0xff, sizeof(partition->files));
+}
+int monitor_begin(struct partition *partition, char text[PARCLOSE_REASON_MAX])
+{
+    (void)partition;
+    text[0] = 0;
+    return 0;
+}
+int monitor_spawned(struct partition *partition, int pidfd)
+{
+    partition->files[KEPT_PIDFD] = pidfd;
+    return 0;
+}
+void monitor_forget(struct partition *partition)
+{
+    *partition = (struct partition){.id = {0}};
+}
+int monitor_say(struct partition *partition, uint16_t type)
+{
+    (void)partition;
+    (void)type;
+    return 0;
+}
+void monitor_stop(struct partition *partition, bool force, uint32_t timeout_ms)
+{
+    (void)timeout_ms;
+    assert_true(lead_spawned(partition));
+    assert_true(force);
+    stops++;
+}
+int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen)
+{
+    (void)cgroup;
+    (void)frozen;
+    return 0;
+}
+int cgroup_frozen(const struct cgroup *cgroup)
+{
+    (void)cgroup;
+    return 1;
+}
+int cgroup_kill(const struct cgroup *cgroup)
+{
+    (void)cgroup;
+    return 0;
+}
+int cgroup_remove(const char *name, uint32_t vcpus)
+{
+    (void)name;
+    (void)vcpus;
+    return 0;
+}
+int link_send(struct link *link, const void *message, const int *files, size_t count)
+{
+    (void)link;
+    (void)message;
+    (void)files;
+    (void)count;
+    return 0;
+}
+
+/* ---- control */
+
+static void say(const void *message, int file)
+{
+    const struct wire_header *header = message;
+    struct frame frame = {.size = header->size, .files_count = file >= 0 ? 1 : 0};
+
+    memcpy(frame.bytes, message, header->size);
+    if (file >= 0)
+        frame.files[0] = file;
+    assert_int_equal(frame_dispatch(order_rows, order_rows_count, 0, &lead, &frame), 0);
+    frame_clear(&frame);
+}
+
+static void create(void)
+{
+    const struct lead_order order = {.header = frame_header(LEAD_CREATE, sizeof(order), 1),
+                                     .partition = {ID}};
+    say(&order, dup(0));
+}
+
+static void stop(void)
+{
+    const struct lead_stop order = {
+        .header = frame_header(LEAD_STOP, sizeof(order), 5), .partition = {ID}, .timeout_ms = 1000};
+    say(&order, -1);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&lead, 0, sizeof(lead));
+    descriptor = (struct partition_descriptor){.partition = {ID}};
+    sent_count = stops = 0;
+    return 0;
+}
+
+static void assert_sent(size_t at, uint16_t type, uint64_t id, int error)
+{
+    assert_true(at < sent_count);
+    assert_int_equal(sent[at].type, type);
+    assert_int_equal(sent[at].id, id);
+    assert_int_equal(sent[at].error, error);
+}
+
+/* Control gives everything back when lead has no monitor: not while one is on its way. */
+static void stop_of_what_is_being_started_waits_for_it(void **state)
+{
+    (void)state;
+    create();
+    stop();
+    assert_sent(0, LEAD_RESULT, 5, 0);
+    assert_int_equal(stops, 0);
+    order_spawned(&lead.partitions[ID - 1], 0, 100);
+    assert_sent(1, LEAD_RESULT, 1, 0);
+    assert_sent(2, LEAD_MONITOR, 0, 0);
+    assert_int_equal(stops, 1);
+}
+
+static void stop_of_nothing_says_so(void **state)
+{
+    (void)state;
+    stop();
+    assert_sent(0, LEAD_RESULT, 5, -ESRCH);
+    create();
+    stop();
+    order_spawned(&lead.partitions[ID - 1], -ENOMEM, -1);
+    assert_sent(2, LEAD_RESULT, 1, -ENOMEM);
+    stop();
+    assert_sent(3, LEAD_RESULT, 5, -ESRCH);
+    assert_int_equal(stops, 0);
+}
+
+/* What is not said by SYNC is not there, for control. */
+static void sync_waits_for_what_is_being_started(void **state)
+{
+    (void)state;
+    create();
+    control_up(&lead);
+    assert_int_equal(sent_count, 0);
+    order_spawned(&lead.partitions[ID - 1], 0, 100);
+    assert_int_equal(sent_count, 4);
+    assert_sent(2, LEAD_MONITOR, 0, 0);
+    assert_sent(3, LEAD_SYNC, 0, 0);
+}
+
+static void sync_comes_after_a_start_that_failed(void **state)
+{
+    (void)state;
+    create();
+    control_up(&lead);
+    order_spawned(&lead.partitions[ID - 1], -ENOMEM, -1);
+    assert_sent(0, LEAD_RESULT, 1, -ENOMEM);
+    assert_sent(1, LEAD_SYNC, 0, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(stop_of_what_is_being_started_waits_for_it),
+        TEST(stop_of_nothing_says_so),
+        TEST(sync_waits_for_what_is_being_started),
+        TEST(sync_comes_after_a_start_that_failed),
+    };
+    return cmocka_run_group_tests_name("lead-order", tests, NULL, NULL);
+}
