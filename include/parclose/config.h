@@ -8,16 +8,17 @@
 
 #include "parclose/device.h"
 
-#define HOST_MAX_CARDS 32
+#define HOST_MAX_CARDS  PARCLOSE_MAX_PFS
+#define CARD_DRIVER_MAX 20 /* NUL included: all cards fit into one message */
 
 /* How host.xml names a card. */
 struct card_config {
     char name[PARCLOSE_NAME_MAX]; /* [a-z][a-z0-9-]* */
     struct bdf bdf;               /* of the PF */
     uint32_t vfs;                 /* to create: 1..PARCLOSE_MAX_VFS_PER_PF */
-    char driver[DRIVER_NAME_MAX]; /* the PF's driver, e.g. "igb" */
+    char driver[CARD_DRIVER_MAX]; /* the PF's driver, e.g. "igb" */
 };
-_Static_assert(sizeof(struct card_config) == 64, "wire size");
+_Static_assert(sizeof(struct card_config) == 60, "wire size");
 
 /* Gate time-outs and recovery budgets. Times in milliseconds. */
 struct gate_config {
@@ -43,7 +44,7 @@ struct host_config {
     struct audit_config audit;
     struct card_config cards[HOST_MAX_CARDS];
 };
-_Static_assert(sizeof(struct host_config) == 16 + 32 + 8 + 64 * HOST_MAX_CARDS, "wire size");
+_Static_assert(sizeof(struct host_config) == 16 + 32 + 8 + 60 * HOST_MAX_CARDS, "wire size");
 
 /* A VF that a partition wants. */
 struct partition_vf {

@@ -22,6 +22,7 @@ enum message_control_sr_pcim {
 struct pcim_card {
     struct wire_header header;
     struct card_config card;
+    uint32_t reserved;
 };
 
 struct pcim_want {

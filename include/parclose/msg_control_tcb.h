@@ -30,6 +30,7 @@ enum message_control_tcb {
 struct tcb_card {
     struct wire_header header;
     struct card_config card;
+    uint32_t reserved;
 };
 _Static_assert(sizeof(struct tcb_card) == 80, "wire size");
 

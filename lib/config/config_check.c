@@ -51,7 +51,7 @@ bool config_name_ok(const char name[PARCLOSE_NAME_MAX])
 /* A kernel module's name: what sysfs calls a driver. */
 static bool driver_ok(const char *name)
 {
-    if (!terminated(name, DRIVER_NAME_MAX) || !name[0])
+    if (!terminated(name, CARD_DRIVER_MAX) || !name[0])
         return false;
     for (const char *c = name; *c; c++)
         if (!lower(*c) && !digit(*c) && *c != '-' && *c != '_' && !(*c >= 'A' && *c <= 'Z'))

@@ -63,7 +63,7 @@ static const struct attack_lie lies[] = {
     {"a card of 4 G VFs", CARD(.bdf = PF, .vfs = UINT32_MAX), LINK_ENDS},
     {"a card without end", CARD(.bdf = PF, .vfs = 1, .name = ENDLESS(PARCLOSE_NAME_MAX)),
      LINK_ENDS},
-    {"a driver without end", CARD(.bdf = PF, .vfs = 1, .driver = ENDLESS(DRIVER_NAME_MAX)),
+    {"a driver without end", CARD(.bdf = PF, .vfs = 1, .driver = ENDLESS(CARD_DRIVER_MAX)),
      LINK_ENDS},
     {"a card", CARD(.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"), NO_MATTER},
     {"a VF beyond all", WANT(.pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF), LINK_ENDS},
