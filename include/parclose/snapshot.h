@@ -90,5 +90,6 @@ struct snapshot {
     uint32_t vfs_count;
     uint32_t processes_count;
     /* snapshot_partition[], snapshot_pcpu[], snapshot_memory[], snapshot_pf[], snapshot_vf[],
-     * snapshot_process[]; partitions in the order of their ids */
+     * snapshot_process[]; partitions in the order of their ids, VFs in that of their
+     * PFs' addresses and of their indexes */
 };

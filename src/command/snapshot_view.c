@@ -95,13 +95,18 @@ static bool vf_ok(const struct snapshot_vf *vf)
     return TEXT_OK(vf->observed.driver) && owner_ok(vf->owner);
 }
 
+static uint64_t vf_key(const struct snapshot_vf *vf)
+{
+    return (uint64_t)vf->observed.pf.value << 32 | vf->observed.index;
+}
+
 static bool devices_ok(const struct snapshot_view *view)
 {
     for (uint32_t i = 0; i < view->head->pfs_count; i++)
         if (!pf_ok(&view->pfs[i]))
             return false;
     for (uint32_t i = 0; i < view->head->vfs_count; i++)
-        if (!vf_ok(&view->vfs[i]))
+        if (!vf_ok(&view->vfs[i]) || (i && vf_key(&view->vfs[i - 1]) >= vf_key(&view->vfs[i])))
             return false;
     return true;
 }
@@ -217,8 +222,17 @@ const struct snapshot_pf *snapshot_view_card(const struct snapshot_view *view, c
 const struct snapshot_vf *snapshot_view_vf(const struct snapshot_view *view, struct bdf pf,
                                            uint32_t index)
 {
-    for (uint32_t i = 0; view->head && i < view->head->vfs_count; i++)
-        if (view->vfs[i].observed.pf.value == pf.value && view->vfs[i].observed.index == index)
-            return &view->vfs[i];
+    uint64_t key = (uint64_t)pf.value << 32 | index;
+    uint32_t low = 0, high = view->head ? view->head->vfs_count : 0;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (vf_key(&view->vfs[middle]) == key)
+            return &view->vfs[middle];
+        if (vf_key(&view->vfs[middle]) < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }

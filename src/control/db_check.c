@@ -17,6 +17,18 @@ __attribute__((format(printf, 2, 3))) static int wrong(char *text, const char *f
     return -EUCLEAN;
 }
 
+/* What a partition has. The pass that checks the owners counts, too: each resource is looked at
+ * once, because on a large host the check costs what it takes to fetch them from memory. */
+struct holding {
+    uint32_t pcpus, vfs;
+    uint64_t bytes;
+};
+
+static struct holding *holding_of(struct holding *all, struct owner owner)
+{
+    return &all[owner.kind == OWNER_GUEST ? owner.partition.value : 0]; /* 0: of nobody's */
+}
+
 /* A guest that owns something is defined and started; nobody else has a partition's number. */
 static bool owner_ok(const struct db *db, struct owner owner)
 {
@@ -26,7 +38,7 @@ static bool owner_ok(const struct db *db, struct owner owner)
            partition_started(&db->partitions[owner.partition.value - 1]);
 }
 
-static int check_pcpus(const struct db *db, char *text)
+static int check_pcpus(const struct db *db, struct holding *all, char *text)
 {
     for (uint32_t i = 0; i < db->pcpus_count; i++) {
         const struct pcpu *pcpu = &db->pcpus[i];
@@ -35,6 +47,7 @@ static int check_pcpus(const struct db *db, char *text)
              pcpu->owner.kind != OWNER_GUEST))
             return wrong(text, "pCPU %u has owner %u/%u", pcpu->pcpu, pcpu->owner.kind,
                          pcpu->owner.partition.value);
+        holding_of(all, pcpu->owner)->pcpus++;
     }
     return 0;
 }
@@ -55,7 +68,8 @@ static bool apart(const struct db *db, uint32_t i)
            next->node == extent->node && next->bytes == extent->bytes;
 }
 
-static int check_node(const struct db *db, const struct inventory_node *node, char *text)
+static int check_node(const struct db *db, const struct inventory_node *node, struct holding *all,
+                      char *text)
 {
     uint64_t offset = 0;
 
@@ -75,6 +89,7 @@ static int check_node(const struct db *db, const struct inventory_node *node, ch
             return wrong(text, "memory of node %u at %llu has owner %u/%u", node->node,
                          (unsigned long long)offset, extent->owner.kind,
                          extent->owner.partition.value);
+        holding_of(all, extent->owner)->bytes += extent->bytes;
         offset += extent->bytes;
     }
     if (offset != node->memory_bytes)
@@ -83,7 +98,7 @@ static int check_node(const struct db *db, const struct inventory_node *node, ch
     return 0;
 }
 
-static int check_pf(const struct db *db, const struct pf *pf, char *text)
+static int check_pf(const struct db *db, const struct pf *pf, struct holding *all, char *text)
 {
     bool managed = db_card(db, pf->bdf) != NULL;
 
@@ -97,31 +112,9 @@ static int check_pf(const struct db *db, const struct pf *pf, char *text)
             (owner.kind == OWNER_GUEST && i >= pf->vfs_count))
             return wrong(text, "VF %u of PF 0x%x has owner %u/%u", i, pf->bdf.value, owner.kind,
                          owner.partition.value);
+        holding_of(all, owner)->vfs++;
     }
     return 0;
-}
-
-/* What a partition has, counted in one pass over all resources. */
-struct holding {
-    uint32_t pcpus, vfs;
-    uint64_t bytes;
-};
-
-static struct holding *holding_of(struct holding *all, struct owner owner)
-{
-    return &all[owner.kind == OWNER_GUEST ? owner.partition.value : 0]; /* 0: of nobody's */
-}
-
-/* Every owner has been checked. */
-static void count_holdings(const struct db *db, struct holding *all)
-{
-    for (uint32_t i = 0; i < db->pcpus_count; i++)
-        holding_of(all, db->pcpus[i].owner)->pcpus++;
-    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
-        for (size_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
-            holding_of(all, db->pfs[i]->vfs[v].owner)->vfs++;
-    for (uint32_t i = 0; i < db->extents_count; i++)
-        holding_of(all, db->extents[i].owner)->bytes += db->extents[i].bytes;
 }
 
 /* Started: exactly what its definition says. Not started: nothing. */
@@ -143,28 +136,27 @@ static int check_partition(const struct partition *partition, const struct holdi
     return 0;
 }
 
-static int check_partitions(const struct db *db, char *text)
+static int check_all(const struct db *db, struct holding *all, char *text)
 {
-    struct holding *all = calloc(PARCLOSE_MAX_PARTITIONS + 1, sizeof(*all));
-    int error = 0;
+    int error = check_pcpus(db, all, text);
 
-    if (!all)
-        return wrong(text, "out of memory: not checked");
-    count_holdings(db, all);
+    for (uint32_t i = 0; i < db->nodes_count && !error; i++)
+        error = check_node(db, &db->nodes[i], all, text);
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS && !error; i++)
+        if (db->pfs[i])
+            error = check_pf(db, db->pfs[i], all, text);
     for (uint32_t i = 0; i < db->partitions_end && !error; i++)
         error = check_partition(&db->partitions[i], &all[i + 1], text);
-    free(all);
     return error;
 }
 
 int db_check(const struct db *db, char text[PARCLOSE_REASON_MAX])
 {
-    int error = check_pcpus(db, text);
+    struct holding *all = calloc(db->partitions_end + 1, sizeof(*all));
 
-    for (uint32_t i = 0; i < db->nodes_count && !error; i++)
-        error = check_node(db, &db->nodes[i], text);
-    for (size_t i = 0; i < PARCLOSE_MAX_PFS && !error; i++)
-        if (db->pfs[i])
-            error = check_pf(db, db->pfs[i], text);
-    return error ? error : check_partitions(db, text);
+    if (!all)
+        return wrong(text, "out of memory: not checked");
+    int error = check_all(db, all, text);
+    free(all);
+    return error;
 }

@@ -173,18 +173,37 @@ static void *fill_memory(const struct db *db, void *at)
     return to;
 }
 
-static void *fill_devices(struct db *db, void *at)
+static void *fill_pfs(const struct db *db, void *at)
 {
-    struct snapshot_pf *pf = at;
+    struct snapshot_pf *to = at;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
         if (db->pfs[i])
-            fill_pf(db, db->pfs[i], pf++);
-    struct snapshot_vf *vf = (void *)pf;
-    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
-        for (uint32_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
-            if (vf_shown(db->pfs[i], v))
-                fill_vf(db, db->pfs[i], v, vf++);
-    return vf;
+            fill_pf(db, db->pfs[i], to++);
+    return to;
+}
+
+/* The PF of the next higher address; NULL: no more. */
+static const struct pf *pf_after(const struct db *db, const struct pf *last)
+{
+    const struct pf *next = NULL;
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
+        const struct pf *pf = db->pfs[i];
+        if (pf && (!last || pf->bdf.value > last->bdf.value) &&
+            (!next || pf->bdf.value < next->bdf.value))
+            next = pf;
+    }
+    return next;
+}
+
+static void *fill_vfs(struct db *db, void *at)
+{
+    struct snapshot_vf *to = at;
+    for (const struct pf *pf = NULL; (pf = pf_after(db, pf));)
+        for (uint32_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            if (vf_shown(pf, v))
+                fill_vf(db, pf, v, to++);
+    return to;
 }
 
 static void *fill_processes(const struct control *control, void *at)
@@ -211,7 +230,8 @@ static void fill(struct control *control, struct snapshot *head)
     at = fill_partitions(control, at);
     at = fill_pcpus(control->db, at);
     at = fill_memory(control->db, at);
-    at = fill_devices(control->db, at);
+    at = fill_pfs(control->db, at);
+    at = fill_vfs(control->db, at);
     fill_processes(control, at);
 }
 

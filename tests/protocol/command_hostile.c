@@ -23,20 +23,38 @@ static const struct attack_row from_control[] = {
 };
 static const struct attack_peer peers[] = {{PROCESS_CONTROL, from_control, 2}};
 
-/* ---- snapshots: one pCPU, one partition's room; each lie changes a word of a good one */
+/* ---- snapshots: two partitions, a pCPU, two VFs; each lie changes a word of a good one */
 
 struct picture {
     _Alignas(8) struct snapshot head;
-    _Alignas(8) struct snapshot_pcpu pcpu;
+    struct snapshot_partition partitions[2];
+    struct snapshot_pcpu pcpu;
+    struct snapshot_vf vfs[2];
 };
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static const struct picture good = {.head = {.magic = SNAPSHOT_MAGIC,
-                                             .version = SNAPSHOT_VERSION,
-                                             .size = sizeof(struct picture),
-                                             .generation = 1,
-                                             .pcpus_count = 1},
-                                    .pcpu = {.owner = {.kind = OWNER_IDLE}}};
+#define PARTITION(number, text)                                                                    \
+    {                                                                                              \
+        .id = {number}, .config = {                                                                \
+            .name = text,                                                                          \
+            .vcpus = 1,                                                                            \
+            .memory_mib = 64,                                                                      \
+            .monitor = "native",                                                                   \
+            .kernel = "/k"                                                                         \
+        }                                                                                          \
+    }
+
+static const struct picture good = {
+    .head = {.magic = SNAPSHOT_MAGIC,
+             .version = SNAPSHOT_VERSION,
+             .size = sizeof(struct picture),
+             .generation = 1,
+             .partitions_count = 2,
+             .pcpus_count = 1,
+             .vfs_count = 2},
+    .partitions = {PARTITION(1, "one"), PARTITION(3, "three")},
+    .pcpu = {.owner = {.kind = OWNER_IDLE}},
+    .vfs = {{.observed = {.pf = {0x100}, .index = 1}}, {.observed = {.pf = {0x200}}}}};
 
 static int picture_file(const struct picture *picture, size_t size, int seals)
 {
@@ -63,7 +81,11 @@ BAD_FILE(bad_magic, head.magic, 0)
 BAD_FILE(bad_version, head.version, SNAPSHOT_VERSION + 1)
 BAD_FILE(bad_size, head.size, UINT64_MAX)
 BAD_FILE(many_partitions, head.partitions_count, UINT32_MAX)
-BAD_FILE(a_missing_partition, head.partitions_count, 1)
+BAD_FILE(a_missing_partition, head.partitions_count, 3)
+BAD_FILE(partitions_out_of_order, partitions[0].id.value, 4)
+BAD_FILE(two_of_one_id, partitions[1].id.value, 1)
+BAD_FILE(vfs_out_of_order, vfs[0].observed.pf.value, 0x300)
+BAD_FILE(a_vf_twice, vfs[1].observed, good.vfs[0].observed)
 BAD_FILE(many_pcpus, head.pcpus_count, UINT32_MAX)
 BAD_FILE(many_extents, head.memory_count, UINT32_MAX)
 BAD_FILE(many_pfs, head.pfs_count, UINT32_MAX)
@@ -145,6 +167,10 @@ static const struct attack_lie lies[] = {
     {"99 cards", AS_SAID, LINK_ENDS, many_cards},
     {"an owner of no kind", AS_SAID, LINK_ENDS, no_such_owner},
     {"a guest beyond all", AS_SAID, LINK_ENDS, no_such_guest},
+    {"partitions out of order", AS_SAID, LINK_ENDS, partitions_out_of_order},
+    {"two partitions of one id", AS_SAID, LINK_ENDS, two_of_one_id},
+    {"VFs out of order", AS_SAID, LINK_ENDS, vfs_out_of_order},
+    {"a VF twice", AS_SAID, LINK_ENDS, a_vf_twice},
     {"a good snapshot again", AS_SAID, NO_MATTER, good_file},
 };
 
