@@ -5,7 +5,9 @@
  * Each request is one transaction: control answers with RESULT, after the audit entry is durable
  * and, where the request says so, the effect is done. A request whose answer was lost with control
  * is sent again with the same id on the new link; control knows committed ids and answers alike. On
- * each new link control sends SNAPSHOT at once, and again after each change (coalesced).
+ * each new link control sends SNAPSHOT at once, and again after each change (coalesced). A RESULT
+ * may come before the first SNAPSHOT that has its transaction: command keeps it until then, so that
+ * who was answered finds what was done.
  */
 #pragma once
 
@@ -87,8 +89,8 @@ struct control_result {
     uint32_t reserved;
     uint64_t transaction;           /* sequence number of its audit entry; 0: none */
     char text[PARCLOSE_REASON_MAX]; /* what is wrong and what to do; "" on success */
-    /* files: CONSOLE_OPEN: console memfd, out eventfd, in eventfd; AUDIT_OPEN: the
-     * newest segments of the log (store/audit_reader.h), oldest first, read-only */
+    /* files, only without a transaction: CONSOLE_OPEN: console memfd, out eventfd, in eventfd;
+     * AUDIT_OPEN: the newest segments of the log (store/audit_reader.h), oldest first, read-only */
 };
 _Static_assert(sizeof(struct control_result) == 192, "wire size");
 

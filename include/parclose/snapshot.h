@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
 
 struct snapshot_partition {
     struct partition_id id;
@@ -80,6 +80,7 @@ struct snapshot {
     uint32_t reserved;
     uint64_t size; /* of the whole memfd */
     uint64_t generation;
+    uint64_t transaction; /* the last one that is in it */
     uint64_t realtime_ns;
     uint64_t boottime_ns;
     struct host_config host;

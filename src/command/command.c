@@ -81,6 +81,7 @@ static int on_snapshot(void *context, struct frame *frame)
     command->view = view;
     if (!command->current)
         first_snapshot(command);
+    requests_snapshot(&command->requests, view.head->transaction);
     starts_snapshot(&command->starts);
     server_snapshot(&command->server);
     return 0;

@@ -11,6 +11,7 @@ struct request {
     uint64_t id;
     request_done *done; /* NULL: the asker is gone */
     void *context;
+    struct control_result result; /* answered, but not in a snapshot yet: transaction is not 0 */
     _Alignas(8) uint8_t message[];
 };
 
@@ -82,34 +83,59 @@ int requests_add(struct requests *requests, uint16_t type, void *message, size_t
 void requests_resend(struct requests *requests)
 {
     for (struct request *request = requests->first; request; request = request->next)
-        if (requests->send(requests->send_context, request->message))
+        if (!request->result.transaction &&
+            requests->send(requests->send_context, request->message))
             return;
 }
 
-static struct request *take(struct requests *requests, uint64_t id)
+static void finish(struct requests *requests, struct request *request, struct frame *frame)
 {
-    for (struct request **at = &requests->first; *at; at = &(*at)->next) {
-        struct request *request = *at;
-        if (request->id != id)
-            continue;
-        *at = request->next;
-        requests->count--;
-        return request;
-    }
-    return NULL;
+    struct request **at = &requests->first;
+
+    while (*at != request)
+        at = &(*at)->next;
+    *at = request->next;
+    requests->count--;
+    if (request->done)
+        request->done(request->context, (const void *)frame->bytes, frame);
+    free(request);
 }
 
 int requests_answer(struct requests *requests, struct frame *frame)
 {
     const struct control_result *result = (const void *)frame->bytes;
 
-    if (!frame_string_ok(result->text, sizeof(result->text)) || !frame_error_ok(result->error))
+    if (!frame_string_ok(result->text, sizeof(result->text)) || !frame_error_ok(result->error) ||
+        (result->transaction && frame->files_count))
         return -EBADMSG;
-    struct request *request = take(requests, result->header.id);
-    if (request && request->done)
-        request->done(request->context, result, frame);
-    free(request);
+    struct request *request = find(requests, result->header.id);
+    if (request && result->transaction > requests->seen)
+        request->result = *result;
+    else if (request)
+        finish(requests, request, frame);
     return 0;
+}
+
+static struct request *find_seen(const struct requests *requests)
+{
+    struct request *request = requests->first;
+
+    while (request &&
+           (!request->result.transaction || request->result.transaction > requests->seen))
+        request = request->next;
+    return request;
+}
+
+void requests_snapshot(struct requests *requests, uint64_t transaction)
+{
+    struct request *request;
+    struct frame frame = {.files_count = 0};
+
+    requests->seen = transaction;
+    while ((request = find_seen(requests))) {
+        memcpy(frame.bytes, &request->result, sizeof(request->result));
+        finish(requests, request, &frame);
+    }
 }
 
 void requests_forget(struct requests *requests, const void *context)

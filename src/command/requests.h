@@ -6,6 +6,9 @@
  * Example: START goes out with id 7; control commits it and is killed before its answer. The new
  * link comes up, 7 is sent again, control finds 7 in its log and answers with the same result.
  *
+ * An answer waits for the snapshot that has its transaction: who hears that a partition is started
+ * and looks at it sees it started.
+ *
  * A client may bring the id of its request: then it can ask again by way of command's successor,
  * too, and control answers alike.
  */
@@ -27,6 +30,7 @@ struct request;
 struct requests {
     struct request *first;
     size_t count;
+    uint64_t seen;    /* the last transaction of the latest snapshot */
     uint64_t next_id; /* random at first, so that no successor repeats a predecessor's */
     request_send *send;
     void *send_context;
@@ -46,9 +50,12 @@ int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void 
 /* All of them again, in order: on a new link. */
 void requests_resend(struct requests *requests);
 
-/* Finds the request and calls its done. -EBADMSG when the message is not what it must be; an
- * answer that nobody waits for (any more) is no error. */
+/* Finds the request and calls its done, now or when the snapshot comes. -EBADMSG when the message
+ * is not what it must be; an answer that nobody waits for (any more) is no error. */
 int requests_answer(struct requests *requests, struct frame *frame);
+
+/* A new snapshot has everything up to this transaction: what waited for it is answered. */
+void requests_snapshot(struct requests *requests, uint64_t transaction);
 
 /* Nobody wants to know any more: the answers to all with this context are dropped. */
 void requests_forget(struct requests *requests, const void *context);

@@ -12,6 +12,7 @@
 #include "log/log.h"
 #include "snapshot.h"
 #include "states.h"
+#include "transaction.h"
 
 static bool waits(const struct partition *partition)
 {
@@ -255,6 +256,7 @@ void snapshot_publish(struct control *control)
     struct snapshot head = {
         .magic = SNAPSHOT_MAGIC,
         .version = SNAPSHOT_VERSION,
+        .transaction = transaction_number(control) - 1,
         .realtime_ns = control->effects->clock_ns(control->effects_context, CLOCK_REALTIME),
         .boottime_ns = control_boottime(control),
         .host = control->db->host};

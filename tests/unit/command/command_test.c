@@ -181,8 +181,39 @@ static void start_carries_who_and_why(void **state)
     assert_int_equal(start->requester.pid, getpid());
     answer(harness, start->header.id, 0, "", NULL, 0);
     json_t *json = hear_ok(fd, true);
-    assert_int_equal(json_integer_value(json_object_get(json, "transaction")), 7);
+    assert_int_equal(json_integer_value(json_object_get(json, "transaction")), ANSWERED);
     json_decref(json);
+    close(fd);
+}
+
+/* Who is told that it is started, and looks, must not see it as it was before. */
+static void an_answer_waits_for_its_snapshot(void **state)
+{
+    struct harness *harness = *state;
+    int fd = asked_to_start(harness), other = client(harness);
+    const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
+
+    harness->model.head.transaction = ANSWERED - 1;
+    send_snapshot(harness);
+    answer(harness, start->header.id, 0, "", NULL, 0);
+    send_snapshot(harness); /* of something else */
+    say(other, "{\"verb\": \"show\", \"name\": \"db\"}");
+    json_decref(hear_ok(other, true));
+    assert_true(silent(fd));
+    link_up(harness, false); /* the answer is known: it is not asked for again */
+    expect_nothing(harness);
+    assert_true(silent(fd));
+    harness->model.head.transaction = ANSWERED;
+    harness->model.partitions[0].phase = PHASE_STARTING;
+    send_snapshot(harness);
+    json_decref(hear_ok(fd, true));
+    say(fd, "{\"verb\": \"show\", \"name\": \"db\"}");
+    json_t *json = hear_ok(fd, true);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(json, "partition"), "phase")),
+        "starting");
+    json_decref(json);
+    close(other);
     close(fd);
 }
 
@@ -559,6 +590,7 @@ int main(void)
         CASE(starts_what_is_to_autostart_once),
         CASE(does_not_autostart_what_was_stopped),
         CASE(start_carries_who_and_why),
+        CASE(an_answer_waits_for_its_snapshot),
         CASE(selects_again_from_a_newer_snapshot),
         CASE(asks_again_with_the_same_id_after_controls_death),
         CASE(says_what_is_missing),

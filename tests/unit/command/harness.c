@@ -163,6 +163,7 @@ void model_reset(struct model *model)
     *model = (struct model){0};
     model->head.magic = SNAPSHOT_MAGIC;
     model->head.version = SNAPSHOT_VERSION;
+    model->head.transaction = ANSWERED;
     model->head.realtime_ns = UINT64_C(1790000000123456789);
     model->head.boottime_ns = UINT64_C(5000000000);
     model->head.pcpus_count = 4;
@@ -270,7 +271,7 @@ void answer(struct harness *harness, uint64_t id, int error, const char *text, c
 {
     struct control_result message = {.header = frame_header(CONTROL_RESULT, sizeof(message), id),
                                      .error = error,
-                                     .transaction = error ? 0 : 7};
+                                     .transaction = error || files_count ? 0 : ANSWERED};
 
     strcpy(message.text, text);
     assert_int_equal(frame_send(harness->control, &message, files, files_count), 0);
@@ -359,6 +360,11 @@ json_t *hear_ok(int socket, bool ok)
         fail_msg("ok is not %d", ok);
     }
     return json;
+}
+
+bool silent(int client)
+{
+    return !readable(client, 200);
 }
 
 void works(struct harness *harness)

@@ -14,6 +14,7 @@
 #include "wire/frame.h"
 
 #define MODEL_MAX 8
+#define ANSWERED  7 /* the transaction that answer() names, and the first snapshot has */
 
 /* What the next snapshot says. */
 struct model {
@@ -74,5 +75,7 @@ void say(int client, const char *line);
 json_t *hear(int client, int *fd);
 /* hear(), and its member "ok" is this. */
 json_t *hear_ok(int client, bool ok);
+/* Nothing is said to it for 200 ms. */
+bool silent(int client);
 /* say, hear_ok(true), drop. */
 void works(struct harness *harness);
