@@ -39,12 +39,14 @@ struct host_config {
     uint32_t cards_count;
     uint32_t reserved_memory_mib; /* kept for the host: never given to guests */
     uint32_t reserved_pcpus; /* the first N pCPUs are kept for the host: at least 1, default 1 */
+    uint32_t shared_pcpus;   /* the next N are shared by partitions, by weight; 0: none */
     uint32_t watchdog_ms;    /* a process that says nothing so long is restarted: 1000..600000 */
+    uint32_t reserved;       /* 0 */
     struct gate_config gate;
     struct audit_config audit;
     struct card_config cards[HOST_MAX_CARDS];
 };
-_Static_assert(sizeof(struct host_config) == 16 + 32 + 8 + 60 * HOST_MAX_CARDS, "wire size");
+_Static_assert(sizeof(struct host_config) == 24 + 32 + 8 + 60 * HOST_MAX_CARDS, "wire size");
 
 /* A VF that a partition wants. */
 struct partition_vf {
@@ -68,8 +70,8 @@ struct partition_config {
     uint32_t memory_mib;          /* 64.. ; a multiple of 2 */
     uint32_t autostart;           /* 0, 1 */
     uint32_t vfs_count;
-    uint32_t pages; /* enum memory_pages */
-    uint32_t reserved;
+    uint32_t pages;  /* enum memory_pages */
+    uint32_t weight; /* 0: pCPUs of its own; 1..CONFIG_WEIGHT_MAX: its share of the shared ones */
     char monitor[PARCLOSE_NAME_MAX]; /* "native" */
     char kernel[PARCLOSE_PATH_MAX];  /* absolute */
     char initrd[PARCLOSE_PATH_MAX];  /* absolute, or "" */

@@ -10,10 +10,11 @@
 #include "parclose/config.h"
 
 #define DESCRIPTOR_MAGIC   UINT64_C(0x50434c5344455343) /* "PCLSDESC" */
-#define DESCRIPTOR_VERSION 1
+#define DESCRIPTOR_VERSION 2
+#define DESCRIPTOR_SHARED  UINT32_MAX /* a vCPU that runs on any of shared_pcpus */
 
 struct descriptor_vcpu {
-    uint32_t pcpu; /* the pCPU that this vCPU runs on */
+    uint32_t pcpu; /* the pCPU that this vCPU runs on; DESCRIPTOR_SHARED */
     uint32_t node; /* its NUMA node */
 };
 
@@ -36,6 +37,9 @@ struct partition_descriptor {
     uint64_t memory_bytes;
     uint32_t memory_node; /* UINT32_MAX: any */
     uint32_t pages;       /* enum memory_pages */
+    uint32_t weight;      /* its share of the shared pCPUs, as in cpu.weight; 0: it has its own */
+    uint32_t reserved;
+    struct pcpu_set shared_pcpus; /* empty without a weight */
     char name[PARCLOSE_NAME_MAX];
     char monitor[PARCLOSE_NAME_MAX];
     char kernel[PARCLOSE_PATH_MAX];
@@ -44,5 +48,5 @@ struct partition_descriptor {
     struct descriptor_vcpu vcpus[PARCLOSE_MAX_VCPUS];
     struct descriptor_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
 };
-_Static_assert(sizeof(struct partition_descriptor) == 56 + 64 + 512 + 1024 + 256 + 128,
+_Static_assert(sizeof(struct partition_descriptor) == 64 + 128 + 64 + 512 + 1024 + 256 + 128,
                "wire size");

@@ -43,6 +43,11 @@ struct iova {
     uint64_t value;
 };
 
+/* pCPUs by number: bit N % 64 of word N / 64. */
+struct pcpu_set {
+    uint64_t words[PARCLOSE_MAX_PCPUS / 64];
+};
+
 /* Who owns a resource. Every resource has exactly one owner at all times (R-CTL-3). */
 enum owner_kind {
     OWNER_AVAILABLE = 0, /* the pseudo-partition of all that is free */
@@ -51,7 +56,8 @@ enum owner_kind {
     OWNER_CONTROL = 3,
     OWNER_COMMAND = 4,
     OWNER_INTERCONNECT = 5, /* PFs, and VFs not given to anybody */
-    OWNER_GUEST = 6,        /* see the partition id beside it */
+    OWNER_SHARED = 6,       /* pCPUs that partitions with shared processors run on, by weight */
+    OWNER_GUEST = 7,        /* see the partition id beside it */
 };
 
 struct owner {

@@ -130,6 +130,8 @@ int host_config_check(const struct host_config *host, char reason[PARCLOSE_REASO
     if (range(reason, "number of cards", host->cards_count, 0, HOST_MAX_CARDS) ||
         range(reason, "reserved memory (MiB)", host->reserved_memory_mib, 0, CONFIG_RESERVED_MAX) ||
         range(reason, "reserved pCPUs", host->reserved_pcpus, 1, PARCLOSE_MAX_PCPUS) ||
+        range(reason, "shared pCPUs", host->shared_pcpus, 0, PARCLOSE_MAX_PCPUS) ||
+        range(reason, "reserved", host->reserved, 0, 0) ||
         range(reason, "watchdog (ms)", host->watchdog_ms, CONFIG_WATCHDOG_MIN,
               CONFIG_WATCHDOG_MAX) ||
         range(reason, "audit segment (MiB)", host->audit.segment_mib, 1, CONFIG_SEGMENT_MAX) ||
@@ -217,7 +219,7 @@ int partition_config_check(const struct partition_config *partition,
               CONFIG_MEMORY_MIB_MAX) ||
         range(reason, "autostart", partition->autostart, 0, 1) ||
         range(reason, "huge-pages", partition->pages, 0, MEMORY_PAGES - 1) ||
-        range(reason, "reserved", partition->reserved, 0, 0) ||
+        range(reason, "weight", partition->weight, 0, CONFIG_WEIGHT_MAX) ||
         range(reason, "number of VFs", partition->vfs_count, 0, PARCLOSE_MAX_PARTITION_VFS))
         return -EINVAL;
     if (partition->memory_mib % 2)

@@ -13,6 +13,8 @@
 #define CONFIG_MEMORY_MIB_MIN 64
 #define CONFIG_MEMORY_MIB_MAX (1u << 24)
 #define CONFIG_RESERVED_MAX   (1u << 24) /* MiB */
+#define CONFIG_WEIGHT_MAX     10000      /* as cpu.weight of cgroup v2 */
+#define CONFIG_WEIGHT_DEFAULT 100
 #define CONFIG_WAIT_MS_MIN    100
 #define CONFIG_WAIT_MS_MAX    3600000
 #define CONFIG_BUDGET_MAX     100

@@ -123,14 +123,17 @@ int host_document_read(const struct xml_source *source, const xmlNode *root,
                        struct host_config *host)
 {
     const xmlNode *reserved = xml_child(root, "reserved"), *watchdog = xml_child(root, "watchdog"),
-                  *gate = xml_child(root, "gate"), *audit = xml_child(root, "audit"),
-                  *cards = xml_child(root, "cards");
+                  *shared = xml_child(root, "shared"), *gate = xml_child(root, "gate"),
+                  *audit = xml_child(root, "audit"), *cards = xml_child(root, "cards");
     char reason[PARCLOSE_REASON_MAX];
     int error = 0;
 
     host_config_defaults(host);
     if (reserved)
         error = read_reserved(source, reserved, host);
+    if (error >= 0 && shared)
+        error = xml_attribute_number(source, shared, "pcpus", 0, PARCLOSE_MAX_PCPUS,
+                                     &host->shared_pcpus);
     if (error >= 0 && watchdog)
         error = xml_attribute_number(source, watchdog, "timeout-ms", CONFIG_WATCHDOG_MIN,
                                      CONFIG_WATCHDOG_MAX, &host->watchdog_ms);

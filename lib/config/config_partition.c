@@ -146,11 +146,29 @@ static int read_image(const struct xml_source *source, const xmlNode *root,
 
 static const char *const pages[] = {"no", "2MiB", "1GiB", NULL}; /* enum memory_pages */
 
+static const char *const processors[] = {"dedicated", "shared", NULL};
+
+static int read_processors(const struct xml_source *source, const xmlNode *root,
+                           struct partition_config *partition)
+{
+    uint32_t shared = 0, weight = CONFIG_WEIGHT_DEFAULT;
+    int error =
+        xml_attribute_number(source, root, "vcpus", 1, PARCLOSE_MAX_VCPUS, &partition->vcpus);
+
+    if (error >= 0)
+        error = xml_attribute_choice(source, root, "processors", processors, &shared);
+    if (error >= 0)
+        error = xml_attribute_number(source, root, "weight", 1, CONFIG_WEIGHT_MAX, &weight);
+    if (error == 1 && !shared)
+        return xml_refuse(source, root, "weight: only with processors=\"shared\"");
+    partition->weight = shared ? weight : 0;
+    return error;
+}
+
 static int read_size(const struct xml_source *source, const xmlNode *root,
                      struct partition_config *partition)
 {
-    int error =
-        xml_attribute_number(source, root, "vcpus", 1, PARCLOSE_MAX_VCPUS, &partition->vcpus);
+    int error = read_processors(source, root, partition);
     if (error >= 0)
         error = xml_attribute_number(source, root, "memory-mib", CONFIG_MEMORY_MIB_MIN,
                                      CONFIG_MEMORY_MIB_MAX, &partition->memory_mib);

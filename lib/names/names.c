@@ -154,7 +154,7 @@ const char *name_of_owner(uint32_t kind)
         [OWNER_AVAILABLE] = "available", [OWNER_IDLE] = "idle",
         [OWNER_BOOT] = "boot",           [OWNER_CONTROL] = "control",
         [OWNER_COMMAND] = "command",     [OWNER_INTERCONNECT] = "interconnect",
-        [OWNER_GUEST] = "guest",
+        [OWNER_SHARED] = "shared",       [OWNER_GUEST] = "guest",
     };
     return NAME(names, kind);
 }

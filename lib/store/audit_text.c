@@ -102,9 +102,10 @@ void audit_resource_text(const struct audit_change *change, char *text, size_t s
 static void host_text(const struct host_config *host, char *text, size_t size)
 {
     snprintf(text, size,
-             "%" PRIu32 " cards, %" PRIu32 " MiB and %" PRIu32 " pCPUs reserved, watchdog %" PRIu32
-             " ms",
-             host->cards_count, host->reserved_memory_mib, host->reserved_pcpus, host->watchdog_ms);
+             "%" PRIu32 " cards, %" PRIu32 " MiB and %" PRIu32 " pCPUs reserved, %" PRIu32
+             " pCPUs shared, watchdog %" PRIu32 " ms",
+             host->cards_count, host->reserved_memory_mib, host->reserved_pcpus, host->shared_pcpus,
+             host->watchdog_ms);
 }
 
 static void partition_text(const struct partition_config *config, char *text, size_t size)

@@ -67,9 +67,10 @@ static const struct field_row control_rows[] = {
 
 static const struct field_row host_rows[] = {
     ROW(NUMBER, host_config, reserved_memory_mib), ROW(NUMBER, host_config, reserved_pcpus),
-    ROW(NUMBER, host_config, watchdog_ms),         ROW(FOUR, host_config, gate.wait_ms),
-    ROW(FOUR, host_config, gate.budget),           ROW(NUMBER, host_config, audit.segment_mib),
-    ROW(NUMBER, host_config, audit.keep),          ROW(NUMBER, host_config, cards_count),
+    ROW(NUMBER, host_config, shared_pcpus),        ROW(NUMBER, host_config, watchdog_ms),
+    ROW(FOUR, host_config, gate.wait_ms),          ROW(FOUR, host_config, gate.budget),
+    ROW(NUMBER, host_config, audit.segment_mib),   ROW(NUMBER, host_config, audit.keep),
+    ROW(NUMBER, host_config, cards_count),
 };
 
 static const struct field_row card_rows[] = {
@@ -80,11 +81,17 @@ static const struct field_row card_rows[] = {
 };
 
 static const struct field_row partition_rows[] = {
-    ROW(TEXT, partition_config, name),         ROW(NUMBER, partition_config, vcpus),
-    ROW(NUMBER, partition_config, memory_mib), ROW_NAMED(partition_config, pages, name_of_pages),
-    ROW(NUMBER, partition_config, autostart),  ROW(TEXT, partition_config, monitor),
-    ROW(TEXT, partition_config, kernel),       ROW(TEXT, partition_config, initrd),
-    ROW(TEXT, partition_config, cmdline),      ROW(NUMBER, partition_config, vfs_count),
+    ROW(TEXT, partition_config, name),
+    ROW(NUMBER, partition_config, vcpus),
+    ROW(NUMBER, partition_config, weight),
+    ROW(NUMBER, partition_config, memory_mib),
+    ROW_NAMED(partition_config, pages, name_of_pages),
+    ROW(NUMBER, partition_config, autostart),
+    ROW(TEXT, partition_config, monitor),
+    ROW(TEXT, partition_config, kernel),
+    ROW(TEXT, partition_config, initrd),
+    ROW(TEXT, partition_config, cmdline),
+    ROW(NUMBER, partition_config, vfs_count),
 };
 
 static const struct field_row vf_rows[] = {

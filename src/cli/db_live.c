@@ -19,6 +19,7 @@
 #include "connection.h"
 #include "db.h"
 #include "format.h"
+#include "names/pcpu_set.h"
 
 #define TRIES        5
 #define AGAIN_NS     300000000L
@@ -67,13 +68,14 @@ static const char *link_name(const char *path, char text[PATH_SIZE])
 
 /* --- processors ------------------------------------------------------------------------------- */
 
-static void compare_vcpu(struct comparison *c, const char *name, size_t vcpu, int64_t pcpu)
+static void compare_vcpu(struct comparison *c, const char *name, size_t vcpu,
+                         const struct pcpu_set *pcpus)
 {
-    char path[PATH_SIZE], line[256], expected[32];
+    char path[PATH_SIZE], line[PCPU_SET_TEXT_MAX], expected[PCPU_SET_TEXT_MAX];
 
     snprintf(path, sizeof(path), "%s/" SLICE "/%s/vcpus/%zu/cpuset.cpus.effective", c->root, name,
              vcpu);
-    snprintf(expected, sizeof(expected), "%" PRId64, pcpu);
+    pcpu_set_text(pcpus, expected);
     int error = read_line(path, line, sizeof(line));
     c->vcpus++;
     if (error)
@@ -81,17 +83,38 @@ static void compare_vcpu(struct comparison *c, const char *name, size_t vcpu, in
                 strerror(-error));
     else if (strcmp(line, expected) != 0)
         finding(c->findings->differences,
-                "partition %s: vCPU %zu may run on pCPUs %s, in the database it has pCPU %s", name,
-                vcpu, line, expected);
+                "partition %s: vCPU %zu may run on pCPUs %s, in the database it has %s", name, vcpu,
+                line, expected);
 }
 
+static void compare_weight(struct comparison *c, const char *name, int64_t weight)
+{
+    char path[PATH_SIZE], line[64];
+
+    snprintf(path, sizeof(path), "%s/" SLICE "/%s/cpu.weight", c->root, name);
+    int error = read_line(path, line, sizeof(line));
+    if (error || strtoll(line, NULL, 10) != weight)
+        finding(c->findings->differences,
+                "partition %s: its cpu.weight is %s, in the database it is %" PRId64, name,
+                error ? strerror(-error) : line, weight);
+}
+
+/* On shared pCPUs each vCPU may run on all of them, else each on its own. */
 static void compare_vcpus(struct comparison *c, const char *name, const json_t *partition)
 {
-    const json_t *pcpu;
-    size_t vcpu;
+    const json_t *numbers = json_object_get(partition, "pcpus"), *number;
+    int64_t weight = number_of(partition, "weight"), vcpus = number_of(partition, "vcpus");
+    struct pcpu_set all = {0};
+    size_t i;
 
-    json_array_foreach(json_object_get(partition, "pcpus"), vcpu, pcpu)
-        compare_vcpu(c, name, vcpu, json_integer_value(pcpu));
+    json_array_foreach(numbers, i, number) pcpu_set_add(&all, (uint32_t)json_integer_value(number));
+    for (int64_t vcpu = 0; vcpu < vcpus && vcpu < PARCLOSE_MAX_VCPUS; vcpu++) {
+        struct pcpu_set own = {0};
+        pcpu_set_add(&own, (uint32_t)json_integer_value(json_array_get(numbers, (size_t)vcpu)));
+        compare_vcpu(c, name, (size_t)vcpu, weight ? &all : &own);
+    }
+    if (weight)
+        compare_weight(c, name, weight);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

@@ -25,6 +25,8 @@ static void print_definition(const json_t *partition)
     field("partition", "%s (%lld)", text_of(partition, "name"),
           (long long)number_of(partition, "id"));
     field("vcpus", "%lld", (long long)number_of(partition, "vcpus"));
+    if (number_of(partition, "weight"))
+        field("processors", "shared, weight %lld", (long long)number_of(partition, "weight"));
     field("memory", "%lld MiB", (long long)number_of(partition, "memory_mib"));
     if (strcmp(text_of(partition, "huge_pages"), "no") != 0)
         field("huge pages", "%s", text_of(partition, "huge_pages"));

@@ -53,6 +53,16 @@ static json_t *numbers(const uint32_t *values, size_t count)
     return array;
 }
 
+static json_t *owned_pcpus(const struct snapshot_view *view, uint32_t kind)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < view->head->pcpus_count; i++)
+        if (view->pcpus[i].owner.kind == kind)
+            json_array_append_new(array, json_integer(view->pcpus[i].pcpu));
+    return array;
+}
+
 static json_t *wanted_vfs(const struct partition_config *config)
 {
     json_t *array = json_array();
@@ -86,9 +96,10 @@ static json_t *partition_brief(const struct command *command,
 {
     const struct partition_config *config = &partition->config;
     json_t *report = json_pack(
-        "{s:s, s:i, s:s, s:s, s:i, s:i, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:I}", "name",
+        "{s:s, s:i, s:s, s:s, s:i, s:s, s:i, s:i, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:I}", "name",
         config->name, "id", (int)partition->id.value, "phase", name_of_phase(partition->phase),
-        "exit", name_of_exit(partition->exit), "vcpus", (int)config->vcpus, "memory_mib",
+        "exit", name_of_exit(partition->exit), "vcpus", (int)config->vcpus, "processors",
+        config->weight ? "shared" : "dedicated", "weight", (int)config->weight, "memory_mib",
         (int)config->memory_mib, "huge_pages", name_of_pages(config->pages), "autostart",
         (int)config->autostart, "vfs", wanted_vfs(config), "waiting_for",
         report_text(partition->waiting_for), "reason", report_text(partition->reason), "rung",
@@ -145,12 +156,23 @@ static json_t *gate_latency(const struct snapshot_partition *partition)
     return json_integer(INTEGER(partition->thawed_ns - partition->last_ready_ns));
 }
 
-static void add_running(const struct snapshot_partition *partition, json_t *report)
+/* What it runs on: its own, or all that are shared. */
+static json_t *pcpus(const struct snapshot_view *view, const struct snapshot_partition *partition)
+{
+    bool started = partition->phase != PHASE_DEFINED && partition->phase != PHASE_FAILED;
+
+    if (partition->config.weight && started)
+        return owned_pcpus(view, OWNER_SHARED);
+    return numbers(partition->pcpus, partition->pcpus_count);
+}
+
+static void add_running(const struct snapshot_view *view,
+                        const struct snapshot_partition *partition, json_t *report)
 {
     size_t vcpus = partition->config.vcpus;
 
     json_object_set_new(report, "states", timeline(partition));
-    json_object_set_new(report, "pcpus", numbers(partition->pcpus, partition->pcpus_count));
+    json_object_set_new(report, "pcpus", pcpus(view, partition));
     json_object_set_new(
         report, "memory_node",
         partition->memory_node == UINT32_MAX ? json_null() : json_integer(partition->memory_node));
@@ -199,7 +221,7 @@ json_t *report_show(const struct command *command, const char *name)
     if (!partition)
         return NULL;
     json_t *report = partition_brief(command, partition);
-    add_running(partition, report);
+    add_running(&command->view, partition, report);
     add_definition(partition, report);
     json_object_set_new(report, "vfs", partition_vfs(command, &partition->config));
     return json_pack("{s:b, s:o, s:o}", "ok", 1, "snapshot", snapshot_report(command), "partition",
@@ -209,13 +231,9 @@ json_t *report_show(const struct command *command, const char *name)
 /* What an owner other than a guest has: pCPUs, memory, PFs, VFs. */
 static json_t *owner_report(const struct snapshot_view *view, uint32_t kind)
 {
-    json_t *pcpus = json_array();
     uint64_t bytes = 0;
     int pfs = 0, vfs = 0;
 
-    for (uint32_t i = 0; i < view->head->pcpus_count; i++)
-        if (view->pcpus[i].owner.kind == kind)
-            json_array_append_new(pcpus, json_integer(view->pcpus[i].pcpu));
     for (uint32_t i = 0; i < view->head->memory_count; i++)
         if (view->memory[i].owner.kind == kind)
             bytes += view->memory[i].bytes;
@@ -223,8 +241,9 @@ static json_t *owner_report(const struct snapshot_view *view, uint32_t kind)
         pfs += view->pfs[i].owner.kind == kind;
     for (uint32_t i = 0; i < view->head->vfs_count; i++)
         vfs += view->vfs[i].owner.kind == kind;
-    return json_pack("{s:s, s:o, s:I, s:i, s:i}", "name", name_of_owner(kind), "pcpus", pcpus,
-                     "memory_mib", INTEGER(bytes / MIB), "pfs", pfs, "vfs", vfs);
+    return json_pack("{s:s, s:o, s:I, s:i, s:i}", "name", name_of_owner(kind), "pcpus",
+                     owned_pcpus(view, kind), "memory_mib", INTEGER(bytes / MIB), "pfs", pfs, "vfs",
+                     vfs);
 }
 
 static json_t *owners(const struct snapshot_view *view)
@@ -280,9 +299,10 @@ static json_t *host_report(const struct host_config *host)
                                                "address", name_of_bdf(card->bdf, bdf), "driver",
                                                card->driver, "vfs", (int)card->vfs));
     }
-    return json_pack("{s:i, s:i, s:i, s:o}", "reserved_memory_mib", (int)host->reserved_memory_mib,
-                     "reserved_pcpus", (int)host->reserved_pcpus, "watchdog_ms",
-                     (int)host->watchdog_ms, "cards", cards);
+    return json_pack("{s:i, s:i, s:i, s:i, s:o}", "reserved_memory_mib",
+                     (int)host->reserved_memory_mib, "reserved_pcpus", (int)host->reserved_pcpus,
+                     "shared_pcpus", (int)host->shared_pcpus, "watchdog_ms", (int)host->watchdog_ms,
+                     "cards", cards);
 }
 
 json_t *report_list(const struct command *command)

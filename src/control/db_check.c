@@ -44,7 +44,7 @@ static int check_pcpus(const struct db *db, struct holding *all, char *text)
         const struct pcpu *pcpu = &db->pcpus[i];
         if (!owner_ok(db, pcpu->owner) ||
             (pcpu->owner.kind != OWNER_IDLE && pcpu->owner.kind != OWNER_BOOT &&
-             pcpu->owner.kind != OWNER_GUEST))
+             pcpu->owner.kind != OWNER_SHARED && pcpu->owner.kind != OWNER_GUEST))
             return wrong(text, "pCPU %u has owner %u/%u", pcpu->pcpu, pcpu->owner.kind,
                          pcpu->owner.partition.value);
         holding_of(all, pcpu->owner)->pcpus++;
@@ -129,7 +129,7 @@ static int check_partition(const struct partition *partition, const struct holdi
                      partition->run.phase, partition->run.attach);
     if (partition->run.phase == PHASE_RUNNING && partition->run.attach != ATTACH_DONE)
         return wrong(text, "partition %u runs without an attach", partition->id.value);
-    if (has->pcpus != (started ? config->vcpus : 0) ||
+    if (has->pcpus != (started && !config->weight ? config->vcpus : 0) ||
         has->vfs != (started ? config->vfs_count : 0) || has->bytes != bytes)
         return wrong(text, "partition %u owns %u pCPUs, %u VFs, %llu bytes", partition->id.value,
                      has->pcpus, has->vfs, (unsigned long long)has->bytes);

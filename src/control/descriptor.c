@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "names/pcpu_set.h"
 #include "parclose/descriptor.h"
 
 #define MONITOR_UID_BASE UINT32_C(0x70000000)
@@ -11,12 +12,20 @@
 static void fill_vcpus(struct db *db, const struct partition_run *run,
                        struct partition_descriptor *descriptor)
 {
-    descriptor->vcpus_count = run->pcpus_count;
     for (uint32_t i = 0; i < run->pcpus_count; i++) {
         const struct pcpu *pcpu = db_pcpu(db, run->pcpus[i]);
         descriptor->vcpus[i] =
             (struct descriptor_vcpu){.pcpu = run->pcpus[i], .node = pcpu ? pcpu->node : 0};
     }
+}
+
+static void fill_shared(const struct db *db, struct partition_descriptor *descriptor)
+{
+    for (uint32_t i = 0; i < descriptor->vcpus_count; i++)
+        descriptor->vcpus[i] = (struct descriptor_vcpu){DESCRIPTOR_SHARED, descriptor->memory_node};
+    for (uint32_t i = 0; i < db->pcpus_count; i++)
+        if (db->pcpus[i].owner.kind == OWNER_SHARED)
+            pcpu_set_add(&descriptor->shared_pcpus, db->pcpus[i].pcpu);
 }
 
 static void fill_vfs(struct db *db, const struct partition *partition,
@@ -50,6 +59,8 @@ int descriptor_publish(struct db *db, const struct partition *partition)
         .memory_bytes = (uint64_t)config->memory_mib << 20,
         .memory_node = partition->run.memory_node,
         .pages = config->pages,
+        .weight = config->weight,
+        .vcpus_count = config->vcpus,
     };
 
     memcpy(descriptor.name, config->name, sizeof(descriptor.name));
@@ -57,7 +68,10 @@ int descriptor_publish(struct db *db, const struct partition *partition)
     memcpy(descriptor.kernel, config->kernel, sizeof(descriptor.kernel));
     memcpy(descriptor.initrd, config->initrd, sizeof(descriptor.initrd));
     memcpy(descriptor.cmdline, config->cmdline, sizeof(descriptor.cmdline));
-    fill_vcpus(db, &partition->run, &descriptor);
+    if (config->weight)
+        fill_shared(db, &descriptor);
+    else
+        fill_vcpus(db, &partition->run, &descriptor);
     fill_vfs(db, partition, &descriptor);
     return sealed_file("partition", &descriptor, sizeof(descriptor));
 }

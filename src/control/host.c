@@ -13,20 +13,58 @@
 #include "tell.h"
 #include "transaction.h"
 
+/* Who is to own the pCPU of this index in the map, when no guest has it. */
+static struct owner pcpu_default(const struct host_config *host, uint32_t index)
+{
+    if (index < host->reserved_pcpus)
+        return owner_of_kind(OWNER_BOOT);
+    return owner_of_kind(index - host->reserved_pcpus < host->shared_pcpus ? OWNER_SHARED
+                                                                           : OWNER_IDLE);
+}
+
+/* A partition that runs on the shared pCPUs; NULL: none does. */
+static const struct partition *shares(const struct db *db)
+{
+    for (size_t i = 0; i < db->partitions_end; i++)
+        if (partition_started(&db->partitions[i]) && db->partitions[i].config.weight)
+            return &db->partitions[i];
+    return NULL;
+}
+
+/* What the shared pCPUs are is in the cpusets of all that run on them. */
+static int may_change(struct control *control, const struct pcpu *pcpu, struct owner owner,
+                      char *text)
+{
+    bool shared = pcpu->owner.kind == OWNER_SHARED || owner.kind == OWNER_SHARED;
+    const struct partition *partition = shared ? shares(control->db) : NULL;
+
+    if (pcpu->owner.kind == OWNER_GUEST)
+        return refuse(text, -EBUSY, "pCPU %u is to be %s, but partition %u has it", pcpu->pcpu,
+                      owner.kind == OWNER_BOOT ? "reserved" : "shared",
+                      pcpu->owner.partition.value);
+    if (partition)
+        return refuse(
+            text, -EBUSY,
+            "the shared pCPUs are to change, but partition %s runs on them: stop it first",
+            partition->config.name);
+    if (owner.kind == OWNER_SHARED && pcpu->pcpu >= PARCLOSE_MAX_PCPUS)
+        return refuse(text, -EINVAL, "pCPU %u is to be shared: only numbers below %d can be",
+                      pcpu->pcpu, PARCLOSE_MAX_PCPUS);
+    return 0;
+}
+
 static int reserve_pcpus(struct control *control, const struct host_config *host, char *text)
 {
-    const struct owner boot = owner_of_kind(OWNER_BOOT), idle = owner_of_kind(OWNER_IDLE);
-
     for (uint32_t i = 0; i < control->db->pcpus_count; i++) {
         const struct pcpu *pcpu = &control->db->pcpus[i];
-        struct owner owner = i < host->reserved_pcpus ? boot : idle;
+        struct owner owner = pcpu_default(host, i);
         if (owner_equal(pcpu->owner, owner))
             continue;
         if (pcpu->owner.kind == OWNER_GUEST && owner.kind == OWNER_IDLE)
             continue; /* a guest has it, and may keep it */
-        if (pcpu->owner.kind == OWNER_GUEST)
-            return refuse(text, -EBUSY, "pCPU %u is to be reserved, but partition %u has it",
-                          pcpu->pcpu, pcpu->owner.partition.value);
+        int error = may_change(control, pcpu, owner, text);
+        if (error)
+            return error;
         transaction_change(control, RESOURCE_PCPU, pcpu->pcpu, 0, &owner);
     }
     return 0;
@@ -78,9 +116,9 @@ static int reserve_memory(struct control *control, const struct host_config *hos
 int host_reserve(struct control *control, const struct host_config *host,
                  char text[PARCLOSE_REASON_MAX])
 {
-    if (host->reserved_pcpus > control->db->pcpus_count)
-        return refuse(text, -EINVAL, "%u pCPUs are to be reserved: this host has %u",
-                      host->reserved_pcpus, control->db->pcpus_count);
+    if (host->reserved_pcpus + host->shared_pcpus > control->db->pcpus_count)
+        return refuse(text, -EINVAL, "%u pCPUs are to be reserved and %u shared: this host has %u",
+                      host->reserved_pcpus, host->shared_pcpus, control->db->pcpus_count);
     int error = reserve_pcpus(control, host, text);
     if (!error)
         error = reserve_memory(control, host, text);

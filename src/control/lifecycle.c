@@ -26,6 +26,25 @@ struct state_time lifecycle_now(const struct control *control)
 
 /* ---- define, undefine */
 
+/* No vCPU has to wait for another one of its own partition: not on shared pCPUs either. */
+static int vcpus_check(struct control *control, const struct partition_config *config, char *text)
+{
+    const struct db *db = control->db;
+    uint32_t kept = db->host_set ? db->host.reserved_pcpus : 1;
+    uint32_t shared = db->host.shared_pcpus;
+
+    if (config->weight && config->vcpus > shared)
+        return refuse(text, -ENOSPC,
+                      "vcpus is %u: this host has %u shared pCPUs; ask for less, or <shared pcpus> "
+                      "in host.xml for more",
+                      config->vcpus, shared);
+    if (!config->weight && config->vcpus + kept + shared > db->pcpus_count)
+        return refuse(text, -ENOSPC,
+                      "vcpus is %u: this host has %u pCPUs, %u of them reserved%s; ask for less",
+                      config->vcpus, db->pcpus_count, kept + shared, shared ? " or shared" : "");
+    return 0;
+}
+
 static int define_check(struct control *control, const struct partition_config *config, char *text)
 {
     const struct partition *old;
@@ -52,12 +71,7 @@ static int define_check(struct control *control, const struct partition_config *
                       "memory-mib is %u: this host has %llu MiB, %u of them reserved; ask for less",
                       config->memory_mib, (unsigned long long)(total >> 20),
                       control->db->host.reserved_memory_mib);
-    uint32_t kept = control->db->host_set ? control->db->host.reserved_pcpus : 1;
-    if (config->vcpus + kept > control->db->pcpus_count)
-        return refuse(text, -ENOSPC,
-                      "vcpus is %u: this host has %u pCPUs, %u of them reserved; ask for less",
-                      config->vcpus, control->db->pcpus_count, kept);
-    return 0;
+    return vcpus_check(control, config, text);
 }
 
 int partition_define(struct control *control, const struct control_partition_define *request,

@@ -52,9 +52,26 @@ static int pcpu_taken(struct control *control, const struct control_partition_st
                   pcpu->pcpu, owner);
 }
 
+/* Of the shared pCPUs none is selected; host.xml may have changed since the definition. */
+static int check_shared(struct control *control, const struct partition *partition,
+                        const struct control_partition_start *request, char *text)
+{
+    uint32_t shared = control->db->host.shared_pcpus;
+
+    if (request->pcpus_count)
+        return refuse(text, -EINVAL, "%u pCPUs were selected for shared processors",
+                      request->pcpus_count);
+    if (partition->config.vcpus > shared)
+        return refuse(text, -EBUSY, "needs %u shared pCPUs: host.xml has %u",
+                      partition->config.vcpus, shared);
+    return 0;
+}
+
 static int check_pcpus(struct control *control, const struct partition *partition,
                        const struct control_partition_start *request, char *text)
 {
+    if (partition->config.weight)
+        return check_shared(control, partition, request, text);
     if (request->pcpus_count != partition->config.vcpus)
         return refuse(text, -EINVAL, "%u pCPUs were selected for %u vCPUs", request->pcpus_count,
                       partition->config.vcpus);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "names/pcpu_set.h"
+
 #define ROOT  "/sys/fs/cgroup"
 #define SLICE ROOT "/parclose.slice"
 
@@ -32,11 +34,12 @@ static int open_folder(int folder, const char *name)
     return file < 0 ? -errno : file;
 }
 
-/* cpuset is needed; memory and pids are welcome. */
+/* cpuset is needed, cpu for a partition with a weight; memory and pids are welcome. */
 static int switch_on(int folder)
 {
     write_at(folder, "cgroup.subtree_control", "+memory");
     write_at(folder, "cgroup.subtree_control", "+pids");
+    write_at(folder, "cgroup.subtree_control", "+cpu");
     return write_at(folder, "cgroup.subtree_control", "+cpuset");
 }
 
@@ -58,20 +61,37 @@ int cgroup_begin(void)
     return error ? error : switch_on_in(AT_FDCWD, SLICE);
 }
 
+static const char *pcpus_text(const struct partition_descriptor *descriptor, uint32_t vcpu,
+                              char text[PCPU_SET_TEXT_MAX])
+{
+    if (descriptor->weight)
+        return pcpu_set_text(&descriptor->shared_pcpus, text);
+    snprintf(text, PCPU_SET_TEXT_MAX, "%u", descriptor->vcpus[vcpu].pcpu);
+    return text;
+}
+
 static int make_leaf(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu)
 {
-    char path[64], pcpu[16];
+    char path[64], pcpus[PCPU_SET_TEXT_MAX];
 
     snprintf(path, sizeof(path), "vcpus/%u", vcpu);
     int error = make_folder(folder, path);
     snprintf(path, sizeof(path), "vcpus/%u/cpuset.cpus", vcpu);
-    snprintf(pcpu, sizeof(pcpu), "%u", descriptor->vcpus[vcpu].pcpu);
     if (!error)
-        error = write_at(folder, path, pcpu);
+        error = write_at(folder, path, pcpus_text(descriptor, vcpu, pcpus));
     snprintf(path, sizeof(path), "vcpus/%u/cgroup.procs", vcpu);
     if (!error && fchownat(folder, path, descriptor->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0)
         error = -errno;
     return error;
+}
+
+/* Against the other partitions on the shared pCPUs. */
+static int set_weight(int folder, const struct partition_descriptor *descriptor)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", descriptor->weight);
+    return descriptor->weight ? write_at(folder, "cpu.weight", text) : 0;
 }
 
 /* Moving a child from vm to a leaf asks for write permission on the leaf's and NAME's cgroup.procs.
@@ -86,6 +106,9 @@ static int make_inner(int folder, const struct partition_descriptor *descriptor,
         error = make_folder(folder, "vcpus");
     if (!error)
         error = switch_on_in(folder, "vcpus");
+    *what = "cpu.weight of its cgroup";
+    if (!error)
+        error = set_weight(folder, descriptor);
     *what = "freezing its cgroup";
     if (!error)
         error = write_at(folder, "vcpus/cgroup.freeze", "1");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A partition's cgroups (v2): parclose.slice/NAME/{vm,vcpus/0,vcpus/1,…}. Spawner and main live in
- * vm, each vCPU process in its own leaf with the cpuset of its pCPU. Only `vcpus` is ever frozen.
+ * vm, each vCPU process in its own leaf with the cpuset of its pCPU, or of the shared ones. Only
+ * `vcpus` is ever frozen.
  */
 #pragma once
 

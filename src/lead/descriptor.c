@@ -27,16 +27,28 @@ static bool path_ok(const char path[PARCLOSE_PATH_MAX], bool may_lack)
     return frame_string_ok(path, PARCLOSE_PATH_MAX) && (path[0] == '/' || (may_lack && !path[0]));
 }
 
+/* Each vCPU has a pCPU of its own, or all run on the shared ones. */
+static bool vcpus_ok(const struct partition_descriptor *d)
+{
+    static const struct pcpu_set none;
+    bool shared = d->weight != 0;
+
+    if (d->vcpus_count < 1 || d->vcpus_count > PARCLOSE_MAX_VCPUS ||
+        d->weight > CONFIG_WEIGHT_MAX || d->reserved ||
+        shared == !memcmp(&d->shared_pcpus, &none, sizeof(none)))
+        return false;
+    for (uint32_t i = 0; i < d->vcpus_count; i++)
+        if (shared ? d->vcpus[i].pcpu != DESCRIPTOR_SHARED : d->vcpus[i].pcpu >= 1u << 16)
+            return false;
+    return true;
+}
+
 static bool numbers_ok(const struct partition_descriptor *d)
 {
     if (d->partition.value < 1 || d->partition.value > PARCLOSE_MAX_PARTITIONS ||
         d->uid != UID_BASE + d->partition.value)
         return false;
-    for (uint32_t i = 0; i < d->vcpus_count && i < PARCLOSE_MAX_VCPUS; i++)
-        if (d->vcpus[i].pcpu >= 1u << 16)
-            return false;
-    return d->vcpus_count >= 1 && d->vcpus_count <= PARCLOSE_MAX_VCPUS &&
-           d->vfs_count <= PARCLOSE_MAX_PARTITION_VFS && d->memory_bytes &&
+    return vcpus_ok(d) && d->vfs_count <= PARCLOSE_MAX_PARTITION_VFS && d->memory_bytes &&
            d->memory_bytes <= MEMORY_MAX;
 }
 

@@ -141,15 +141,15 @@ int policy_select(const struct snapshot_view *view, const struct partition_confi
         return -EBUSY;
     count_room(view, &rooms);
     count_vfs(view, partition, &rooms);
-    if (rooms.pcpus < partition->vcpus)
-        return refuse(-ENOSPC, reason, "needs %u pCPUs: %u are idle", partition->vcpus,
-                      rooms.pcpus);
-    int node = choose_node(&rooms, partition->memory_mib * MIB, partition->vcpus);
+    uint32_t wanted = partition->weight ? 0 : partition->vcpus; /* shared ones are not selected */
+    if (rooms.pcpus < wanted)
+        return refuse(-ENOSPC, reason, "needs %u pCPUs: %u are idle", wanted, rooms.pcpus);
+    int node = choose_node(&rooms, partition->memory_mib * MIB, wanted);
     if (node < 0)
         return refuse_memory(&rooms, partition->memory_mib, reason);
     *selection =
         (struct selection){.generation = view->head->generation, .memory_node = (uint32_t)node};
-    take_pcpus(view, true, selection, partition->vcpus);
-    take_pcpus(view, false, selection, partition->vcpus);
+    take_pcpus(view, true, selection, wanted);
+    take_pcpus(view, false, selection, wanted);
     return 0;
 }

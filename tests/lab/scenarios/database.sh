@@ -33,6 +33,23 @@ check "and says why" eval 'field two .reason | grep "enough free huge pages on i
 equal "what it had taken is back" 32 "$(cat $POOL/free_hugepages)"
 parclose stop one --force
 check "one's pages are back" wait_for 30 grep -qx 160 $POOL/free_hugepages
+say "shared processors"
+sed -i 's|<cards>|<shared pcpus="1"/>\n  <cards>|' $CONFIG/host.xml
+ATTRIBUTES='processors="shared" weight="200"' partition one 1 256 "addr=10.0.9.11/24"
+check "one pCPU is shared" eval 'parclose reload && [ "$(parclose list --all --json | jq -c ".owners[] | select(.name==\"shared\").pcpus")" = "[1]" ]'
+check "one runs on it" parclose start one --wait --timeout 60
+VCPUS=/sys/fs/cgroup/parclose.slice/one/vcpus
+equal "its vCPU may run there only" 1 "$(cat $VCPUS/0/cpuset.cpus.effective)"
+equal "with its weight" 200 "$(cat $VCPUS/../cpu.weight)"
+check "its guest comes up" wait_for 120 guest_said one "L2:"
+check "parclose db check" parclose db check
+echo 300 >$VCPUS/../cpu.weight
+check "a weight that was changed is found" eval '! parclose db check >/tmp/weight && grep -q "cpu.weight is 300" /tmp/weight'
+sed -i 's|<shared pcpus="1"/>|<shared pcpus="2"/>|' $CONFIG/host.xml
+check "the shared pCPUs stay while it runs" eval '! parclose reload >/tmp/shared 2>&1; grep -q "partition one runs on them" /tmp/shared'
+parclose stop one --force
+check "and change when it is stopped" wait_for 30 parclose reload
+
 say "the log"
 AUTOSTART=no partition two 1 64 ""
 for n in $(seq 220); do # two images of its definition each

@@ -275,8 +275,9 @@ static const struct answer good[] = {
     {"list", "{\"ok\":true," SNAPSHOT ",\"partitions\":[{\"name\":\"db\",\"phase\":\"running\"},"
              "{\"name\":\"web\",\"phase\":\"defined\"}]}"},
     {"check", "{\"ok\":true,\"transaction\":0,\"text\":\"\"}"},
-    {"show", "{\"ok\":true," SNAPSHOT ",\"partition\":{\"name\":\"db\",\"phase\":\"running\","
-             "\"monitor_pid\":77,\"memory_mib\":64,\"memory_node\":1,\"pcpus\":[2,3]}}"},
+    {"show",
+     "{\"ok\":true," SNAPSHOT ",\"partition\":{\"name\":\"db\",\"phase\":\"running\","
+     "\"monitor_pid\":77,\"vcpus\":2,\"memory_mib\":64,\"memory_node\":1,\"pcpus\":[2,3]}}"},
     {"devices", "{\"ok\":true," SNAPSHOT ",\"cards\":[{\"address\":\"0000:01:00.0\",\"vfs\":["
                 "{\"index\":0,\"address\":\"0000:01:10.0\",\"driver\":\"vfio-pci\","
                 "\"iommu_group\":14},{\"index\":1,\"address\":null}]}]}"},
@@ -299,6 +300,34 @@ static void a_host_as_the_database_says(void **state)
     says("everything fits");
 }
 
+#define SHARED                                                                                     \
+    "{\"ok\":true," SNAPSHOT ",\"partition\":{\"name\":\"db\",\"phase\":\"running\","              \
+    "\"monitor_pid\":77,\"vcpus\":2,\"weight\":200,\"memory_mib\":64,\"memory_node\":1,"           \
+    "\"pcpus\":[1,2,3,6]}}"
+
+static void shared_processors_and_their_weight(void **state)
+{
+    struct answer shared[sizeof(good) / sizeof(good[0])];
+
+    (void)state;
+    memcpy(shared, good, sizeof(good));
+    shared[2] = (struct answer){"show", SHARED};
+    put_host();
+    put(SLICE "/vcpus/0/cpuset.cpus.effective", "1-3,6\n");
+    put(SLICE "/vcpus/1/cpuset.cpus.effective", "1-3,6\n");
+    put(SLICE "/cpu.weight", "200\n");
+    serve(shared);
+    check_live(0);
+    says("vcpus        2\n");
+    put(SLICE "/cpu.weight", "100\n");
+    check_live(1);
+    says("wrong: partition db: its cpu.weight is 100, in the database it is 200");
+    put(SLICE "/cpu.weight", "200\n");
+    put(SLICE "/vcpus/1/cpuset.cpus.effective", "1-3\n");
+    check_live(1);
+    says("vCPU 1 may run on pCPUs 1-3, in the database it has 1-3,6");
+}
+
 static void each_difference_is_said(void **state)
 {
     (void)state;
@@ -306,7 +335,7 @@ static void each_difference_is_said(void **state)
     serve(good);
     put(SLICE "/vcpus/1/cpuset.cpus.effective", "0-7\n");
     check_live(1);
-    says("wrong: partition db: vCPU 1 may run on pCPUs 0-7, in the database it has pCPU 3");
+    says("wrong: partition db: vCPU 1 may run on pCPUs 0-7, in the database it has 3");
     put_host();
     put(SLICE "/memory.current", "700000000\n");
     check_live(1);
@@ -380,6 +409,7 @@ int main(void)
         CASE(a_log_in_use_is_not_cut),
         CASE(wrong_usage_is_two),
         CASE(a_host_as_the_database_says),
+        CASE(shared_processors_and_their_weight),
         CASE(each_difference_is_said),
         CASE(a_monitor_that_is_gone),
         CASE(control_says_that_its_map_is_wrong),

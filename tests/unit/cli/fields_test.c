@@ -18,9 +18,9 @@ static const struct {
 } kinds[] = {
     {RESOURCE_CONTROL, 4},
     /* ends of name and driver of each card, reserved bytes */
-    {RESOURCE_HOST, HOST_MAX_CARDS * 2},
-    /* reserved; ends of name, monitor, kernel, initrd, cmdline; end of each VF's card */
-    {RESOURCE_PARTITION, 4 + 5 + PARCLOSE_MAX_PARTITION_VFS},
+    {RESOURCE_HOST, HOST_MAX_CARDS * 2 + 4},
+    /* ends of name, monitor, kernel, initrd, cmdline; end of each VF's card */
+    {RESOURCE_PARTITION, 5 + PARCLOSE_MAX_PARTITION_VFS},
     {RESOURCE_RUN, 1},
     {RESOURCE_PCPU, 0},
     {RESOURCE_MEMORY, 0},

@@ -102,6 +102,18 @@ static void says_how_many_pcpus_are_idle(void **state)
     assert_string_equal(reason, "needs 6 pCPUs: 5 are idle");
 }
 
+static void shared_pcpus_are_not_selected(void **state)
+{
+    struct host *host = *state;
+    struct partition_config db = wants(6, 512);
+    struct selection selection;
+    char reason[PARCLOSE_REASON_MAX];
+
+    db.weight = 100;
+    assert_int_equal(policy_select(&host->view, &db, &selection, reason), 0);
+    assert_int_equal(selection.pcpus_count, 0);
+}
+
 static void says_how_much_memory_is_free(void **state)
 {
     struct host *host = *state;
@@ -243,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup(memory_decides_the_node, setup),
         cmocka_unit_test_setup(borrows_pcpus_of_the_other_node, setup),
         cmocka_unit_test_setup(says_how_many_pcpus_are_idle, setup),
+        cmocka_unit_test_setup(shared_pcpus_are_not_selected, setup),
         cmocka_unit_test_setup(says_how_much_memory_is_free, setup),
         cmocka_unit_test_setup(counts_all_extents_of_a_node, setup),
         cmocka_unit_test_setup(refuses_a_vf_of_another_partition, setup),

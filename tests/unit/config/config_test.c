@@ -95,7 +95,7 @@ static void everything_of_a_host(void **state)
                   "<rung number='1' after-ms='100' budget='0'/>"
                   "<rung number='3' budget='100'/></gate>"
                   "<watchdog timeout-ms='1000'/><audit segment-mib='1' keep='1000'/>"
-                  "<reserved pcpus='2' memory-mib='0'/></host>"),
+                  "<shared pcpus='3'/><reserved pcpus='2' memory-mib='0'/></host>"),
         0);
     assert_int_equal(host.cards_count, 2);
     assert_string_equal(host.cards[0].name, "net0");
@@ -112,6 +112,7 @@ static void everything_of_a_host(void **state)
     assert_int_equal(host.audit.segment_mib, 1);
     assert_int_equal(host.audit.keep, 1000);
     assert_int_equal(host.reserved_pcpus, 2);
+    assert_int_equal(host.shared_pcpus, 3);
     assert_int_equal(host.reserved_memory_mib, 0);
 }
 
@@ -123,6 +124,8 @@ static void numbers_of_a_host_out_of_range(void **state)
     refuses_host(HOST("<reserved pcpus='-1'/>"), "-1");
     refuses_host(HOST("<reserved pcpus='many'/>"), "number_1_to_1024");
     refuses_host(HOST("<reserved memory-mib='16777217'/>"), "16777216");
+    refuses_host(HOST("<shared/>"), "pcpus");
+    refuses_host(HOST("<shared pcpus='1025'/>"), "1024");
     refuses_host(HOST("<watchdog/>"), "timeout-ms");
     refuses_host(HOST("<watchdog timeout-ms='999'/>"), "1000");
     refuses_host(HOST("<watchdog timeout-ms='600001'/>"), "600000");
@@ -256,6 +259,24 @@ static void everything_of_a_partition(void **state)
     assert_int_equal(partition.vfs[1].attributes.present, 0);
     assert_int_equal(partition.vfs[1].attributes.nvme_queues, 8);
     assert_int_equal(partition.vfs[1].attributes.nvme_vectors, 65535);
+}
+
+static void processors_of_a_partition(void **state)
+{
+    (void)state;
+    assert_int_equal(read_partition(PARTITION(SMALL, ""), NULL), 0);
+    assert_int_equal(partition.weight, 0);
+    assert_int_equal(read_partition(PARTITION(SMALL " processors='dedicated'", ""), NULL), 0);
+    assert_int_equal(partition.weight, 0);
+    assert_int_equal(read_partition(PARTITION(SMALL " processors='shared'", ""), NULL), 0);
+    assert_int_equal(partition.weight, 100);
+    assert_int_equal(
+        read_partition(PARTITION(SMALL " processors='shared' weight='10000'", ""), NULL), 0);
+    assert_int_equal(partition.weight, 10000);
+    refuses_partition(PARTITION(SMALL " processors='mine'", ""), "dedicated");
+    refuses_partition(PARTITION(SMALL " weight='100'", ""), "processors=\"shared\"");
+    refuses_partition(PARTITION(SMALL " processors='shared' weight='0'", ""), "'1'");
+    refuses_partition(PARTITION(SMALL " processors='shared' weight='10001'", ""), "10000");
 }
 
 static void numbers_of_a_partition_out_of_range(void **state)
@@ -651,6 +672,7 @@ int main(void)
         cmocka_unit_test(the_line_is_named),
         cmocka_unit_test(the_smallest_partition),
         cmocka_unit_test(everything_of_a_partition),
+        cmocka_unit_test(processors_of_a_partition),
         cmocka_unit_test(numbers_of_a_partition_out_of_range),
         cmocka_unit_test(images_of_a_partition),
         cmocka_unit_test(texts_that_are_too_long),

@@ -80,6 +80,83 @@ static void descriptor_is_sealed_and_its_own(void **state)
     frame_clear(channels);
 }
 
+static enum owner_kind owner_of(struct world *world, uint32_t pcpu)
+{
+    return db_pcpu(world->control->db, pcpu)->owner.kind;
+}
+
+static int share(struct world *world, uint32_t pcpus)
+{
+    struct host_config host = world_host();
+
+    host.shared_pcpus = pcpus;
+    return world_host_set(world, &host);
+}
+
+/* pCPUs that several partitions run on have one owner, and no partition's number. */
+static void shared_processors_have_one_owner(void **state)
+{
+    struct world *world = *state;
+    struct partition_config one = world_partition("one", 2, NULL),
+                            two = world_partition("two", 1, NULL),
+                            own = world_partition("own", 1, NULL);
+    struct partition_descriptor descriptor;
+
+    one.weight = 100, two.weight = 300;
+    assert_int_equal(world_define(world, &one), -ENOSPC);
+    assert_non_null(strstr(world_result_text, "0 shared pCPUs"));
+    assert_int_equal(share(world, 2), 0);
+    assert_int_equal(owner_of(world, 0), OWNER_BOOT);
+    assert_int_equal(owner_of(world, 1), OWNER_SHARED);
+    assert_int_equal(owner_of(world, 2), OWNER_SHARED);
+    assert_int_equal(owner_of(world, 3), OWNER_IDLE);
+    define(world, one);
+    define(world, two);
+    define(world, own);
+    assert_int_equal(world_start(world, "one"), 0);
+    struct frame *frame = world_take_frame(world, PROCESS_LEAD, LEAD_CREATE);
+    assert_int_equal(pread(frame->files[0], &descriptor, sizeof(descriptor), 0),
+                     sizeof(descriptor));
+    assert_int_equal(descriptor.weight, 100);
+    assert_int_equal(descriptor.vcpus_count, 2);
+    assert_int_equal(descriptor.vcpus[1].pcpu, DESCRIPTOR_SHARED);
+    assert_int_equal(descriptor.shared_pcpus.words[0], 6);
+    frame_clear(frame);
+    assert_int_equal(world_start(world, "two"), 0);
+    assert_int_equal(world_start(world, "own"), 0);
+    assert_int_equal(owner_of(world, 3), OWNER_GUEST);
+    assert_int_equal(owner_of(world, 1), OWNER_SHARED);
+    world_check(world);
+}
+
+static void shared_processors_stay_while_somebody_runs_on_them(void **state)
+{
+    struct world *world = *state;
+    struct partition_config one = world_partition("one", 2, NULL);
+
+    one.weight = 100;
+    assert_int_equal(share(world, 8), -EINVAL); /* and one is reserved */
+    assert_int_equal(share(world, 2), 0);
+    define(world, one);
+    assert_int_equal(world_start(world, "one"), 0);
+    assert_int_equal(share(world, 3), -EBUSY);
+    assert_string_equal(world_result_text, "the shared pCPUs are to change, but partition one runs "
+                                           "on them: stop it first");
+    assert_int_equal(world_restart(world, 2), 0);
+    world_links_up(world);
+    world_lead_sync(world);
+    assert_int_equal(owner_of(world, 2), OWNER_SHARED);
+    assert_int_equal(world_stop(world, "one", true, 0), 0);
+    world_monitor(world, "one", 0, true);
+    world_monitor_gone(world, "one", EXIT_STOPPED);
+    assert_int_equal(share(world, 1), 0);
+    assert_int_equal(owner_of(world, 2), OWNER_IDLE);
+    control_idle(world->control);
+    assert_int_equal(world_start(world, "one"), -EBUSY);
+    assert_string_equal(world_result_text, "needs 2 shared pCPUs: host.xml has 1");
+    assert_int_equal(share(world, 0), 0);
+}
+
 static void two_partitions_want_one_vf(void **state)
 {
     struct world *world = *state;
@@ -496,6 +573,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(start_reserves_everything),
         TEST(descriptor_is_sealed_and_its_own),
+        TEST(shared_processors_have_one_owner),
+        TEST(shared_processors_stay_while_somebody_runs_on_them),
         TEST(two_partitions_want_one_vf),
         TEST(too_much_is_refused),
         TEST(what_is_unknown_is_refused),

@@ -361,7 +361,7 @@ struct control_partition_start world_start_request(struct world *world, const ch
         .header = frame_header(CONTROL_PARTITION_START, sizeof(message), 0),
         .generation = world->control->snapshot_generation};
     const struct partition *partition = db_partition_named(world->control->db, name);
-    uint32_t wanted = partition ? partition->config.vcpus : 1;
+    uint32_t wanted = !partition ? 1 : partition->config.weight ? 0 : partition->config.vcpus;
 
     snprintf(message.name, sizeof(message.name), "%s", name);
     for (uint32_t i = 0; i < world->control->db->pcpus_count && message.pcpus_count < wanted; i++)

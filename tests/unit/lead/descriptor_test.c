@@ -106,6 +106,32 @@ static void every_number_out_of_range_is_refused(void **state)
     REFUSED(d.memory_bytes = UINT64_MAX);
 }
 
+/* One with shared processors instead. */
+static struct partition_descriptor shared(void)
+{
+    struct partition_descriptor d = good();
+
+    d.weight = 100;
+    d.shared_pcpus.words[0] = 6;
+    d.vcpus[0].pcpu = d.vcpus[1].pcpu = DESCRIPTOR_SHARED;
+    return d;
+}
+
+static void shared_processors_are_all_or_none(void **state)
+{
+    const struct partition_descriptor whole = shared();
+    (void)state;
+
+    assert_int_equal(take(&whole, sizeof(whole), SEALS), 0);
+    REFUSED(d = shared(); d.weight = 0);
+    REFUSED(d = shared(); d.weight = 10001);
+    REFUSED(d = shared(); d.vcpus[1].pcpu = 1);
+    REFUSED(d = shared(); d.shared_pcpus.words[0] = 0);
+    REFUSED(d.weight = 100);
+    REFUSED(d.shared_pcpus.words[15] = 1);
+    REFUSED(d.reserved = 1);
+}
+
 static void every_bad_text_is_refused(void **state)
 {
     (void)state;
@@ -138,6 +164,7 @@ int main(void)
         cmocka_unit_test(each_missing_seal_is_refused),
         cmocka_unit_test(any_other_size_is_refused),
         cmocka_unit_test(every_number_out_of_range_is_refused),
+        cmocka_unit_test(shared_processors_are_all_or_none),
         cmocka_unit_test(every_bad_text_is_refused),
         cmocka_unit_test(what_is_no_memory_file_is_refused),
     };

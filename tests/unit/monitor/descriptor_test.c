@@ -75,7 +75,7 @@ static void fields_out_of_range(void **state)
         assert_int_equal(descriptor_check(&d), -EINVAL);                                           \
     } while (0)
     REFUSE(magic, 0);
-    REFUSE(version, 2);
+    REFUSE(version, DESCRIPTOR_VERSION + 1);
     REFUSE(size, 8);
     REFUSE(vcpus_count, 0);
     REFUSE(vcpus_count, PARCLOSE_MAX_VCPUS + 1);

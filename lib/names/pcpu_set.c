@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "names/pcpu_set.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void pcpu_set_add(struct pcpu_set *set, uint32_t pcpu)
+{
+    if (pcpu < PARCLOSE_MAX_PCPUS)
+        set->words[pcpu / 64] |= UINT64_C(1) << pcpu % 64;
+}
+
+bool pcpu_set_has(const struct pcpu_set *set, uint32_t pcpu)
+{
+    return pcpu < PARCLOSE_MAX_PCPUS && set->words[pcpu / 64] >> pcpu % 64 & 1;
+}
+
+const char *pcpu_set_text(const struct pcpu_set *set, char text[PCPU_SET_TEXT_MAX])
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (uint32_t first = 0; first < PARCLOSE_MAX_PCPUS; first++) {
+        uint32_t last = first;
+        if (!pcpu_set_has(set, first))
+            continue;
+        while (pcpu_set_has(set, last + 1))
+            last++;
+        used += (size_t)snprintf(text + used, PCPU_SET_TEXT_MAX - used, "%s%" PRIu32,
+                                 used ? "," : "", first);
+        if (last > first)
+            used += (size_t)snprintf(text + used, PCPU_SET_TEXT_MAX - used, "-%" PRIu32, last);
+        first = last;
+    }
+    return text;
+}
