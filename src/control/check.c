@@ -122,7 +122,7 @@ static void learn_memory(struct inventory *inventory, const struct audit_change 
 
     while (i < inventory->nodes_count && inventory->nodes[i].node != change->key[0])
         i++;
-    if (i == PARCLOSE_MAX_NODES || end < change->key[1] || end > UINT64_MAX - NODE_STEP)
+    if (i == PARCLOSE_MAX_NODES || end < change->key[1] || end > DB_NODE_MAX)
         return;
     if (i == inventory->nodes_count)
         inventory->nodes[inventory->nodes_count++].node = (uint32_t)change->key[0];

@@ -26,7 +26,7 @@ bool partition_started(const struct partition *partition)
            partition->run.phase != PHASE_FAILED;
 }
 
-static void take_inventory(struct db *db, const struct inventory *inventory)
+static int take_inventory(struct db *db, const struct inventory *inventory)
 {
     memcpy(db->boot_id, inventory->boot_id, sizeof(db->boot_id));
     db->pcpus_count = inventory->pcpus_count;
@@ -36,9 +36,11 @@ static void take_inventory(struct db *db, const struct inventory *inventory)
     for (uint32_t i = 0; i < inventory->nodes_count; i++) {
         struct inventory_node node = inventory->nodes[i];
         node.memory_bytes &= ~(MEMORY_GRAIN - 1);
-        if (node.memory_bytes) /* else a node of processors only */
-            db_memory_add(db, node);
+        int error = node.memory_bytes ? db_memory_add(db, &node) : 0; /* else processors only */
+        if (error)
+            return error;
     }
+    return 0;
 }
 
 int db_new(struct db **result, const struct inventory *inventory)
@@ -46,9 +48,12 @@ int db_new(struct db **result, const struct inventory *inventory)
     struct db *db = calloc(1, sizeof(*db));
     if (!db)
         return -ENOMEM;
-    take_inventory(db, inventory);
-    *result = db;
-    return 0;
+    int error = take_inventory(db, inventory);
+    if (error)
+        db_free(db);
+    else
+        *result = db;
+    return error;
 }
 
 void db_free(struct db *db)
@@ -57,6 +62,7 @@ void db_free(struct db *db)
         return;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
         free(db->pfs[i]);
+    db_memory_free(db);
     free(db);
 }
 

@@ -19,7 +19,8 @@
 #define DB_EXTENTS_MAX 131072 /* blocks of memory, of all nodes */
 #define DB_BLOCKS_MAX  2048   /* of a partition: they fit into one audit entry */
 #define DB_ACTIONS_MAX 64
-#define MEMORY_GRAIN   (UINT64_C(2) << 20) /* bytes: offsets and sizes are multiples of it */
+#define DB_NODE_MAX    (UINT64_C(64) << 40) /* bytes of a node: its tables are 9/2^21 of it */
+#define MEMORY_GRAIN   (UINT64_C(2) << 20)  /* bytes: offsets and sizes are multiples of it */
 
 struct pcpu {
     uint32_t pcpu;
@@ -34,6 +35,14 @@ struct extent {
     uint64_t offset;
     uint64_t bytes;
     struct owner owner;
+};
+
+/* A NUMA node's memory: where blocks begin and whose they are, by granule (db_memory.c). */
+struct node {
+    uint32_t node;
+    uint64_t memory_bytes;
+    uint8_t *orders; /* owned, as owners */
+    struct owner *owners;
 };
 
 struct vf {
@@ -83,11 +92,10 @@ struct db {
     bool host_set;
     struct host_config host;
     uint32_t nodes_count;
-    struct inventory_node nodes[PARCLOSE_MAX_NODES];
+    struct node nodes[PARCLOSE_MAX_NODES]; /* with memory, by number */
     uint32_t pcpus_count;
     struct pcpu pcpus[PARCLOSE_MAX_PCPUS];
-    uint32_t extents_count;
-    struct extent extents[DB_EXTENTS_MAX];
+    uint32_t blocks_count;            /* of all nodes: at most DB_EXTENTS_MAX */
     struct pf *pfs[PARCLOSE_MAX_PFS]; /* owned; NULL: free */
     uint32_t partitions_end; /* the largest id that was ever taken: none is defined beyond */
     uint32_t name_hashes[PARCLOSE_MAX_PARTITIONS];        /* db_name_hash() of the same index */
@@ -153,8 +161,19 @@ bool partition_started(const struct partition *partition);
 
 /* Memory (db_memory.c) */
 
-/* A node and its memory, all available; bytes a multiple of MEMORY_GRAIN. */
-void db_memory_add(struct db *db, struct inventory_node node);
+/* A node and its memory, all available; bytes a multiple of MEMORY_GRAIN. -E2BIG: more than
+ * DB_NODE_MAX; -ENOMEM. */
+int db_memory_add(struct db *db, const struct inventory_node *node);
+void db_memory_free(struct db *db);
+
+/* All blocks, node by node, in order: `for (struct memory_walk walk = {0}; db_memory_next(db,
+ * &walk);)` and then walk.block. The map must not change meanwhile. */
+struct memory_walk {
+    uint32_t node;    /* index of the next block's node */
+    uint64_t granule; /* where it begins */
+    struct extent block;
+};
+bool db_memory_next(const struct db *db, struct memory_walk *walk);
 
 /* `bytes` (a multiple of MEMORY_GRAIN) that are available on `node`, as up to `max` blocks. How
  * many; -ENOMEM. Nothing is changed. */

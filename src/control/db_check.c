@@ -52,49 +52,47 @@ static int check_pcpus(const struct db *db, struct holding *all, char *text)
     return 0;
 }
 
-static bool is_block(const struct extent *extent)
+/* Two buddies that are both available: they would be one block. */
+static bool apart(const struct extent *block, const struct extent *next)
 {
-    return extent->bytes >= MEMORY_GRAIN && !(extent->bytes & (extent->bytes - 1)) &&
-           !(extent->offset & (extent->bytes - 1));
+    return block->node == next->node && block->bytes == next->bytes &&
+           !(block->offset & block->bytes) && block->owner.kind == OWNER_AVAILABLE &&
+           next->owner.kind == OWNER_AVAILABLE;
 }
 
-/* An available block, the lower of two buddies, and the other one is available too. */
-static bool apart(const struct db *db, uint32_t i)
+static int check_block(const struct db *db, const struct extent *last, const struct extent *block,
+                       char *text)
 {
-    const struct extent *extent = &db->extents[i], *next = extent + 1;
-
-    return i + 1 < db->extents_count && !(extent->offset & extent->bytes) &&
-           extent->owner.kind == OWNER_AVAILABLE && next->owner.kind == OWNER_AVAILABLE &&
-           next->node == extent->node && next->bytes == extent->bytes;
+    if (block->offset & (block->bytes - 1) || apart(last, block))
+        return wrong(text, "memory of node %u at %llu is no block, or apart from its buddy",
+                     block->node, (unsigned long long)block->offset);
+    if (!owner_ok(db, block->owner) ||
+        (block->owner.kind != OWNER_AVAILABLE && block->owner.kind != OWNER_BOOT &&
+         block->owner.kind != OWNER_GUEST))
+        return wrong(text, "memory of node %u at %llu has owner %u/%u", block->node,
+                     (unsigned long long)block->offset, block->owner.kind,
+                     block->owner.partition.value);
+    return 0;
 }
 
-static int check_node(const struct db *db, const struct inventory_node *node, struct holding *all,
-                      char *text)
+/* One block begins where the last one ends; all that begin are met, and no byte is left. */
+static int check_memory(const struct db *db, struct holding *all, char *text)
 {
-    uint64_t offset = 0;
+    struct extent last = {0};
+    uint64_t bytes = 0;
+    uint32_t count = 0;
 
-    for (uint32_t i = 0; i < db->extents_count; i++) {
-        const struct extent *extent = &db->extents[i];
-        if (extent->node != node->node)
-            continue;
-        if (extent->offset != offset)
-            return wrong(text, "memory of node %u: gap or overlap at %llu", node->node,
-                         (unsigned long long)offset);
-        if (!is_block(extent) || apart(db, i))
-            return wrong(text, "memory of node %u at %llu is no block, or apart from its buddy",
-                         node->node, (unsigned long long)offset);
-        if (!owner_ok(db, extent->owner) ||
-            (extent->owner.kind != OWNER_AVAILABLE && extent->owner.kind != OWNER_BOOT &&
-             extent->owner.kind != OWNER_GUEST))
-            return wrong(text, "memory of node %u at %llu has owner %u/%u", node->node,
-                         (unsigned long long)offset, extent->owner.kind,
-                         extent->owner.partition.value);
-        holding_of(all, extent->owner)->bytes += extent->bytes;
-        offset += extent->bytes;
+    for (struct memory_walk walk = {0}; db_memory_next(db, &walk); last = walk.block, count++) {
+        int error = check_block(db, &last, &walk.block, text);
+        if (error)
+            return error;
+        holding_of(all, walk.block.owner)->bytes += walk.block.bytes;
+        bytes += walk.block.bytes;
     }
-    if (offset != node->memory_bytes)
-        return wrong(text, "memory of node %u ends at %llu", node->node,
-                     (unsigned long long)offset);
+    if (count != db->blocks_count || bytes != db_memory_total(db))
+        return wrong(text, "memory: %u blocks with %llu MiB, expected %u with %llu", count,
+                     (unsigned long long)(bytes >> 20), db->blocks_count,
+                     (unsigned long long)(db_memory_total(db) >> 20));
     return 0;
 }
 
@@ -140,8 +138,8 @@ static int check_all(const struct db *db, struct holding *all, char *text)
 {
     int error = check_pcpus(db, all, text);
 
-    for (uint32_t i = 0; i < db->nodes_count && !error; i++)
-        error = check_node(db, &db->nodes[i], all, text);
+    if (!error)
+        error = check_memory(db, all, text);
     for (size_t i = 0; i < PARCLOSE_MAX_PFS && !error; i++)
         if (db->pfs[i])
             error = check_pf(db, db->pfs[i], all, text);

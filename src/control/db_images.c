@@ -31,10 +31,10 @@ static void visit_partitions(const struct db *db, struct walk *walk)
 
 static void visit_memory(const struct db *db, struct walk *walk)
 {
-    for (uint32_t i = 0; i < db->extents_count; i++) {
-        const struct extent *extent = &db->extents[i];
-        const struct memory_image image = {extent->bytes, extent->owner};
-        visit(walk, RESOURCE_MEMORY, extent->node, extent->offset, &image);
+    for (struct memory_walk memory = {0}; db_memory_next(db, &memory);) {
+        const struct extent *block = &memory.block;
+        const struct memory_image image = {block->bytes, block->owner};
+        visit(walk, RESOURCE_MEMORY, block->node, block->offset, &image);
     }
 }
 

@@ -17,54 +17,106 @@
  *   [0 available 4) [4 P3 4) [8 available 4) [12 available 2) [14 P3 2)
  *   P3 is released: 4 and 0 become 8; 14 and 12 become 4, with 8 it becomes 8; with 0 all is one
  *   [0 available 16)
+ *
+ * Each node has two tables by granule (2 MiB): `orders` says where blocks begin, `owners` whose
+ * they are. A block begins at a multiple of its size, so the one that a granule is in is found by
+ * rounding down to ever larger powers of two; halving and joining touch two entries. The tables are
+ * as long as the node, but only what blocks begin at is ever touched, and resident.
  */
 #include <errno.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "db.h"
 
 /* Setting a run halves the two blocks in which it begins and ends: down to 2 MiB, at worst. */
 #define GROWTH_MAX 128
 
-static bool inside(const struct db *db, uint32_t node, uint64_t offset, uint64_t bytes)
+static uint64_t length(const struct node *node)
 {
-    if ((offset | bytes) % MEMORY_GRAIN)
-        return false;
+    return node->memory_bytes / MEMORY_GRAIN;
+}
+
+static const struct node *node_of(const struct db *db, uint32_t number)
+{
     for (uint32_t i = 0; i < db->nodes_count; i++)
-        if (db->nodes[i].node == node)
-            return bytes && offset <= db->nodes[i].memory_bytes &&
-                   bytes <= db->nodes[i].memory_bytes - offset;
-    return false;
+        if (db->nodes[i].node == number)
+            return &db->nodes[i];
+    return NULL;
 }
 
-static uint64_t largest_power(uint64_t bytes)
+/* The node, when the run lies inside of it and is made of granules. */
+static const struct node *inside(const struct db *db, uint32_t number, uint64_t offset,
+                                 uint64_t bytes)
 {
-    return UINT64_C(1) << (63 - __builtin_clzll(bytes));
+    const struct node *node = node_of(db, number);
+
+    if (!node || !bytes || (offset | bytes) % MEMORY_GRAIN || offset > node->memory_bytes ||
+        bytes > node->memory_bytes - offset)
+        return NULL;
+    return node;
 }
 
-/* Size of the largest block that can begin at `offset` and is no larger than `bytes`. */
-static uint64_t block_size(uint64_t offset, uint64_t bytes)
+static unsigned order_of(uint64_t granules)
 {
-    uint64_t size = largest_power(bytes), aligned = offset & -offset;
-
-    return offset && aligned < size ? aligned : size;
+    return 63 - (unsigned)__builtin_clzll(granules);
 }
 
-/* Place of the block that `offset` is in. */
-static uint32_t place(const struct db *db, uint32_t node, uint64_t offset)
+/* Order of the largest block that can begin at `begin` and has no more than `granules`. */
+static unsigned largest_order(uint64_t begin, uint64_t granules)
 {
-    uint32_t low = 0, high = db->extents_count;
+    unsigned most = order_of(granules), aligned = begin ? order_of(begin & -begin) : most;
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct extent *extent = &db->extents[middle];
-        if (extent->node < node ||
-            (extent->node == node && extent->offset + extent->bytes <= offset))
-            low = middle + 1;
-        else
-            high = middle;
+    return aligned < most ? aligned : most;
+}
+
+/* ---- blocks, by the granule at which they begin */
+
+static uint64_t size_of(const struct node *node, uint64_t begin)
+{
+    return UINT64_C(1) << (node->orders[begin] - 1);
+}
+
+/* Where the block begins that the granule is in. */
+static uint64_t begin_of(const struct node *node, uint64_t granule)
+{
+    unsigned order = 0;
+
+    while (node->orders[granule >> order << order] <= order)
+        order++;
+    return granule >> order << order;
+}
+
+static struct extent block_at(const struct node *node, uint64_t begin)
+{
+    return (struct extent){node->node, begin * MEMORY_GRAIN, size_of(node, begin) * MEMORY_GRAIN,
+                           node->owners[begin]};
+}
+
+static void put(struct db *db, const struct node *node, uint64_t begin, unsigned order,
+                struct owner owner)
+{
+    node->orders[begin] = (uint8_t)(order + 1);
+    node->owners[begin] = owner;
+    db->blocks_count++;
+}
+
+static void drop(struct db *db, const struct node *node, uint64_t begin)
+{
+    node->orders[begin] = 0;
+    db->blocks_count--;
+}
+
+bool db_memory_next(const struct db *db, struct memory_walk *walk)
+{
+    for (; walk->node < db->nodes_count; walk->node++, walk->granule = 0) {
+        const struct node *node = &db->nodes[walk->node];
+        if (walk->granule >= length(node) || !node->orders[walk->granule])
+            continue;
+        walk->block = block_at(node, walk->granule);
+        walk->granule += size_of(node, walk->granule);
+        return true;
     }
-    return low;
+    return false;
 }
 
 /* ---- finding */
@@ -76,155 +128,161 @@ static bool behind(const struct extent *extent, const struct extent *last)
            (extent->bytes == last->bytes && extent->offset > last->offset);
 }
 
-/* The smallest available block that has `bytes`, or else the largest; behind `last`, which was the
- * one before. */
-static const struct extent *pick(const struct db *db, uint32_t node, uint64_t bytes,
-                                 const struct extent *last)
+/* The smallest available block that has `bytes`, or else the largest, its bytes 0 when there is
+ * none; behind `last`, which was the one before. */
+static struct extent pick(const struct node *node, uint64_t bytes, const struct extent *last)
 {
-    const struct extent *enough = NULL, *most = NULL;
+    struct extent enough = {.bytes = UINT64_MAX}, most = {.bytes = 0};
 
-    for (uint32_t i = place(db, node, 0); i < db->extents_count; i++) {
-        const struct extent *extent = &db->extents[i];
-        if (extent->node != node)
-            break;
-        if (extent->owner.kind != OWNER_AVAILABLE || !behind(extent, last))
+    for (uint64_t begin = 0; begin < length(node); begin += size_of(node, begin)) {
+        const struct extent block = block_at(node, begin);
+        if (block.owner.kind != OWNER_AVAILABLE || !behind(&block, last))
             continue;
-        if (extent->bytes >= bytes && (!enough || extent->bytes < enough->bytes))
-            enough = extent;
-        if (!most || behind(most, extent))
-            most = extent;
+        if (block.bytes >= bytes && block.bytes < enough.bytes)
+            enough = block;
+        if (!most.bytes || behind(&most, &block))
+            most = block;
     }
-    return enough ? enough : most;
+    return enough.bytes != UINT64_MAX ? enough : most;
 }
 
-int db_memory_find(const struct db *db, uint32_t node, uint64_t bytes, struct extent *blocks,
+int db_memory_find(const struct db *db, uint32_t number, uint64_t bytes, struct extent *blocks,
                    size_t max)
 {
+    const struct node *node = node_of(db, number);
     struct extent last = {.bytes = UINT64_MAX};
     size_t count = 0;
 
+    if (!node)
+        return -ENOMEM;
     while (bytes) {
-        const struct extent *from = pick(db, node, bytes, &last);
-        if (!from)
+        last = pick(node, bytes, &last);
+        if (!last.bytes)
             return -ENOMEM;
-        last = *from;
-        uint64_t left = from->bytes < bytes ? from->bytes : bytes, offset = from->offset;
+        uint64_t left = last.bytes < bytes ? last.bytes : bytes, offset = last.offset;
         bytes -= left;
         for (; left; left -= blocks[count - 1].bytes) {
             if (count == max)
                 return -ENOMEM;
-            blocks[count++] = (struct extent){node, offset, largest_power(left), from->owner};
+            blocks[count++] =
+                (struct extent){number, offset, UINT64_C(1) << order_of(left), last.owner};
             offset += blocks[count - 1].bytes;
         }
     }
     return (int)count;
 }
 
-bool db_memory_owned(const struct db *db, uint32_t node, uint64_t offset, uint64_t bytes,
+bool db_memory_owned(const struct db *db, uint32_t number, uint64_t offset, uint64_t bytes,
                      struct owner *owner)
 {
-    if (!inside(db, node, offset, bytes))
+    const struct node *node = inside(db, number, offset, bytes);
+
+    if (!node)
         return false;
-    uint32_t i = place(db, node, offset);
-    *owner = db->extents[i].owner;
-    for (; i < db->extents_count && db->extents[i].node == node; i++) {
-        if (db->extents[i].offset >= offset + bytes)
-            break;
-        if (!owner_equal(db->extents[i].owner, *owner))
+    uint64_t begin = begin_of(node, offset / MEMORY_GRAIN);
+    *owner = node->owners[begin];
+    for (; begin < (offset + bytes) / MEMORY_GRAIN; begin += size_of(node, begin))
+        if (!owner_equal(node->owners[begin], *owner))
             return false;
-    }
     return true;
 }
 
 /* ---- setting */
 
 /* Halves the block across which `edge` lies until a block begins there. */
-static void split(struct db *db, uint32_t node, uint64_t edge)
+static void split(struct db *db, const struct node *node, uint64_t edge)
 {
-    uint32_t i = place(db, node, edge);
-
-    if (i == db->extents_count || db->extents[i].node != node)
+    if (edge == length(node))
         return;
-    while (db->extents[i].offset < edge) {
-        struct extent *half = &db->extents[i];
-        memmove(half + 1, half, (db->extents_count - i) * sizeof(*half));
-        db->extents_count++;
-        half[0].bytes /= 2;
-        half[1].bytes = half[0].bytes;
-        half[1].offset += half[0].bytes;
-        if (half[1].offset <= edge)
-            i++;
+    for (uint64_t begin = begin_of(node, edge); begin < edge;) {
+        unsigned half = node->orders[begin] - 2u;
+        uint64_t upper = begin + (UINT64_C(1) << half);
+        node->orders[begin]--;
+        put(db, node, upper, half, node->owners[begin]);
+        if (upper <= edge)
+            begin = upper;
     }
 }
 
-/* Makes one block of `count` ones from place `i` on. */
-static void unite(struct db *db, uint32_t i, uint32_t count, uint64_t bytes)
-{
-    struct extent *extent = &db->extents[i];
-
-    memmove(extent + 1, extent + count, (db->extents_count - i - count) * sizeof(*extent));
-    db->extents_count -= count - 1;
-    extent->bytes = bytes;
-}
-
-/* Joins the available block at place `i` with its buddy, and what becomes of it with its own. */
-static void join(struct db *db, uint32_t i)
+/* Joins the available block with its buddy, and what becomes of it with its own. */
+static void join(struct db *db, const struct node *node, uint64_t begin)
 {
     for (;;) {
-        const struct extent *extent = &db->extents[i];
-        bool upper = extent->offset & extent->bytes;
-        if (upper ? i == 0 : i + 1 == db->extents_count)
+        uint64_t size = size_of(node, begin), buddy = begin ^ size;
+        if (buddy + size > length(node) || node->orders[buddy] != node->orders[begin] ||
+            node->owners[buddy].kind != OWNER_AVAILABLE)
             return;
-        const struct extent *buddy = upper ? extent - 1 : extent + 1;
-        if (buddy->node != extent->node || buddy->bytes != extent->bytes ||
-            buddy->owner.kind != OWNER_AVAILABLE)
-            return;
-        i -= upper;
-        unite(db, i, 2, db->extents[i].bytes * 2);
+        drop(db, node, begin | size);
+        begin &= ~size;
+        node->orders[begin]++;
     }
 }
 
-static void set_block(struct db *db, uint32_t node, uint64_t offset, uint64_t bytes,
+static void set_block(struct db *db, const struct node *node, uint64_t begin, unsigned order,
                       struct owner owner)
 {
-    split(db, node, offset);
-    split(db, node, offset + bytes);
-    uint32_t first = place(db, node, offset);
-    uint32_t behind_last = place(db, node, offset + bytes - 1) + 1;
-    unite(db, first, behind_last - first, bytes);
-    db->extents[first].owner = owner;
+    uint64_t end = begin + (UINT64_C(1) << order);
+
+    split(db, node, begin);
+    split(db, node, end);
+    for (uint64_t at = begin, size; at < end; at += size) {
+        size = size_of(node, at);
+        drop(db, node, at);
+    }
+    put(db, node, begin, order, owner);
     if (owner.kind == OWNER_AVAILABLE)
-        join(db, first);
+        join(db, node, begin);
 }
 
-int db_memory_set(struct db *db, uint32_t node, uint64_t offset, uint64_t bytes, struct owner owner)
+int db_memory_set(struct db *db, uint32_t number, uint64_t offset, uint64_t bytes,
+                  struct owner owner)
 {
-    if (!inside(db, node, offset, bytes))
+    const struct node *node = inside(db, number, offset, bytes);
+    uint64_t end = (offset + bytes) / MEMORY_GRAIN;
+
+    if (!node)
         return -ENOENT;
-    if (db->extents_count + GROWTH_MAX > DB_EXTENTS_MAX)
+    if (db->blocks_count + GROWTH_MAX > DB_EXTENTS_MAX)
         return -ENOSPC;
-    while (bytes) {
-        uint64_t size = block_size(offset, bytes);
-        set_block(db, node, offset, size, owner);
-        offset += size;
-        bytes -= size;
+    for (uint64_t begin = offset / MEMORY_GRAIN; begin < end;) {
+        unsigned order = largest_order(begin, end - begin);
+        set_block(db, node, begin, order, owner);
+        begin += UINT64_C(1) << order;
     }
     return 0;
 }
 
-void db_memory_add(struct db *db, struct inventory_node node)
-{
-    uint32_t i = db->nodes_count++;
+/* ---- nodes */
 
+int db_memory_add(struct db *db, const struct inventory_node *inventory)
+{
+    struct node node = {.node = inventory->node, .memory_bytes = inventory->memory_bytes};
+    uint32_t i = db->nodes_count;
+
+    if (node.memory_bytes > DB_NODE_MAX)
+        return -E2BIG;
+    node.orders = calloc(length(&node), sizeof(node.orders[0]));
+    node.owners = calloc(length(&node), sizeof(node.owners[0]));
+    if (!node.orders || !node.owners) {
+        free(node.orders);
+        free(node.owners);
+        return -ENOMEM;
+    }
+    for (uint64_t begin = 0; begin < length(&node); begin += size_of(&node, begin))
+        put(db, &node, begin, largest_order(begin, length(&node) - begin),
+            owner_of_kind(OWNER_AVAILABLE));
     for (; i > 0 && db->nodes[i - 1].node > node.node; i--)
         db->nodes[i] = db->nodes[i - 1];
     db->nodes[i] = node;
-    i = place(db, node.node, 0);
-    for (uint64_t offset = 0, size; offset < node.memory_bytes; offset += size, i++) {
-        struct extent *extent = &db->extents[i];
-        size = block_size(offset, node.memory_bytes - offset);
-        memmove(extent + 1, extent, (db->extents_count++ - i) * sizeof(*extent));
-        *extent = (struct extent){node.node, offset, size, owner_of_kind(OWNER_AVAILABLE)};
+    db->nodes_count++;
+    return 0;
+}
+
+void db_memory_free(struct db *db)
+{
+    for (uint32_t i = 0; i < db->nodes_count; i++) {
+        free(db->nodes[i].orders);
+        free(db->nodes[i].owners);
     }
 }
 
@@ -236,12 +294,13 @@ uint64_t db_memory_total(const struct db *db)
     return total;
 }
 
-uint64_t db_memory_of(const struct db *db, uint32_t node, struct owner owner)
+uint64_t db_memory_of(const struct db *db, uint32_t number, struct owner owner)
 {
     uint64_t total = 0;
-    for (uint32_t i = 0; i < db->extents_count; i++)
-        if ((node == UINT32_MAX || db->extents[i].node == node) &&
-            owner_equal(db->extents[i].owner, owner))
-            total += db->extents[i].bytes;
+
+    for (struct memory_walk walk = {0}; db_memory_next(db, &walk);)
+        if ((number == UINT32_MAX || walk.block.node == number) &&
+            owner_equal(walk.block.owner, owner))
+            total += walk.block.bytes;
     return total;
 }

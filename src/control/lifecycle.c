@@ -224,10 +224,10 @@ static void give_back(struct control *control, const struct partition *partition
     for (uint32_t i = 0; i < db->pcpus_count; i++)
         if (owner_equal(db->pcpus[i].owner, guest))
             transaction_change(control, RESOURCE_PCPU, db->pcpus[i].pcpu, 0, &idle);
-    for (uint32_t i = 0; i < db->extents_count; i++)
-        if (owner_equal(db->extents[i].owner, guest))
-            transaction_memory(control, db->extents[i].node, db->extents[i].offset,
-                               db->extents[i].bytes, owner_of_kind(OWNER_AVAILABLE));
+    for (struct memory_walk walk = {0}; db_memory_next(db, &walk);)
+        if (owner_equal(walk.block.owner, guest))
+            transaction_memory(control, walk.block.node, walk.block.offset, walk.block.bytes,
+                               owner_of_kind(OWNER_AVAILABLE));
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
         for (uint32_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
             if (owner_equal(db->pfs[i]->vfs[v].owner, guest))

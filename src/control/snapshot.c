@@ -124,7 +124,7 @@ static void count(const struct control *control, struct snapshot *head)
     for (size_t i = 0; i < db->partitions_end; i++)
         head->partitions_count += db->partitions[i].defined;
     head->pcpus_count = db->pcpus_count;
-    head->memory_count = db->extents_count;
+    head->memory_count = db->blocks_count;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
         head->pfs_count += db->pfs[i] != NULL;
         for (uint32_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
@@ -166,11 +166,11 @@ static void *fill_pcpus(const struct db *db, void *at)
 static void *fill_memory(const struct db *db, void *at)
 {
     struct snapshot_memory *to = at;
-    for (uint32_t i = 0; i < db->extents_count; i++)
-        *to++ = (struct snapshot_memory){.node = db->extents[i].node,
-                                         .offset = db->extents[i].offset,
-                                         .bytes = db->extents[i].bytes,
-                                         .owner = db->extents[i].owner};
+    for (struct memory_walk walk = {0}; db_memory_next(db, &walk);)
+        *to++ = (struct snapshot_memory){.node = walk.block.node,
+                                         .offset = walk.block.offset,
+                                         .bytes = walk.block.bytes,
+                                         .owner = walk.block.owner};
     return to;
 }
 

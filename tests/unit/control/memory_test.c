@@ -48,8 +48,8 @@ static void is(const struct db *db, const char *expected)
 {
     char text[256] = "";
 
-    for (uint32_t i = 0; i < db->extents_count; i++) {
-        const struct extent *e = &db->extents[i];
+    for (struct memory_walk walk = {0}; db_memory_next(db, &walk);) {
+        const struct extent *e = &walk.block;
         if (e->node != 1)
             continue;
         size_t used = strlen(text);
@@ -224,7 +224,7 @@ static void random_steps(void **state)
     same(db);
     db_memory_set(db, 1, 0, GRANULES * MEMORY_GRAIN, owner_of_kind(OWNER_AVAILABLE));
     check(db);
-    assert_int_equal(db->extents_count, 1 + 8); /* node 0; 1003 has eight bits that are set */
+    assert_int_equal(db->blocks_count, 1 + 8); /* node 0; 1003 has eight bits that are set */
     db_free(db);
 }
 

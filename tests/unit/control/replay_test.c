@@ -23,11 +23,12 @@ static void same_map(const struct db *a, const struct db *b)
     assert_memory_equal(&a->host, &b->host, sizeof(a->host));
     assert_memory_equal(&a->control, &b->control, sizeof(a->control));
     assert_memory_equal(a->pcpus, b->pcpus, sizeof(a->pcpus));
-    assert_int_equal(a->extents_count, b->extents_count);
-    for (uint32_t i = 0; i < a->extents_count; i++) {
-        assert_int_equal(a->extents[i].offset, b->extents[i].offset);
-        assert_int_equal(a->extents[i].bytes, b->extents[i].bytes);
-        assert_true(owner_equal(a->extents[i].owner, b->extents[i].owner));
+    assert_int_equal(a->blocks_count, b->blocks_count);
+    for (struct memory_walk p = {0}, q = {0}; db_memory_next(a, &p);) {
+        assert_true(db_memory_next(b, &q));
+        assert_int_equal(p.block.offset, q.block.offset);
+        assert_int_equal(p.block.bytes, q.block.bytes);
+        assert_true(owner_equal(p.block.owner, q.block.owner));
     }
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
         const struct partition *p = &a->partitions[i], *q = &b->partitions[i];
@@ -52,6 +53,14 @@ static struct db *copy(const struct db *db)
     struct db *other = malloc(sizeof(*other));
 
     *other = *db;
+    for (uint32_t i = 0; i < db->nodes_count; i++) {
+        const struct node *node = &db->nodes[i];
+        size_t granules = node->memory_bytes / MEMORY_GRAIN;
+        other->nodes[i].orders = malloc(granules);
+        other->nodes[i].owners = malloc(granules * sizeof(node->owners[0]));
+        memcpy(other->nodes[i].orders, node->orders, granules);
+        memcpy(other->nodes[i].owners, node->owners, granules * sizeof(node->owners[0]));
+    }
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
         if (!db->pfs[i])
             continue;
