@@ -7,7 +7,7 @@
  * pairs, all in the page cache: opening it (every entry verified, chained, its before images
  * compared, applied to a map) over reading the same bytes and hashing them with SHA-256:
  *   PAIR R
- * The resources are more than this map has; each image is applied all the same, to one of them.
+ * The resources are blocks of memory of a node that is as fragmented as can be.
  */
 #include <dirent.h>
 #include <err.h>
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "contender.h"
+#include "db.h"
 #include "parclose/msg_boot.h"
 #include "store/audit_log.h"
 
@@ -53,14 +54,16 @@ static void remove_all(void)
 
 static void add_snapshot(struct audit_log *log)
 {
-    const struct owner idle = {.kind = OWNER_IDLE};
+    const struct owner guest = {OWNER_GUEST, {WORKLOAD_PARTITIONS}}, none = {OWNER_AVAILABLE};
     struct audit_snapshot_writer *snapshot;
 
     if (audit_rotation_begin(log, &snapshot))
         errx(1, "no snapshot");
-    for (uint32_t i = 0; i < RESOURCES; i++)
-        if (audit_snapshot_add(snapshot, RESOURCE_PCPU, 1 + i % 32, 0, &idle))
+    for (uint32_t i = 0; i < RESOURCES; i++) {
+        const struct memory_image block = {MEMORY_GRAIN, i % 2 ? none : guest};
+        if (audit_snapshot_add(snapshot, RESOURCE_MEMORY, 1, i * MEMORY_GRAIN, &block))
             errx(1, "no snapshot");
+    }
     if (audit_rotation_finish(log, snapshot, AUDIT_KEEP_MIN))
         errx(1, "no rotation");
 }

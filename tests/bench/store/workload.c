@@ -14,9 +14,10 @@ static const struct bdf pf = {0x0300};
 void workload_inventory(struct inventory *inventory)
 {
     *inventory =
-        (struct inventory){.nodes_count = 1, .pcpus_count = WORKLOAD_PARTITIONS * PCPUS + 1};
+        (struct inventory){.nodes_count = 2, .pcpus_count = WORKLOAD_PARTITIONS * PCPUS + 1};
     memset(inventory->boot_id, 7, sizeof(inventory->boot_id));
     inventory->nodes[0] = (struct inventory_node){.memory_bytes = 64 * GIB};
+    inventory->nodes[1] = (struct inventory_node){.node = 1, .memory_bytes = 256 * GIB};
     for (uint32_t i = 0; i < inventory->pcpus_count; i++)
         inventory->pcpus[i].pcpu = i;
 }
