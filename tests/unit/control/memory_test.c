@@ -143,6 +143,20 @@ static void what_is_no_memory_is_refused(void **state)
     db_free(db);
 }
 
+static void a_node_is_bounded(void **state)
+{
+    struct inventory inventory = {.nodes_count = 1, .pcpus_count = 1};
+    struct db *db = NULL;
+    (void)state;
+
+    inventory.nodes[0].memory_bytes = DB_NODE_MAX + MEMORY_GRAIN;
+    assert_int_equal(db_new(&db, &inventory), -E2BIG);
+    inventory.nodes[0].memory_bytes = DB_NODE_MAX;
+    assert_int_equal(db_new(&db, &inventory), 0);
+    assert_int_equal(db->blocks_count, 1);
+    db_free(db);
+}
+
 /* ---- random runs, set and found, against the model */
 
 static uint32_t model[GRANULES];
@@ -235,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_gib_is_aligned_to_a_gib),
         cmocka_unit_test(all_of_16_tib_fits_into_one_entry),
         cmocka_unit_test(what_is_no_memory_is_refused),
+        cmocka_unit_test(a_node_is_bounded),
         cmocka_unit_test(random_steps),
     };
 
