@@ -31,6 +31,9 @@
 /* Setting a run halves the two blocks in which it begins and ends: down to 2 MiB, at worst. */
 #define GROWTH_MAX 128
 
+/* In `orders`, where a block begins: this bit and the log2 of its size in granules; else 0. */
+#define BEGINS 0x40
+
 static uint64_t length(const struct node *node)
 {
     return node->memory_bytes / MEMORY_GRAIN;
@@ -71,9 +74,14 @@ static unsigned largest_order(uint64_t begin, uint64_t granules)
 
 /* ---- blocks, by the granule at which they begin */
 
+static unsigned order_at(const struct node *node, uint64_t begin)
+{
+    return node->orders[begin] & (BEGINS - 1);
+}
+
 static uint64_t size_of(const struct node *node, uint64_t begin)
 {
-    return UINT64_C(1) << (node->orders[begin] - 1);
+    return UINT64_C(1) << order_at(node, begin);
 }
 
 /* Where the block begins that the granule is in. */
@@ -81,7 +89,7 @@ static uint64_t begin_of(const struct node *node, uint64_t granule)
 {
     unsigned order = 0;
 
-    while (node->orders[granule >> order << order] <= order)
+    while (node->orders[granule >> order << order] < (BEGINS | order))
         order++;
     return granule >> order << order;
 }
@@ -95,7 +103,7 @@ static struct extent block_at(const struct node *node, uint64_t begin)
 static void put(struct db *db, const struct node *node, uint64_t begin, unsigned order,
                 struct owner owner)
 {
-    node->orders[begin] = (uint8_t)(order + 1);
+    node->orders[begin] = (uint8_t)(BEGINS | order);
     node->owners[begin] = owner;
     db->blocks_count++;
 }
@@ -195,7 +203,7 @@ static void split(struct db *db, const struct node *node, uint64_t edge)
     if (edge == length(node))
         return;
     for (uint64_t begin = begin_of(node, edge); begin < edge;) {
-        unsigned half = node->orders[begin] - 2u;
+        unsigned half = order_at(node, begin) - 1;
         uint64_t upper = begin + (UINT64_C(1) << half);
         node->orders[begin]--;
         put(db, node, upper, half, node->owners[begin]);
