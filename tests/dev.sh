@@ -168,6 +168,19 @@ test_lint() {
     lint || true
 }
 
+# The model check without deaths in it, which is below a minute; ./dev prove has them. 8 properties, 4 mutants.
+test_prove() {
+    local out line
+    out=$(mktemp)
+    step "model check (1 minute)"
+    build build || { count_fail "build for the model check"; return; }
+    tests/prove/run build/tests/prove 0 | tee "$out" || true
+    PASSED=$((PASSED + $(grep -cE '^prove .*: holds|^mutant .*: found' "$out" || true)))
+    while read -r line; do count_fail "$line"; done < <(grep -E '^prove .*: not shown|^mutant .*: NOT FOUND' "$out")
+    [ "$(grep -cE '^(prove|mutant) ' "$out")" = 12 ] || count_fail "the model check did not come to its end"
+    rm -f "$out"
+}
+
 # Lab scenarios print PASS/FAIL/SKIP lines; tests/lab/suite runs them and ends with its exit status.
 test_lab() {
     local out line
@@ -199,10 +212,11 @@ test_all() {
     all)
         test_unit
         test_lint
+        test_prove
         test_lab
         ;;
-    unit | lint | lab) "test_$part" "$@" ;;
-    *) echo "./dev test: unknown part '$part': unit, lint or lab" >&2; return 2 ;;
+    unit | lint | prove | lab) "test_$part" "$@" ;;
+    *) echo "./dev test: unknown part '$part': unit, lint, prove or lab" >&2; return 2 ;;
     esac
     report
 }
@@ -222,4 +236,11 @@ fuzz() {
         grep -E 'ERROR|SUMMARY|number_of_executed_units' "build-fuzz/$name.log" | sed "s/^/$name: /" || true
     done
     return $bad
+}
+
+# prove [FAULTS]: the model check of transactions, gate and recovery
+prove() {
+    build build || return 1
+    step "model check (2 to 4 minutes)"
+    tests/prove/run build/tests/prove "$@"
 }
