@@ -4,9 +4,10 @@
  * removed again. PART: the host has 1 / PART of the full size.
  *
  * Prints medians over ROUNDS, in microseconds, and the memory that is resident at the end, in KiB:
- *   SCALE part transaction selection snapshot check resident
+ *   SCALE part transaction selection snapshot check rotation resident
  * transaction: START, from the request to its answer, with its audit entry on disk; selection: by
- * command's policy; snapshot: published by control, opened and checked by command.
+ * command's policy; snapshot: published by control, opened and checked by command; rotation: the
+ * whole map into a snapshot of the audit log, on disk.
  */
 #include <err.h>
 #include <stdio.h>
@@ -16,11 +17,12 @@
 
 #include "host.h"
 #include "policy/select.h"
+#include "rotate.h"
 #include "snapshot.h"
 
 #define ROUNDS 21 /* at 1/16 there are pCPUs for no more */
 
-enum measured { TRANSACTION, SELECTION, SNAPSHOT, CHECK, MEASURED };
+enum measured { TRANSACTION, SELECTION, SNAPSHOT, CHECK, ROTATION, MEASURED };
 
 static double now_us(void)
 {
@@ -62,6 +64,10 @@ static void measure(struct host *host, double times[MEASURED])
     start = now_us();
     check(host);
     times[CHECK] = now_us() - start;
+    start = now_us();
+    if (rotate(host->control))
+        errx(1, "the log cannot be rotated");
+    times[ROTATION] = now_us() - start;
 }
 
 /* Not getrusage(): its maximum is that of the program before exec, too. */
