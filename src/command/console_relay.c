@@ -37,7 +37,7 @@ static uint64_t run_of(const struct command *command, const char *name)
 {
     const struct snapshot_partition *partition = snapshot_view_partition(&command->view, name);
 
-    if (!partition || partition->phase == PHASE_DEFINED || partition->phase == PHASE_FAILED)
+    if (!partition || snapshot_partition_stopped(partition))
         return 0;
     return partition->times[STATE_ACTIVE].boottime_ns;
 }

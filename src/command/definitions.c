@@ -163,11 +163,6 @@ static void sync_host(struct sync *sync)
         send(sync, "", "set", CONTROL_HOST_SET, &message, sizeof(message));
 }
 
-static bool stopped(const struct snapshot_partition *partition)
-{
-    return partition->phase == PHASE_DEFINED || partition->phase == PHASE_FAILED;
-}
-
 static void sync_definition(struct sync *sync, const struct definition *definition)
 {
     const struct snapshot_partition *known = snapshot_view_partition(sync->view, definition->name);
@@ -178,7 +173,7 @@ static void sync_definition(struct sync *sync, const struct definition *definiti
         add_line(sync, definition->name, true, "%s", definition->error.text);
     else if (known && !memcmp(&known->config, &definition->config, sizeof(known->config)))
         return;
-    else if (known && !stopped(known))
+    else if (known && !snapshot_partition_stopped(known))
         add_line(sync, definition->name, false,
                  "%s: has changed; that takes effect when it is stopped and started",
                  definition->name);
@@ -193,7 +188,7 @@ static void sync_vanished(struct sync *sync, const struct snapshot_partition *pa
     struct control_partition_name message = {.requester = sync->requester};
 
     memcpy(message.name, partition->config.name, sizeof(message.name));
-    if (!stopped(partition))
+    if (!snapshot_partition_stopped(partition))
         add_line(sync, message.name, false, "%s: has no file any more; it goes when it is stopped",
                  message.name);
     else

@@ -159,9 +159,7 @@ static json_t *gate_latency(const struct snapshot_partition *partition)
 /* What it runs on: its own, or all that are shared. */
 static json_t *pcpus(const struct snapshot_view *view, const struct snapshot_partition *partition)
 {
-    bool started = partition->phase != PHASE_DEFINED && partition->phase != PHASE_FAILED;
-
-    if (partition->config.weight && started)
+    if (partition->config.weight && !snapshot_partition_stopped(partition))
         return owned_pcpus(view, OWNER_SHARED);
     return numbers(partition->pcpus, partition->pcpus_count);
 }

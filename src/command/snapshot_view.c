@@ -182,6 +182,11 @@ void snapshot_view_close(struct snapshot_view *view)
     *view = (struct snapshot_view){0};
 }
 
+bool snapshot_partition_stopped(const struct snapshot_partition *partition)
+{
+    return partition->phase == PHASE_DEFINED || partition->phase == PHASE_FAILED;
+}
+
 const struct snapshot_partition *snapshot_view_partition(const struct snapshot_view *view,
                                                          const char *name)
 {

@@ -33,6 +33,9 @@ int snapshot_view_open(struct snapshot_view *view, int fd);
 /* Fine for a view that is all zero. */
 void snapshot_view_close(struct snapshot_view *view);
 
+/* It has no resources: it was never started, or is over. */
+bool snapshot_partition_stopped(const struct snapshot_partition *partition);
+
 /* NULL: there is none. */
 const struct snapshot_partition *snapshot_view_partition(const struct snapshot_view *view,
                                                          const char *name);

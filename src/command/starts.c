@@ -145,11 +145,6 @@ static void send_start(struct start *start, const struct selection *selection)
         finish(starts, error, 0, strerror(-error));
 }
 
-static bool startable(const struct snapshot_partition *partition)
-{
-    return partition->phase == PHASE_DEFINED || partition->phase == PHASE_FAILED;
-}
-
 /* False: the snapshot that it needs is not there yet. */
 static bool choose(struct start *start)
 {
@@ -171,11 +166,12 @@ static bool choose(struct start *start)
         finish(start->starts, -EBUSY, 0, "it is being stopped");
         return true;
     }
-    if (!startable(partition) && start->id) { /* by this very request? control knows */
+    if (!snapshot_partition_stopped(partition) &&
+        start->id) { /* by this very request? control knows */
         send_start(start, &(struct selection){.generation = command->view.head->generation});
         return true;
     }
-    if (!startable(partition)) {
+    if (!snapshot_partition_stopped(partition)) {
         finish(start->starts, -EALREADY, 0, "it is started already");
         return true;
     }
