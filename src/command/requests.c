@@ -22,20 +22,21 @@ void requests_init(struct requests *requests, request_send *send, void *context)
         requests->next_id = (uint64_t)(uintptr_t)requests;
 }
 
-static struct request *find(const struct requests *requests, uint64_t id)
+/* Its place in the list, or the end's. */
+static struct request **find(struct requests *requests, uint64_t id)
 {
-    struct request *request = requests->first;
+    struct request **at = &requests->first;
 
-    while (request && request->id != id)
-        request = request->next;
-    return request;
+    while (*at && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
 }
 
 static uint64_t next_id(struct requests *requests)
 {
     do
         requests->next_id++;
-    while (!requests->next_id || find(requests, requests->next_id));
+    while (!requests->next_id || *find(requests, requests->next_id));
     return requests->next_id;
 }
 
@@ -52,7 +53,7 @@ static int take_over(struct request *request, uint16_t type, request_done *done,
 int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void *message,
                     size_t size, request_done *done, void *context)
 {
-    struct request *same = id ? find(requests, id) : NULL;
+    struct request *same = id ? *find(requests, id) : NULL;
 
     if (same)
         return take_over(same, type, done, context);
@@ -88,12 +89,10 @@ void requests_resend(struct requests *requests)
             return;
 }
 
-static void finish(struct requests *requests, struct request *request, struct frame *frame)
+static void finish(struct requests *requests, struct request **at, struct frame *frame)
 {
-    struct request **at = &requests->first;
+    struct request *request = *at;
 
-    while (*at != request)
-        at = &(*at)->next;
     *at = request->next;
     requests->count--;
     if (request->done)
@@ -108,33 +107,33 @@ int requests_answer(struct requests *requests, struct frame *frame)
     if (!frame_string_ok(result->text, sizeof(result->text)) || !frame_error_ok(result->error) ||
         (result->transaction && frame->files_count))
         return -EBADMSG;
-    struct request *request = find(requests, result->header.id);
-    if (request && result->transaction > requests->seen)
-        request->result = *result;
-    else if (request)
-        finish(requests, request, frame);
+    struct request **at = find(requests, result->header.id);
+    if (*at && result->transaction > requests->seen)
+        (*at)->result = *result;
+    else if (*at)
+        finish(requests, at, frame);
     return 0;
 }
 
-static struct request *find_seen(const struct requests *requests)
+/* The first that was kept and need not be any more. */
+static struct request **find_seen(struct requests *requests)
 {
-    struct request *request = requests->first;
+    struct request **at = &requests->first;
 
-    while (request &&
-           (!request->result.transaction || request->result.transaction > requests->seen))
-        request = request->next;
-    return request;
+    while (*at && (!(*at)->result.transaction || (*at)->result.transaction > requests->seen))
+        at = &(*at)->next;
+    return at;
 }
 
 void requests_snapshot(struct requests *requests, uint64_t transaction)
 {
-    struct request *request;
+    struct request **at;
     struct frame frame = {.files_count = 0};
 
     requests->seen = transaction;
-    while ((request = find_seen(requests))) {
-        memcpy(frame.bytes, &request->result, sizeof(request->result));
-        finish(requests, request, &frame);
+    while (*(at = find_seen(requests))) {
+        memcpy(frame.bytes, &(*at)->result, sizeof((*at)->result));
+        finish(requests, at, &frame);
     }
 }
 
