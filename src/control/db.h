@@ -161,6 +161,8 @@ bool partition_started(const struct partition *partition);
 
 /* Memory (db_memory.c) */
 
+const struct node *db_node(const struct db *db, uint32_t number); /* NULL: it has no memory */
+
 /* A node and its memory, all available; bytes a multiple of MEMORY_GRAIN. -E2BIG: more than
  * DB_NODE_MAX; -ENOMEM. */
 int db_memory_add(struct db *db, const struct inventory_node *node);

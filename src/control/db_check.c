@@ -63,6 +63,9 @@ static bool apart(const struct extent *block, const struct extent *next)
 static int check_block(const struct db *db, const struct extent *last, const struct extent *block,
                        char *text)
 {
+    if (block->offset + block->bytes > db_node(db, block->node)->memory_bytes)
+        return wrong(text, "memory of node %u at %llu: a block that does not end in it",
+                     block->node, (unsigned long long)block->offset);
     if (block->offset & (block->bytes - 1) || apart(last, block))
         return wrong(text, "memory of node %u at %llu is no block, or apart from its buddy",
                      block->node, (unsigned long long)block->offset);

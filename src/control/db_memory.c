@@ -39,7 +39,7 @@ static uint64_t length(const struct node *node)
     return node->memory_bytes / MEMORY_GRAIN;
 }
 
-static const struct node *node_of(const struct db *db, uint32_t number)
+const struct node *db_node(const struct db *db, uint32_t number)
 {
     for (uint32_t i = 0; i < db->nodes_count; i++)
         if (db->nodes[i].node == number)
@@ -51,7 +51,7 @@ static const struct node *node_of(const struct db *db, uint32_t number)
 static const struct node *inside(const struct db *db, uint32_t number, uint64_t offset,
                                  uint64_t bytes)
 {
-    const struct node *node = node_of(db, number);
+    const struct node *node = db_node(db, number);
 
     if (!node || !bytes || (offset | bytes) % MEMORY_GRAIN || offset > node->memory_bytes ||
         bytes > node->memory_bytes - offset)
@@ -157,7 +157,7 @@ static struct extent pick(const struct node *node, uint64_t bytes, const struct 
 int db_memory_find(const struct db *db, uint32_t number, uint64_t bytes, struct extent *blocks,
                    size_t max)
 {
-    const struct node *node = node_of(db, number);
+    const struct node *node = db_node(db, number);
     struct extent last = {.bytes = UINT64_MAX};
     size_t count = 0;
 

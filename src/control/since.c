@@ -4,22 +4,12 @@
 #include "control.h"
 #include "transaction.h"
 
-/* The index of a node in the map; nodes_count: there is none. */
-static uint32_t node_index(const struct control *control, uint64_t node)
-{
-    uint32_t i = 0;
-
-    while (i < control->db->nodes_count && control->db->nodes[i].node != node)
-        i++;
-    return i;
-}
-
 static void note(struct control *control, const struct audit_change *change, uint64_t transaction)
 {
     struct since *since = &control->since;
     uint64_t key = change->key[0];
     const struct pcpu *pcpu;
-    uint32_t node;
+    const struct node *node;
 
     switch (change->kind) {
     case RESOURCE_PCPU:
@@ -28,9 +18,9 @@ static void note(struct control *control, const struct audit_change *change, uin
             since->pcpus[pcpu - control->db->pcpus] = transaction;
         break;
     case RESOURCE_MEMORY:
-        node = node_index(control, key);
-        if (node < control->db->nodes_count)
-            since->nodes[node] = transaction;
+        node = db_node(control->db, (uint32_t)key);
+        if (node)
+            since->nodes[node - control->db->nodes] = transaction;
         break;
     case RESOURCE_PARTITION:
         if (key >= 1 && key <= PARCLOSE_MAX_PARTITIONS)
@@ -84,10 +74,10 @@ uint64_t since_pcpu(const struct control *control, const struct pcpu *pcpu)
     return control->since.pcpus[pcpu - control->db->pcpus];
 }
 
-uint64_t since_node(const struct control *control, uint32_t node)
+uint64_t since_node(const struct control *control, uint32_t number)
 {
-    uint32_t index = node_index(control, node);
-    return index < control->db->nodes_count ? control->since.nodes[index] : 0;
+    const struct node *node = db_node(control->db, number);
+    return node ? control->since.nodes[node - control->db->nodes] : 0;
 }
 
 uint64_t since_definition(const struct control *control, const struct partition *partition)

@@ -52,5 +52,5 @@ bool since_stale(const struct control *control, uint64_t generation, uint64_t ch
 
 /* The transaction that changed it last; 0: none since the host was booted. */
 uint64_t since_pcpu(const struct control *control, const struct pcpu *pcpu);
-uint64_t since_node(const struct control *control, uint32_t node);
+uint64_t since_node(const struct control *control, uint32_t number);
 uint64_t since_definition(const struct control *control, const struct partition *partition);
