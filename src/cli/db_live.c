@@ -83,8 +83,8 @@ static void compare_vcpu(struct comparison *c, const char *name, size_t vcpu,
                 strerror(-error));
     else if (strcmp(line, expected) != 0)
         finding(c->findings->differences,
-                "partition %s: vCPU %zu may run on pCPUs %s, in the database it has %s", name, vcpu,
-                line, expected);
+                "partition %s: vCPU %zu may run on pCPUs %s, in the database it has %s %s", name,
+                vcpu, line, strpbrk(expected, ",-") ? "pCPUs" : "pCPU", expected);
 }
 
 static void compare_weight(struct comparison *c, const char *name, int64_t weight)

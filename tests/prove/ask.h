@@ -11,6 +11,8 @@
 #define ASK_PARTITIONS  2
 #define ASK_PFS         2
 #define ASK_OUTPUTS_MAX 12
+#define ASK_STATES_MAX  200000
+#define ASK_CODES       64 /* different questions in one state */
 
 enum event_kind {
     E_READY, /* a: PF */
@@ -69,9 +71,6 @@ struct answer {
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define ASK_STATES_MAX 200000
-#define ASK_CODES      64
 
 /* What was asked before, in the file PROVE_TABLE. `to` is 1 more there, or -1; 0: not asked yet. */
 static struct answer (*asked)[ASK_CODES];

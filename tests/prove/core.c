@@ -35,8 +35,6 @@
 #include "store/audit_log.h"
 #include "world.h"
 
-#define STATES_MAX     200000
-#define CODES          64
 #define TEXT_MAX       160
 #define DISK_MAX       (160 << 10)
 #define FAR_MS         3600000
@@ -617,8 +615,8 @@ static int32_t new_node(const char *text, const struct question *by)
 {
     struct reached *node = &nodes[nodes_count];
 
-    if (nodes_count == STATES_MAX) {
-        fprintf(report, "core: more than %d states\n", STATES_MAX);
+    if (nodes_count == ASK_STATES_MAX) {
+        fprintf(report, "core: more than %d states\n", ASK_STATES_MAX);
         exit(1);
     }
     snprintf(node->text, TEXT_MAX, "%s", text);
@@ -718,7 +716,7 @@ static void try_event(const struct question *event, bool other)
 
 /* ---- questions */
 
-static struct row (*rows)[CODES]; /* all that were answered, for compare_all() */
+static struct row (*rows)[ASK_CODES]; /* all that were answered, for compare_all() */
 static unsigned *rows_count;
 
 static void answer(const struct question *question)
@@ -775,11 +773,11 @@ static void tables_make(void)
     static const struct question none = {.state = -1};
     char text[TEXT_MAX];
 
-    nodes = shared_memory(STATES_MAX * sizeof(*nodes));
+    nodes = shared_memory(ASK_STATES_MAX * sizeof(*nodes));
     hash_table = shared_memory(HASH_SIZE * sizeof(*hash_table));
     row = shared_memory(sizeof(*row));
-    rows = shared_memory(STATES_MAX * sizeof(*rows));
-    rows_count = shared_memory(STATES_MAX * sizeof(*rows_count));
+    rows = shared_memory(ASK_STATES_MAX * sizeof(*rows));
+    rows_count = shared_memory(ASK_STATES_MAX * sizeof(*rows_count));
     memset(hash_table, 0xff, HASH_SIZE * sizeof(*hash_table));
     describe(text);
     number_of(text, &none);

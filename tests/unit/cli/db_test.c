@@ -325,7 +325,7 @@ static void shared_processors_and_their_weight(void **state)
     put(SLICE "/cpu.weight", "200\n");
     put(SLICE "/vcpus/1/cpuset.cpus.effective", "1-3\n");
     check_live(1);
-    says("vCPU 1 may run on pCPUs 1-3, in the database it has 1-3,6");
+    says("vCPU 1 may run on pCPUs 1-3, in the database it has pCPUs 1-3,6");
 }
 
 static void each_difference_is_said(void **state)
@@ -335,7 +335,7 @@ static void each_difference_is_said(void **state)
     serve(good);
     put(SLICE "/vcpus/1/cpuset.cpus.effective", "0-7\n");
     check_live(1);
-    says("wrong: partition db: vCPU 1 may run on pCPUs 0-7, in the database it has 3");
+    says("wrong: partition db: vCPU 1 may run on pCPUs 0-7, in the database it has pCPU 3");
     put_host();
     put(SLICE "/memory.current", "700000000\n");
     check_live(1);
