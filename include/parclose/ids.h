@@ -19,7 +19,8 @@
 #define PARCLOSE_MAX_PCPUS         1024
 #define PARCLOSE_MAX_NODES         16
 #define PARCLOSE_MAX_PFS           64
-#define PARCLOSE_MAX_VFS_PER_PF    256 /* PCI SR-IOV: NumVFs is 16 bits; 256 is what we manage */
+#define PARCLOSE_MAX_VFS_PER_PF    256  /* PCI SR-IOV: NumVFs is 16 bits; 256 is what we manage */
+#define PARCLOSE_MAX_FUNCTIONS     4096 /* PCI functions besides managed PFs and their VFs */
 #define PARCLOSE_MAX_PARTITION_VFS 8
 
 /* A partition's number: 1..PARCLOSE_MAX_PARTITIONS; 0 is "none". Stable while it is defined. */

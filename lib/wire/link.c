@@ -24,7 +24,7 @@ struct link {
     struct link_table table;
     unsigned state;
     struct queued *first, **last;
-    size_t queued_count;
+    size_t queued_count, queued_bytes, queued_files;
     bool dispatching; /* a handler runs: link_free() must wait */
     bool freed;
 };
@@ -43,6 +43,8 @@ static struct queued *queue_pop(struct link *link)
     if (!link->first)
         link->last = &link->first;
     link->queued_count--;
+    link->queued_bytes -= sizeof(*first) + first->size;
+    link->queued_files -= first->files_count;
     return first;
 }
 
@@ -149,9 +151,12 @@ int link_new(struct link **result, sd_event *event, int socket, const struct lin
 static int enqueue(struct link *link, const void *message, const int *files, size_t files_count)
 {
     const struct wire_header *wire = message;
-    if (link->queued_count >= LINK_QUEUE_MAX)
+    size_t bytes = sizeof(struct queued) + wire->size;
+
+    if (link->queued_bytes + bytes > LINK_QUEUE_BYTES_MAX ||
+        link->queued_files + files_count > LINK_QUEUE_FILES_MAX)
         return -ENOBUFS;
-    struct queued *queued = calloc(1, sizeof(*queued) + wire->size);
+    struct queued *queued = calloc(1, bytes);
     if (!queued)
         return -ENOMEM;
     for (; queued->files_count < files_count; queued->files_count++) {
@@ -168,6 +173,8 @@ static int enqueue(struct link *link, const void *message, const int *files, siz
     *link->last = queued;
     link->last = &queued->next;
     link->queued_count++;
+    link->queued_bytes += bytes;
+    link->queued_files += files_count;
     watch(link);
     return 0;
 }

@@ -9,7 +9,10 @@
 
 #include "wire/frame.h"
 
-#define LINK_QUEUE_MAX 1024 /* messages waiting for a slow peer; one more ends the link */
+/* What may wait for a slow peer; more ends the link. The picture of the largest host, 64 PFs with
+ * 256 VFs each, is 7 MiB in one burst, and has no files. */
+#define LINK_QUEUE_BYTES_MAX (8 << 20) /* of memory */
+#define LINK_QUEUE_FILES_MAX 1024
 
 struct link;
 

@@ -18,7 +18,7 @@
 #include "parclose/msg_control_command.h"
 
 #define FILES_MAX (WIRE_MAX_FDS + 1)
-#define FLOOD_MAX 20000 /* many more than socket and queue can hold */
+#define FLOOD_MAX 80000 /* many more than socket and queue can hold */
 
 static const struct attack *attack;
 static const char *executable;

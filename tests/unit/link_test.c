@@ -4,14 +4,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "parclose/ids.h"
 #include "wire/link.h"
 
 #define TYPE_NUMBER 0x7001
+#define PICTURE     (PARCLOSE_MAX_PFS * (1 + PARCLOSE_MAX_VFS_PER_PF) + PARCLOSE_MAX_FUNCTIONS)
 
 struct number {
     struct wire_header header;
@@ -86,7 +89,7 @@ static void order_survives_a_full_queue(void **state)
     struct frame frame;
     uint64_t sent = 0, got = 0;
 
-    while (sent < 800)
+    while (sent < PICTURE) /* a largest host's, in one burst */
         assert_int_equal(send_number(fixture->link, sent++), 0);
     while (got < sent) {
         run_until_idle(fixture);
@@ -102,6 +105,19 @@ static void peer_that_never_reads_is_told_apart(void **state)
 
     for (uint64_t i = 0; i < 1000000 && !error; i++)
         error = send_number(fixture->link, i);
+    assert_int_equal(error, -ENOBUFS);
+}
+
+static void files_that_nobody_takes_are_told_apart(void **state)
+{
+    const struct rlimit enough = {4096, 4096};
+    struct fixture *fixture = *state;
+    struct number message = {frame_header(TYPE_NUMBER, sizeof(message), 0), 0};
+    int error = 0;
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &enough), 0);
+    for (int i = 0; i < 4096 && !error; i++)
+        error = link_send(fixture->link, &message, &fixture->ends[0], 1);
     assert_int_equal(error, -ENOBUFS);
 }
 
@@ -136,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(order_survives_a_full_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(peer_that_never_reads_is_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_that_nobody_takes_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_message_ends_the_link, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_before_the_end_are_delivered, setup, teardown),
     };
