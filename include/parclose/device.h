@@ -93,6 +93,19 @@ struct vf_observed {
     uint64_t event_ns;
 };
 
+/* A PCI function that is neither a managed PF nor a VF of one: bridges, the host's own devices. */
+struct function_observed {
+    struct bdf bdf;
+    struct bdf pf; /* of a VF; 0: it is none */
+    uint16_t vendor;
+    uint16_t device;
+    uint32_t class_code;          /* 24 bits, as in sysfs "class" */
+    uint32_t iommu_group;         /* UINT32_MAX: none */
+    uint32_t node;                /* UINT32_MAX: the firmware does not say */
+    char driver[DRIVER_NAME_MAX]; /* "" when unbound */
+};
+_Static_assert(sizeof(struct function_observed) == 48, "wire size");
+
 /* Desired attributes of a VF; what is not network or not NVMe ignores the other's half. */
 #define VF_ATTR_MAC      0x01
 #define VF_ATTR_VLAN     0x02

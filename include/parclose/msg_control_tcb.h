@@ -2,8 +2,8 @@
 /*
  * control <-> tcb. The TCB changes a device only on APPLY, which control sends after the
  * transaction is durable. On each new link control sends CARD* and ASSIGN* (what is committed),
- * SYNC, and the APPLYs that it has no answer for; the TCB sends PF*, VF* (what it observes), SYNC,
- * and goes on with PF and VF at each change.
+ * SYNC, and the APPLYs that it has no answer for; the TCB sends FUNCTION*, PF*, VF* (what it
+ * observes), SYNC, and goes on with them at each change.
  *
  * A round of CARD*, ASSIGN*, SYNC is the whole picture: it comes again on the same link when the
  * host's configuration has changed, and a card or an assignment that it does not name is one no
@@ -25,6 +25,7 @@ enum message_control_tcb {
     TCB_PF,                          /* tcb -> control: observed */
     TCB_VF,                          /* tcb -> control: observed */
     TCB_GONE,                        /* tcb -> control: PF or VF is gone */
+    TCB_FUNCTION, /* tcb -> control: any other PCI function, or that it is gone */
 };
 
 struct tcb_card {
@@ -80,3 +81,12 @@ struct tcb_gone {
     struct bdf bdf;
     uint32_t reserved;
 };
+
+/* A function that becomes a managed PF, or a VF of one, is said to be gone as a function. */
+struct tcb_function {
+    struct wire_header header;
+    uint32_t present; /* 0: gone; of the rest only the address counts then */
+    uint32_t reserved;
+    struct function_observed function;
+};
+_Static_assert(sizeof(struct tcb_function) == 72, "wire size");

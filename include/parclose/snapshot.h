@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 2
+#define SNAPSHOT_VERSION 3
 
 struct snapshot_partition {
     struct partition_id id;
@@ -65,6 +65,11 @@ struct snapshot_vf {
     struct vf_attributes desired;
 };
 
+struct snapshot_function { /* neither a managed PF nor a VF of one */
+    struct function_observed observed;
+    struct owner owner;
+};
+
 struct snapshot_process {
     uint32_t kind;
     uint32_t health;
@@ -89,8 +94,10 @@ struct snapshot {
     uint32_t memory_count;
     uint32_t pfs_count;
     uint32_t vfs_count;
+    uint32_t functions_count;
     uint32_t processes_count;
+    uint32_t reserved1;
     /* snapshot_partition[], snapshot_pcpu[], snapshot_memory[], snapshot_pf[], snapshot_vf[],
-     * snapshot_process[]; partitions in the order of their ids, VFs in that of their
-     * PFs' addresses and of their indexes */
+     * snapshot_function[], snapshot_process[]; partitions in the order of their ids, VFs in that
+     * of their PFs' addresses and of their indexes, functions in that of their addresses */
 };

@@ -91,6 +91,20 @@ const char *name_of_class(uint32_t class)
     return NAME(names, class);
 }
 
+const char *name_of_class_code(uint32_t code)
+{
+    static const char *const names[] = {
+        [0x00] = "old-device",  [0x01] = "storage",         [0x02] = "network",
+        [0x03] = "display",     [0x04] = "multimedia",      [0x05] = "memory",
+        [0x06] = "bridge",      [0x07] = "communication",   [0x08] = "system",
+        [0x09] = "input",       [0x0a] = "docking-station", [0x0b] = "processor",
+        [0x0c] = "serial-bus",  [0x0d] = "wireless",        [0x0e] = "intelligent-io",
+        [0x0f] = "satellite",   [0x10] = "encryption",      [0x11] = "signal-processing",
+        [0x12] = "accelerator", [0x13] = "instrumentation", [0x40] = "coprocessor",
+    };
+    return NAME(names, code >> 16);
+}
+
 const char *name_of_pages(uint32_t pages)
 {
     static const char *const names[] = {

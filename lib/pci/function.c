@@ -295,3 +295,23 @@ int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct 
     close(folder);
     return 0;
 }
+
+int function_observe(const char *root, struct bdf bdf, struct function_observed *function)
+{
+    char text[32] = "";
+    int folder = function_open(root, bdf);
+
+    if (folder < 0)
+        return folder;
+    *function = (struct function_observed){.bdf = bdf,
+                                           .vendor = (uint16_t)function_number(folder, "vendor"),
+                                           .device = (uint16_t)function_number(folder, "device"),
+                                           .class_code = function_number(folder, "class"),
+                                           .iommu_group = iommu_group(folder),
+                                           .node = numa_node(folder)};
+    function_link(folder, "driver", function->driver, sizeof(function->driver));
+    if (function_link(folder, "physfn", text, sizeof(text)) > 0)
+        function_parse(text, &function->pf);
+    close(folder);
+    return 0;
+}

@@ -39,3 +39,6 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
 
 /* Fills everything but status, attributes_set, open and event_ns. 0 or -ENOENT: no such VF. */
 int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct vf_observed *vf);
+
+/* Any function, whatever it is. 0 or -ENOENT: it is not there. */
+int function_observe(const char *root, struct bdf bdf, struct function_observed *function);

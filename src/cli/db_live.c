@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What control says, compared with what the kernel says: of each partition that runs, the cpuset of
- * each vCPU, the memory of its cgroup and of its monitor (by NUMA node), and the driver, IOMMU
- * group and place of each VF. Control proves its own map itself (CONTROL_CHECK).
+ * each vCPU, the memory of its cgroup and of its monitor (by NUMA node); the driver, IOMMU group
+ * and place of each VF; that each PCI function of the host is in the map once. Control proves its
+ * own map itself (CONTROL_CHECK).
  *
  * A partition may start or end meanwhile: what differs is looked at again, until the snapshot that
  * it was compared with is still the newest one afterwards.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,8 +38,8 @@ struct comparison {
     const struct cli *cli;
     const char *root;
     struct findings *findings;
-    int64_t partitions, vcpus, vfs, memories; /* compared */
-    bool unreadable;                          /* a monitor's maps: it is not root that asks */
+    int64_t partitions, vcpus, vfs, memories, functions; /* compared */
+    bool unreadable; /* a monitor's maps: it is not root that asks */
 };
 
 /* --- files of the kernel ---------------------------------------------------------------------- */
@@ -272,6 +274,66 @@ static void compare_card(struct comparison *c, const json_t *pf)
     json_array_foreach(json_object_get(pf, "vfs"), i, vf) compare_vf(c, pf, vf);
 }
 
+/* --- every PCI function ----------------------------------------------------------------------- */
+
+/* Address -> how often the map has it. */
+static void count_functions(json_t *counts, const json_t *list)
+{
+    const json_t *function;
+    size_t i;
+
+    json_array_foreach(list, i, function)
+    {
+        const char *address = text_of(function, "address");
+        if (address[0])
+            json_object_set_new(counts, address, json_integer(number_of(counts, address) + 1));
+        count_functions(counts, json_object_get(function, "vfs"));
+    }
+}
+
+/* Takes those that the kernel has once in the map out of it. */
+static int match_functions(struct comparison *c, json_t *counts)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/" DEVICES, c->root);
+    DIR *list = opendir(path);
+
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        int64_t count = number_of(counts, entry->d_name);
+        if (entry->d_name[0] == '.')
+            continue;
+        c->functions++;
+        if (count != 1)
+            finding(c->findings->differences,
+                    "PCI function %s is in the database %" PRId64 " times", entry->d_name, count);
+        json_object_del(counts, entry->d_name);
+    }
+    if (!list)
+        return -errno;
+    closedir(list);
+    return 0;
+}
+
+static void compare_functions(struct comparison *c, const json_t *answer)
+{
+    json_t *counts = json_object(), *count;
+    const char *address;
+
+    count_functions(counts, json_object_get(answer, "cards"));
+    count_functions(counts, json_object_get(answer, "functions"));
+    int error = match_functions(c, counts);
+    if (error)
+        finding(c->findings->skipped, "PCI functions: %s/" DEVICES ": %s", c->root,
+                strerror(-error));
+    json_object_foreach(counts, address, count)
+    {
+        if (!error)
+            finding(c->findings->differences,
+                    "PCI function %s is in the database, and the host has none", address);
+    }
+    json_decref(counts);
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 static bool runs(const json_t *partition)
@@ -325,6 +387,7 @@ static int compare_devices(struct comparison *c)
     if (code)
         return code;
     json_array_foreach(json_object_get(answer, "cards"), i, card) compare_card(c, card);
+    compare_functions(c, answer);
     json_decref(answer);
     return CLI_OK;
 }
@@ -384,6 +447,7 @@ static void note(const struct comparison *c)
     json_object_set_new(facts, "vcpus", json_integer(c->vcpus));
     json_object_set_new(facts, "memories", json_integer(c->memories));
     json_object_set_new(facts, "vfs", json_integer(c->vfs));
+    json_object_set_new(facts, "functions", json_integer(c->functions));
 }
 
 int db_check_live(const struct cli *cli, const char *root, struct findings *findings)

@@ -46,12 +46,26 @@ static void vf_row(struct table *table, const json_t *vf, bool last)
                true_of(vf, "answers") ? "" : "; does not answer");
 }
 
-static void print_tree(const json_t *answer)
+static void function_row(struct table *table, const json_t *function)
+{
+    const char *pf = text_of(function, "pf");
+
+    table_cell(table, "%s", text_of(function, "class"));
+    table_cell(table, "%s", text_of(function, "address"));
+    table_cell(table, "%s", text_of(function, "driver"));
+    table_cell(table, "%s", owner_text(function));
+    table_cell(table, "-");
+    table_cell(table, "-");
+    table_cell(table, "%04llx:%04llx%s%s", (long long)number_of(function, "vendor"),
+               (long long)number_of(function, "device"), pf[0] ? "; VF of " : "", pf);
+}
+
+static void print_tree(const json_t *answer, bool all)
 {
     static const char *const heads[] = {"CARD",   "ADDRESS",   "DRIVER", "OWNER",
                                         "STATUS", "READINESS", "DETAIL", NULL};
     struct table *table = table_new(heads);
-    const json_t *pf, *vf;
+    const json_t *pf, *vf, *function;
     size_t i, k;
 
     json_array_foreach(json_object_get(answer, "cards"), i, pf)
@@ -59,6 +73,11 @@ static void print_tree(const json_t *answer)
         const json_t *vfs = json_object_get(pf, "vfs");
         pf_row(table, pf);
         json_array_foreach(vfs, k, vf) vf_row(table, vf, k + 1 == json_array_size(vfs));
+    }
+    json_array_foreach(json_object_get(answer, "functions"), i, function)
+    {
+        if (all)
+            function_row(table, function);
     }
     table_print(table, stdout, terminal_width());
 }
@@ -81,10 +100,10 @@ static int print_xml(void)
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    bool xml = false;
-    const struct option_row options[] = {{"xml", OPTION_FLAG, &xml}};
+    bool xml = false, all = false;
+    const struct option_row options[] = {{"xml", OPTION_FLAG, &xml}, {"all", OPTION_FLAG, &all}};
     json_t *answer;
-    int code = options_parse(cli, options, 1, &argc, argv);
+    int code = options_parse(cli, options, 2, &argc, argv);
 
     if (code)
         return code;
@@ -98,7 +117,7 @@ static int run(struct cli *cli, int argc, char **argv)
     if (cli->json)
         print_json(answer);
     else
-        print_tree(answer);
+        print_tree(answer, all);
     json_decref(answer);
     return CLI_OK;
 }
@@ -107,6 +126,7 @@ const struct verb verb_devices = {
     .name = "devices",
     .arguments = "",
     .summary = "cards, their PFs and VFs: owner, driver, status, readiness",
-    .help = "  --xml           the TCB's own file, " DEVICES_XML "\n",
+    .help = "  --all           and every other PCI function of the host; JSON always has them\n"
+            "  --xml           the TCB's own file, " DEVICES_XML "\n",
     .run = run,
 };

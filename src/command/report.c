@@ -324,14 +324,17 @@ json_t *report_list(const struct command *command)
 json_t *report_devices(const struct command *command)
 {
     const struct snapshot_view *view = &command->view;
-    json_t *cards = json_array();
+    json_t *cards = json_array(), *functions = json_array();
 
     if (!view->head) {
         json_decref(cards);
+        json_decref(functions);
         return no_snapshot();
     }
     for (uint32_t i = 0; i < view->head->pfs_count; i++)
         json_array_append_new(cards, report_pf(command, &view->pfs[i]));
-    return json_pack("{s:b, s:o, s:o}", "ok", 1, "snapshot", snapshot_report(command), "cards",
-                     cards);
+    for (uint32_t i = 0; i < view->head->functions_count; i++)
+        json_array_append_new(functions, report_function(command, &view->functions[i]));
+    return json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "snapshot", snapshot_report(command), "cards",
+                     cards, "functions", functions);
 }

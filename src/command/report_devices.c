@@ -93,6 +93,19 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
     return report;
 }
 
+json_t *report_function(const struct command *command, const struct snapshot_function *function)
+{
+    const struct function_observed *observed = &function->observed;
+
+    return json_pack("{s:o, s:s, s:i, s:i, s:i, s:o, s:s, s:o, s:o, s:o}", "address",
+                     bdf_json(observed->bdf), "class", name_of_class_code(observed->class_code),
+                     "class_code", (int)observed->class_code, "vendor", (int)observed->vendor,
+                     "device", (int)observed->device, "pf", bdf_json(observed->pf), "driver",
+                     report_text(observed->driver), "iommu_group",
+                     number_json(observed->iommu_group), "numa_node", number_json(observed->node),
+                     "owner", owner_json(command, function->owner));
+}
+
 json_t *report_attributes(const struct vf_attributes *attributes)
 {
     static const char *const links[] = {"auto", "enable", "disable"};

@@ -11,6 +11,9 @@ struct command;
 /* A PF with its VFs. */
 json_t *report_pf(const struct command *command, const struct snapshot_pf *pf);
 
+/* A function that is neither a managed PF nor a VF of one. */
+json_t *report_function(const struct command *command, const struct snapshot_function *function);
+
 /* A PF's address, driver, status and readiness. */
 json_t *report_pf_brief(const struct snapshot_pf *pf);
 

@@ -47,6 +47,7 @@ static bool head_ok(const struct snapshot *head, size_t size)
            head->size == size && head->partitions_count <= PARCLOSE_MAX_PARTITIONS &&
            head->pcpus_count <= PARCLOSE_MAX_PCPUS && head->memory_count <= SNAPSHOT_MEMORY_MAX &&
            head->pfs_count <= PARCLOSE_MAX_PFS && head->vfs_count <= SNAPSHOT_VFS_MAX &&
+           head->functions_count <= PARCLOSE_MAX_FUNCTIONS &&
            head->processes_count <= PROCESS_KINDS &&
            (!head->host.reserved_pcpus || !host_config_check(&head->host, reason));
 }
@@ -62,6 +63,7 @@ static void lay_out(struct snapshot_view *view, const struct snapshot *head, siz
     view->memory = array(head, &offset, head->memory_count, sizeof(struct snapshot_memory));
     view->pfs = array(head, &offset, head->pfs_count, sizeof(struct snapshot_pf));
     view->vfs = array(head, &offset, head->vfs_count, sizeof(struct snapshot_vf));
+    view->functions = array(head, &offset, head->functions_count, sizeof(struct snapshot_function));
     view->processes = array(head, &offset, head->processes_count, sizeof(struct snapshot_process));
     *end = offset;
 }
@@ -100,6 +102,14 @@ static uint64_t vf_key(const struct snapshot_vf *vf)
     return (uint64_t)vf->observed.pf.value << 32 | vf->observed.index;
 }
 
+static bool function_ok(const struct snapshot_view *view, uint32_t i)
+{
+    const struct snapshot_function *function = &view->functions[i];
+
+    return TEXT_OK(function->observed.driver) && owner_ok(function->owner) &&
+           (!i || view->functions[i - 1].observed.bdf.value < function->observed.bdf.value);
+}
+
 static bool devices_ok(const struct snapshot_view *view)
 {
     for (uint32_t i = 0; i < view->head->pfs_count; i++)
@@ -107,6 +117,9 @@ static bool devices_ok(const struct snapshot_view *view)
             return false;
     for (uint32_t i = 0; i < view->head->vfs_count; i++)
         if (!vf_ok(&view->vfs[i]) || (i && vf_key(&view->vfs[i - 1]) >= vf_key(&view->vfs[i])))
+            return false;
+    for (uint32_t i = 0; i < view->head->functions_count; i++)
+        if (!function_ok(view, i))
             return false;
     return true;
 }

@@ -19,6 +19,7 @@ struct snapshot_view {
     const struct snapshot_memory *memory;
     const struct snapshot_pf *pfs;
     const struct snapshot_vf *vfs;
+    const struct snapshot_function *functions;
     const struct snapshot_process *processes;
     uint32_t *name_hashes; /* of partitions; NULL: each is looked at */
     size_t size;           /* of the mapping at head */

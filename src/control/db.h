@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The resource database: every pCPU, every extent of memory, every PF and VF, every partition, and
- * who owns it. In memory only; what rebuilds it is the audit log (replay.h). Nothing but
- * db_apply() changes an owner, a definition or a partition's running data, and only a committed
- * transaction (transaction.h) or the replay calls that.
+ * The resource database: every pCPU, every extent of memory, every PF, VF and other PCI function,
+ * every partition, and who owns it. In memory only; what rebuilds it is the audit log (replay.h).
+ * Nothing but db_apply() changes an owner, a definition or a partition's running data, and only a
+ * committed transaction (transaction.h) or the replay calls that.
  *
  * Besides, a PF, a VF and a partition carry what was *observed* of them: told by the TCB, SR-PCIM
  * and lead, forgotten with control, said again on each new link.
@@ -65,6 +65,13 @@ struct pf {
     struct vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
+/* A PCI function that is neither a managed PF nor a VF of one. It is boot's, always: nobody else
+ * can be given it, so it needs no transaction and is not in the log. */
+struct function {
+    bool said; /* on this link to the TCB */
+    struct function_observed observed;
+};
+
 /* A partition. `config` is what was configured, `run` what runs and is in the log, the rest what
  * was observed since control started. */
 struct partition {
@@ -97,6 +104,8 @@ struct db {
     struct pcpu pcpus[PARCLOSE_MAX_PCPUS];
     uint32_t blocks_count;            /* of all nodes: at most DB_EXTENTS_MAX */
     struct pf *pfs[PARCLOSE_MAX_PFS]; /* owned; NULL: free */
+    uint32_t functions_count;
+    struct function functions[PARCLOSE_MAX_FUNCTIONS]; /* by address */
     uint32_t partitions_end; /* the largest id that was ever taken: none is defined beyond */
     uint32_t name_hashes[PARCLOSE_MAX_PARTITIONS];        /* db_name_hash() of the same index */
     struct partition partitions[PARCLOSE_MAX_PARTITIONS]; /* index = id - 1 */
@@ -155,6 +164,13 @@ struct action *db_action_of(struct db *db, uint64_t transaction);
 
 /* Forgets a PF that is neither managed nor present. */
 void db_pf_prune(struct db *db, struct bdf bdf);
+
+/* Functions (db_functions.c) */
+
+void db_function_set(struct db *db, const struct function_observed *observed);
+void db_function_drop(struct db *db, struct bdf bdf); /* nothing when it is unknown */
+void db_functions_unsaid(struct db *db);              /* a new link to the TCB: none is said */
+void db_functions_drop_unsaid(struct db *db);
 
 /* Whether a partition has resources now (between its start and its release). */
 bool partition_started(const struct partition *partition);

@@ -34,6 +34,7 @@ static int on_pf(void *context, struct frame *frame)
         log_warning("more than %d PFs: one is left out", PARCLOSE_MAX_PFS);
         return 0;
     }
+    db_function_drop(control->db, message->pf.bdf);
     pf->observed = message->pf;
     pf->present = pf->said = true;
     control_changed(control);
@@ -60,6 +61,7 @@ static int on_vf(void *context, struct frame *frame)
         return 0;
     }
     struct vf *vf = &pf->vfs[message->vf.index];
+    db_function_drop(control->db, message->vf.bdf);
     vf->observed = message->vf;
     vf->present = vf->said = true;
     control_changed(control);
@@ -97,6 +99,27 @@ static int on_gone(void *context, struct frame *frame)
     return 0;
 }
 
+static bool function_ok(const struct function_observed *function)
+{
+    return function->bdf.value && function->class_code < 1 << 24 &&
+           frame_string_ok(function->driver, sizeof(function->driver));
+}
+
+static int on_function(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct tcb_function *message = (const void *)frame->bytes;
+
+    if (message->present > 1 || !function_ok(&message->function))
+        return -EBADMSG;
+    if (message->present)
+        db_function_set(control->db, &message->function);
+    else
+        db_function_drop(control->db, message->function.bdf);
+    control_changed(control);
+    return 0;
+}
+
 /* All is said: what was not is not there any more. */
 static int on_sync(void *context, struct frame *frame)
 {
@@ -113,6 +136,7 @@ static int on_sync(void *context, struct frame *frame)
         if (pf->present && !pf->said)
             pf_gone(control, pf);
     }
+    db_functions_drop_unsaid(control->db);
     control_changed(control);
     drive_all(control);
     return 0;
@@ -134,6 +158,7 @@ const struct frame_row tcb_rows[] = {
     {TCB_VF, 0, 0, sizeof(struct tcb_vf), FRAME_ALWAYS, on_vf},
     {TCB_GONE, 0, 0, sizeof(struct tcb_gone), FRAME_ALWAYS, on_gone},
     {TCB_SYNC, 0, 0, sizeof(struct tcb_sync), FRAME_ALWAYS, on_sync},
+    {TCB_FUNCTION, 0, 0, sizeof(struct tcb_function), FRAME_ALWAYS, on_function},
     {TCB_APPLIED, 0, 0, sizeof(struct tcb_applied), FRAME_ALWAYS, on_applied},
 };
 const size_t tcb_rows_count = sizeof(tcb_rows) / sizeof(tcb_rows[0]);
@@ -155,6 +180,7 @@ void tcb_up(void *context)
 
     control->tcb_up = true;
     nothing_said(control->db);
+    db_functions_unsaid(control->db);
     tell_tcb(control);
     actions_resend(control);
 }

@@ -130,6 +130,7 @@ static void count(const struct control *control, struct snapshot *head)
         for (uint32_t v = 0; db->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++)
             head->vfs_count += vf_shown(db->pfs[i], v);
     }
+    head->functions_count = db->functions_count;
     for (size_t i = 0; i < PROCESS_KINDS; i++)
         head->processes_count += control->processes[i].header.type != 0;
     head->size = sizeof(*head) + head->partitions_count * sizeof(struct snapshot_partition) +
@@ -137,13 +138,16 @@ static void count(const struct control *control, struct snapshot *head)
                  head->memory_count * sizeof(struct snapshot_memory) +
                  head->pfs_count * sizeof(struct snapshot_pf) +
                  head->vfs_count * sizeof(struct snapshot_vf) +
+                 head->functions_count * sizeof(struct snapshot_function) +
                  head->processes_count * sizeof(struct snapshot_process);
 }
 
 _Static_assert(sizeof(struct snapshot) % 8 == 0 && sizeof(struct snapshot_partition) % 8 == 0 &&
                    sizeof(struct snapshot_pcpu) % 8 == 0 &&
                    sizeof(struct snapshot_memory) % 8 == 0 && sizeof(struct snapshot_pf) % 8 == 0 &&
-                   sizeof(struct snapshot_vf) % 8 == 0 && sizeof(struct snapshot_process) % 8 == 0,
+                   sizeof(struct snapshot_vf) % 8 == 0 &&
+                   sizeof(struct snapshot_function) % 8 == 0 &&
+                   sizeof(struct snapshot_process) % 8 == 0,
                "arrays follow one another, each aligned to 8");
 
 static void *fill_partitions(struct control *control, void *at)
@@ -207,6 +211,15 @@ static void *fill_vfs(struct db *db, void *at)
     return to;
 }
 
+static void *fill_functions(const struct db *db, void *at)
+{
+    struct snapshot_function *to = at;
+    for (uint32_t i = 0; i < db->functions_count; i++)
+        *to++ = (struct snapshot_function){.observed = db->functions[i].observed,
+                                           .owner = owner_of_kind(OWNER_BOOT)};
+    return to;
+}
+
 static void *fill_processes(const struct control *control, void *at)
 {
     struct snapshot_process *to = at;
@@ -233,6 +246,7 @@ static void fill(struct control *control, struct snapshot *head)
     at = fill_memory(control->db, at);
     at = fill_pfs(control->db, at);
     at = fill_vfs(control->db, at);
+    at = fill_functions(control->db, at);
     fill_processes(control, at);
 }
 

@@ -44,22 +44,23 @@ static struct tcb_pf_state *pf_of(struct tcb *tcb, struct bdf bdf)
 static void device_event(struct tcb *tcb, const char *path)
 {
     struct tcb_pf_state *pf = NULL;
-    bool pci = false;
-    struct bdf bdf;
+    struct bdf bdf = {0}, last = {0};
 
     for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/')) {
         char text[13] = "";
         strncpy(text, at + 1, 12);
         if (!function_parse(text, &bdf))
             continue;
-        pci = true;
+        last = bdf;
         struct tcb_pf_state *found = pf_of(tcb, bdf);
         pf = found ? found : pf;
     }
     if (pf)
         picture_changed(tcb, pf, tcb_now_ns());
-    else if (pci) /* perhaps a VF that is new to us */
+    else if (last.value) /* perhaps a VF that is new to us */
         change_all(tcb, CLASS_OTHER);
+    if (last.value)
+        functions_look(tcb, last);
 }
 
 /* From the kernel alone: another process can send to this group too. */
@@ -88,8 +89,10 @@ static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *dat
         if (path)
             device_event(tcb, path + 1);
     }
-    if (got == -ENOBUFS) /* some were lost */
+    if (got == -ENOBUFS) { /* some were lost */
         change_all(tcb, CLASS_OTHER);
+        functions_scan(tcb);
+    }
     return 0;
 }
 

@@ -100,6 +100,7 @@ static void say_due(struct tcb *tcb)
     if (!tcb->pictured)
         return;
     if (tcb->control_due) {
+        functions_say_all(tcb);
         picture_say_all(tcb, PROCESS_CONTROL);
         process_send(tcb->process, PROCESS_CONTROL, &control, NULL, 0);
     }

@@ -67,6 +67,7 @@ void picture_forget_unnamed(struct tcb *tcb)
         free(pf);
         tcb->pfs[i] = NULL;
     }
+    functions_scan(tcb);
 }
 
 uint32_t picture_open_vfs(const struct tcb_pf_state *pf)

@@ -58,9 +58,16 @@ struct tcb_pf_state {
     struct tcb_vf_state vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
+struct tcb_function_state {
+    bool seen; /* in the scan under way */
+    struct function_observed observed;
+};
+
 struct tcb {
     struct process *process;
     struct tcb_pf_state *pfs[HOST_MAX_CARDS];
+    uint32_t functions_count;
+    struct tcb_function_state functions[PARCLOSE_MAX_FUNCTIONS]; /* by address */
     bool naming;         /* in control's round of CARD and ASSIGN */
     bool pictured;       /* a whole round was taken since we began, and all was observed */
     bool control_due;    /* a new link: to be told everything */
@@ -78,13 +85,18 @@ uint64_t tcb_now_ns(void);
 struct tcb_pf_state *picture_pf(struct tcb *tcb, struct bdf bdf); /* managed; or NULL */
 struct tcb_vf_state *picture_vf(struct tcb *tcb, struct bdf bdf); /* of a managed card; or NULL */
 struct tcb_pf_state *picture_manage(struct tcb *tcb, const struct card_config *card);
-void picture_forget_unnamed(struct tcb *tcb);
+void picture_forget_unnamed(struct tcb *tcb); /* and looks at what else there is */
 void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns);
 void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf); /* now, and tells what changed */
 uint32_t picture_open_vfs(const struct tcb_pf_state *pf);
 void picture_say_all(struct tcb *tcb, enum process_kind peer);
 void picture_look(struct tcb *tcb); /* at all that has changed */
 int picture_on_observe(sd_event_source *source, void *data);
+
+/* --- functions.c: all PCI functions that are neither a managed PF nor a VF of one */
+void functions_scan(struct tcb *tcb);                 /* at all, and tells what changed */
+void functions_look(struct tcb *tcb, struct bdf bdf); /* at one */
+void functions_say_all(struct tcb *tcb);              /* to control, on its new link */
 
 /* --- events.c: how changes are learnt */
 int events_open(struct tcb *tcb, sd_event *event);

@@ -39,6 +39,7 @@ static const struct attack_row from_tcb[] = {
     ATTACK_ROW(TCB_PF, 0, 0, tcb_pf, LINK_ENDS),
     ATTACK_ROW(TCB_VF, 0, 0, tcb_vf, LINK_ENDS),
     ATTACK_ROW(TCB_GONE, 0, 0, tcb_gone, NO_MATTER), /* a function that was never there */
+    ATTACK_ROW(TCB_FUNCTION, 0, 0, tcb_function, LINK_ENDS),
     ATTACK_ROW(TCB_SYNC, 0, 0, tcb_sync, NO_MATTER), /* it has no body */
     ATTACK_ROW(TCB_APPLIED, 0, 0, tcb_applied, LINK_ENDS),
 };
@@ -110,6 +111,11 @@ static const struct attack_peer peers[] = {
     PROCESS_TCB, &(const struct tcb_vf)                                                            \
     {                                                                                              \
         LIE_HEADER(TCB_VF, tcb_vf, 0), .vf = { __VA_ARGS__ }                                       \
+    }
+#define SEEN_FUNCTION(...)                                                                         \
+    PROCESS_TCB, &(const struct tcb_function)                                                      \
+    {                                                                                              \
+        LIE_HEADER(TCB_FUNCTION, tcb_function, 0), .present = 1, __VA_ARGS__                       \
     }
 #define GONE(...)                                                                                  \
     PROCESS_TCB, &(const struct tcb_gone)                                                          \
@@ -194,6 +200,11 @@ static const struct attack_lie lies[] = {
     {"a driver without end", SEEN_PF(.bdf = PF, .driver = ENDLESS(DRIVER_NAME_MAX)), LINK_ENDS},
     {"an interface without end", SEEN_PF(.bdf = PF, .netdev = ENDLESS(16)), LINK_ENDS},
     {"a serial number without end", SEEN_PF(.bdf = PF, .serial = ENDLESS(CARD_SERIAL_MAX)),
+     LINK_ENDS},
+    {"a function at no address", SEEN_FUNCTION(), LINK_ENDS},
+    {"a function whose driver has no end",
+     SEEN_FUNCTION(.function = {.bdf = {0xf8}, .driver = ENDLESS(DRIVER_NAME_MAX)}), LINK_ENDS},
+    {"4 G classes", SEEN_FUNCTION(.function = {.bdf = {0xf8}, .class_code = UINT32_MAX}),
      LINK_ENDS},
     {"a VF beyond all", SEEN_VF(.bdf = {0x180}, .pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF),
      LINK_ENDS},

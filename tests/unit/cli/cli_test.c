@@ -149,6 +149,12 @@ static void says(const char *text)
         fail_msg("expected \"%s\" in: %s", text, output);
 }
 
+static void says_not(const char *text)
+{
+    if (strstr(output, text))
+        fail_msg("did not expect \"%s\" in: %s", text, output);
+}
+
 #define SNAPSHOT                                                                                   \
     "\"snapshot\":{\"generation\":3,\"at\":\"2026-01-01T00:00:00.0Z\",\"current\":true}"
 #define PARTITION(name, phase, more)                                                               \
@@ -485,7 +491,11 @@ static void devices_as_a_tree(void **state)
           "{\"index\":0,\"address\":\"0000:01:10.0\",\"driver\":\"vfio-pci\",\"status\":\"active\","
           "\"open\":true,\"answers\":true,\"owner\":{\"kind\":\"guest\",\"partition\":\"db\"}},"
           "{\"index\":1,\"address\":\"0000:01:10.2\",\"driver\":\"\",\"status\":\"inactive\","
-          "\"open\":false,\"answers\":false,\"owner\":{\"kind\":\"interconnect\"}}]}]}"}},
+          "\"open\":false,\"answers\":false,\"owner\":{\"kind\":\"interconnect\"}}]}],"
+          "\"functions\":[{\"address\":\"0000:00:1f.0\",\"class\":\"bridge\",\"vendor\":32902,"
+          "\"device\":10520,\"pf\":null,\"driver\":\"lpc_ich\",\"owner\":{\"kind\":\"boot\"}},"
+          "{\"address\":\"0000:05:10.0\",\"class\":\"network\",\"vendor\":0,\"device\":0,"
+          "\"pf\":\"0000:05:00.0\",\"driver\":\"\",\"owner\":{\"kind\":\"boot\"}}]}"}},
         {0}};
 
     (void)state;
@@ -495,6 +505,11 @@ static void devices_as_a_tree(void **state)
     says("├ 0   0000:01:10.0  vfio-pci  db            active    -          open\n");
     says(
         "└ 1   0000:01:10.2  -         interconnect  inactive  -          closed; does not answer");
+    says_not("lpc_ich");
+    exits("devices --all", OK);
+    says("bridge   0000:00:1f.0  lpc_ich   boot          -         -          8086:2918\n");
+    says("network  0000:05:10.0  -         boot          -         -          0000:0000; VF of "
+         "0000:05:00.0\n");
 }
 
 static void console_without_a_terminal(void **state)

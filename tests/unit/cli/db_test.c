@@ -247,6 +247,7 @@ static void put_link(const char *path, const char *target)
 #define SLICE "sys/fs/cgroup/parclose.slice/db"
 #define VF    "sys/bus/pci/devices/0000:01:10.0"
 #define PF    "sys/bus/pci/devices/0000:01:00.0"
+#define OTHER "sys/bus/pci/devices/0000:00:1f.0"
 #define MAPS                                                                                       \
     "7f0000000000-7f0004000000 rw-s 00000000 00:01 9   /memfd:guest (deleted)\n"                   \
     "7f0004000000-7f0004001000 rw-p 00000000 00:00 0\n"
@@ -264,6 +265,7 @@ static void put_host(void)
     put("proc/77/numa_maps", NUMA("N1=3"));
     put(VF "/vendor", "x");
     put(PF "/vendor", "x");
+    put(OTHER "/vendor", "x");
     put_link(VF "/driver", "../../../bus/pci/drivers/vfio-pci");
     put_link(VF "/iommu_group", "../../../kernel/iommu_groups/14");
     put_link(VF "/physfn", "../0000:01:00.0");
@@ -280,7 +282,8 @@ static const struct answer good[] = {
      "\"monitor_pid\":77,\"vcpus\":2,\"memory_mib\":64,\"memory_node\":1,\"pcpus\":[2,3]}}"},
     {"devices", "{\"ok\":true," SNAPSHOT ",\"cards\":[{\"address\":\"0000:01:00.0\",\"vfs\":["
                 "{\"index\":0,\"address\":\"0000:01:10.0\",\"driver\":\"vfio-pci\","
-                "\"iommu_group\":14},{\"index\":1,\"address\":null}]}]}"},
+                "\"iommu_group\":14},{\"index\":1,\"address\":null}]}],"
+                "\"functions\":[{\"address\":\"0000:00:1f.0\"}]}"},
     {0}};
 
 static void check_live(int code)
@@ -297,6 +300,7 @@ static void a_host_as_the_database_says(void **state)
     says("partitions   1\n");
     says("vcpus        2\n");
     says("vfs          1\n");
+    says("functions    3\n");
     says("everything fits");
 }
 
@@ -364,6 +368,23 @@ static void each_difference_is_said(void **state)
     check_live(0);
 }
 
+static void every_function_is_in_the_map_once(void **state)
+{
+    struct answer twice[sizeof(good) / sizeof(good[0])];
+
+    (void)state;
+    memcpy(twice, good, sizeof(good));
+    twice[3].line = "{\"ok\":true," SNAPSHOT ",\"cards\":[{\"address\":\"0000:01:00.0\",\"vfs\":["
+                    "]}],\"functions\":[{\"address\":\"0000:01:00.0\"},"
+                    "{\"address\":\"0000:00:1f.0\"},{\"address\":\"0000:07:00.0\"}]}";
+    put_host();
+    serve(twice);
+    check_live(1);
+    says("wrong: PCI function 0000:01:00.0 is in the database 2 times");
+    says("wrong: PCI function 0000:01:10.0 is in the database 0 times");
+    says("wrong: PCI function 0000:07:00.0 is in the database, and the host has none");
+}
+
 static void a_monitor_that_is_gone(void **state)
 {
     char path[128];
@@ -411,6 +432,7 @@ int main(void)
         CASE(a_host_as_the_database_says),
         CASE(shared_processors_and_their_weight),
         CASE(each_difference_is_said),
+        CASE(every_function_is_in_the_map_once),
         CASE(a_monitor_that_is_gone),
         CASE(control_says_that_its_map_is_wrong),
         CASE(nobody_there_is_three),

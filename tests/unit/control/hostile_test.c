@@ -72,6 +72,9 @@ static void lies_of_the_tcb_end_its_session(void **state)
     struct tcb_pf pf = {.header = frame_header(TCB_PF, sizeof(pf), 0), .pf.bdf = NET0};
     struct tcb_vf vf = {.header = frame_header(TCB_VF, sizeof(vf), 0),
                         .vf = {.bdf = {0x180}, .pf = NET0}};
+    struct tcb_function function = {.header = frame_header(TCB_FUNCTION, sizeof(function), 0),
+                                    .present = 1,
+                                    .function.bdf = {0xf8}};
     struct tcb_applied applied = {.header = frame_header(TCB_APPLIED, sizeof(applied), 1)};
 
     BAD(PROCESS_TCB, pf, pf.bdf.value, 0);
@@ -92,6 +95,10 @@ static void lies_of_the_tcb_end_its_session(void **state)
     BAD(PROCESS_TCB, vf, vf.attributes_set, 2);
     BAD(PROCESS_TCB, vf, vf.open, 2);
     ENDLESS(PROCESS_TCB, vf, vf.driver);
+    BAD(PROCESS_TCB, function, present, 2);
+    BAD(PROCESS_TCB, function, function.bdf.value, 0);
+    BAD(PROCESS_TCB, function, function.class_code, 1 << 24);
+    ENDLESS(PROCESS_TCB, function, function.driver);
     BAD(PROCESS_TCB, applied, error, 1);
     ENDLESS(PROCESS_TCB, applied, text);
 }
@@ -234,6 +241,7 @@ static const void *good_message(uint16_t type)
         struct tcb_pf pf;
         struct tcb_vf vf;
         struct tcb_gone gone;
+        struct tcb_function function;
         struct tcb_sync tcb_sync;
         struct tcb_applied applied;
         struct pcim_readiness readiness;
@@ -280,6 +288,10 @@ static const void *good_message(uint16_t type)
         break;
     case TCB_GONE:
         good.gone = (struct tcb_gone){HEADER(type, tcb_gone), .bdf = {0x180}};
+        break;
+    case TCB_FUNCTION:
+        good.function =
+            (struct tcb_function){HEADER(type, tcb_function), .present = 1, .function.bdf = {0xf8}};
         break;
     case TCB_SYNC:
         good.tcb_sync = (struct tcb_sync){HEADER(type, tcb_sync)};

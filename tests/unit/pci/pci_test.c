@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lib/pci against a played /sys and hostile configuration spaces. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -221,6 +222,23 @@ static void addresses_are_whole_or_none(void **state)
 
 /* ---- scan */
 
+static void any_function_is_seen(void **state)
+{
+    struct function_observed function;
+    (void)state;
+
+    tree_create_vfs(root, 1);
+    assert_int_equal(function_observe(root, TREE_PF, &function), 0);
+    assert_int_equal(function.class_code, 0x020000);
+    assert_int_equal(function.node, 1);
+    assert_int_equal(function.iommu_group, 12);
+    assert_int_equal(function.pf.value, 0);
+    assert_string_equal(function.driver, "igb");
+    assert_int_equal(function_observe(root, tree_vf(0), &function), 0);
+    assert_int_equal(function.pf.value, TREE_PF.value);
+    assert_int_equal(function_observe(root, (struct bdf){0x0300}, &function), -ENOENT);
+}
+
 static void a_scan_finds_what_has_sriov(void **state)
 {
     struct pci_scan_card cards[4];
@@ -256,6 +274,7 @@ int main(void)
         with_tree(a_vf_answers_by_its_capability_pointer),
         with_tree(odd_files_are_survived),
         with_tree(an_nvme_is_up_when_it_is_live),
+        with_tree(any_function_is_seen),
         with_tree(a_scan_finds_what_has_sriov),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,70 @@ static void a_card_named_no_more_is_gone(void **state)
                      TREE_PF.value);
 }
 
+/* The next word about a function. */
+static struct tcb_function function_said(struct stage *stage)
+{
+    struct tcb_function message;
+    struct frame frame;
+
+    stage_hear(stage, PROCESS_CONTROL, TCB_FUNCTION, &frame);
+    memcpy(&message, frame.bytes, sizeof(message));
+    return message;
+}
+
+#define BRIDGE ((struct bdf){0x00f8})
+
+static void every_other_function_is_said(void **state)
+{
+    struct stage *stage = *state;
+    struct tcb_function said;
+    char root[80];
+
+    root_of(state, root);
+    tree_text(root, BRIDGE, "vendor", "0x8086\n");
+    tree_text(root, BRIDGE, "device", "0x2918\n");
+    tree_text(root, BRIDGE, "class", "0x060100\n");
+    tree_link(root, BRIDGE, "driver", "../../../../bus/pci/drivers/lpc_ich");
+    name_card(stage);
+    sync_control(stage);
+    said = function_said(stage);
+    assert_int_equal(said.present, 1);
+    assert_int_equal(said.function.bdf.value, BRIDGE.value);
+    assert_int_equal(said.function.pf.value, 0);
+    assert_int_equal(said.function.vendor, 0x8086);
+    assert_int_equal(said.function.device, 0x2918);
+    assert_int_equal(said.function.class_code, 0x060100);
+    assert_int_equal(said.function.iommu_group, UINT32_MAX);
+    assert_string_equal(said.function.driver, "lpc_ich");
+    stage_link(stage, PROCESS_CONTROL); /* a new link hears it again */
+    name_card(stage);
+    sync_control(stage);
+    assert_int_equal(function_said(stage).function.bdf.value, BRIDGE.value);
+}
+
+/* Of a card that is managed the PF and the VFs are said as such, else they are functions as any. */
+static void a_managed_card_is_no_other_function(void **state)
+{
+    struct stage *stage = *state;
+    struct tcb_function said;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, 1);
+    sync_control(stage);
+    for (int i = 0; i < 2; i++) { /* in the order of the folder */
+        said = function_said(stage);
+        assert_int_equal(said.present, 1);
+        bool is_vf = said.function.bdf.value == tree_vf(0).value;
+        assert_true(is_vf || said.function.bdf.value == TREE_PF.value);
+        assert_int_equal(said.function.pf.value, is_vf ? TREE_PF.value : 0);
+    }
+    name_card(stage);
+    sync_control(stage);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(function_said(stage).present, 0);
+}
+
 static void devices_xml_follows(void **state)
 {
     struct stage *stage = *state;
@@ -427,6 +491,8 @@ int main(int argc, char **argv)
         on_stage(a_change_behind_our_back_is_noticed),
         on_stage(a_vf_that_was_reset_under_its_user_is_in_error),
         on_stage(a_card_named_no_more_is_gone),
+        on_stage(every_other_function_is_said),
+        on_stage(a_managed_card_is_no_other_function),
         on_stage(devices_xml_follows),
         on_stage(vfs_are_created_once),
         on_stage(another_number_of_vfs_is_refused),
