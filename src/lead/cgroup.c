@@ -34,12 +34,11 @@ static int open_folder(int folder, const char *name)
     return file < 0 ? -errno : file;
 }
 
-/* cpuset is needed, cpu for a partition with a weight; memory and pids are welcome. */
+/* cpuset is needed; memory and pids are welcome. */
 static int switch_on(int folder)
 {
     write_at(folder, "cgroup.subtree_control", "+memory");
     write_at(folder, "cgroup.subtree_control", "+pids");
-    write_at(folder, "cgroup.subtree_control", "+cpu");
     return write_at(folder, "cgroup.subtree_control", "+cpuset");
 }
 
@@ -53,12 +52,17 @@ static int switch_on_in(int folder, const char *name)
     return error;
 }
 
+/* cpu for partitions with a weight: those that have none start without it. */
 int cgroup_begin(void)
 {
     int error = make_folder(AT_FDCWD, SLICE);
     if (!error)
         error = switch_on_in(AT_FDCWD, ROOT);
-    return error ? error : switch_on_in(AT_FDCWD, SLICE);
+    if (error)
+        return error;
+    write_at(AT_FDCWD, ROOT "/cgroup.subtree_control", "+cpu");
+    write_at(AT_FDCWD, SLICE "/cgroup.subtree_control", "+cpu");
+    return switch_on_in(AT_FDCWD, SLICE);
 }
 
 static const char *pcpus_text(const struct partition_descriptor *descriptor, uint32_t vcpu,
