@@ -5,8 +5,9 @@
  * and place of each VF; that each PCI function of the host is in the map once. Control proves its
  * own map itself (CONTROL_CHECK).
  *
- * A partition may start or end meanwhile: what differs is looked at again, until the snapshot that
- * it was compared with is still the newest one afterwards.
+ * A partition may start or end meanwhile, and what the kernel did a moment ago is not in control's
+ * snapshot yet. So what differs is looked at again, until it differed in CONFIRM looks during each
+ * of which the snapshot stayed the newest one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +24,8 @@
 #include "format.h"
 #include "names/pcpu_set.h"
 
-#define TRIES        5
+#define TRIES        8
+#define CONFIRM      3
 #define AGAIN_NS     300000000L
 #define SLICE        "sys/fs/cgroup/parclose.slice"
 #define DEVICES      "sys/bus/pci/devices"
@@ -453,20 +455,22 @@ static void note(const struct comparison *c)
 int db_check_live(const struct cli *cli, const char *root, struct findings *findings)
 {
     const struct timespec pause = {.tv_nsec = AGAIN_NS};
-    bool settled = false;
-    int code = CLI_OK;
+    int code = CLI_OK, confirmed = 0;
 
-    for (int i = 0; i < TRIES && !settled && !code; i++) {
+    for (int i = 0; i < TRIES && confirmed < CONFIRM && !code; i++) {
         struct comparison c = {.cli = cli, .root = root, .findings = findings};
+        bool settled = false;
+        if (i)
+            nanosleep(&pause, NULL);
         json_array_clear(findings->differences);
         json_array_clear(findings->skipped);
         code = compare(&c, &settled);
-        settled |= !json_array_size(findings->differences);
+        confirmed += settled;
+        if (!json_array_size(findings->differences))
+            confirmed = CONFIRM;
         note(&c);
-        if (!settled && i + 1 == TRIES)
-            finding(findings->skipped, "things kept changing: differences may be passing ones");
-        if (!settled && !code)
-            nanosleep(&pause, NULL);
     }
+    if (confirmed < CONFIRM && !code)
+        finding(findings->skipped, "things kept changing: differences may be passing ones");
     return code;
 }

@@ -385,6 +385,24 @@ static void every_function_is_in_the_map_once(void **state)
     says("wrong: PCI function 0000:07:00.0 is in the database, and the host has none");
 }
 
+/* The kernel was ahead of what control had heard. */
+static void what_passes_is_no_difference(void **state)
+{
+    (void)state;
+    put_host();
+    put_link(VF "/driver", "../igbvf");
+    serve(good);
+    pid_t mender = fork();
+    assert_true(mender >= 0);
+    if (mender == 0) {
+        usleep(400000);
+        put_link(VF "/driver", "../vfio-pci");
+        _exit(0);
+    }
+    check_live(0);
+    waitpid(mender, NULL, 0);
+}
+
 static void a_monitor_that_is_gone(void **state)
 {
     char path[128];
@@ -433,6 +451,7 @@ int main(void)
         CASE(shared_processors_and_their_weight),
         CASE(each_difference_is_said),
         CASE(every_function_is_in_the_map_once),
+        CASE(what_passes_is_no_difference),
         CASE(a_monitor_that_is_gone),
         CASE(control_says_that_its_map_is_wrong),
         CASE(nobody_there_is_three),
