@@ -95,8 +95,8 @@ struct vf_observed {
 
 /* A PCI function that is neither a managed PF nor a VF of one: bridges, the host's own devices. */
 struct function_observed {
-    struct bdf bdf;
-    struct bdf pf; /* of a VF; 0: it is none */
+    struct bdf bdf; /* 0 is one: 0000:00:00.0 is the host bridge of most hosts */
+    struct bdf pf;  /* of a VF; 0: it is none */
     uint16_t vendor;
     uint16_t device;
     uint32_t class_code;          /* 24 bits, as in sysfs "class" */

@@ -96,14 +96,15 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
 json_t *report_function(const struct command *command, const struct snapshot_function *function)
 {
     const struct function_observed *observed = &function->observed;
+    char address[NAME_BDF_MAX];
 
-    return json_pack("{s:o, s:s, s:i, s:i, s:i, s:o, s:s, s:o, s:o, s:o}", "address",
-                     bdf_json(observed->bdf), "class", name_of_class_code(observed->class_code),
-                     "class_code", (int)observed->class_code, "vendor", (int)observed->vendor,
-                     "device", (int)observed->device, "pf", bdf_json(observed->pf), "driver",
-                     report_text(observed->driver), "iommu_group",
-                     number_json(observed->iommu_group), "numa_node", number_json(observed->node),
-                     "owner", owner_json(command, function->owner));
+    return json_pack(
+        "{s:s, s:s, s:i, s:i, s:i, s:o, s:s, s:o, s:o, s:o}", "address",
+        name_of_bdf(observed->bdf, address), "class", name_of_class_code(observed->class_code),
+        "class_code", (int)observed->class_code, "vendor", (int)observed->vendor, "device",
+        (int)observed->device, "pf", bdf_json(observed->pf), "driver",
+        report_text(observed->driver), "iommu_group", number_json(observed->iommu_group),
+        "numa_node", number_json(observed->node), "owner", owner_json(command, function->owner));
 }
 
 json_t *report_attributes(const struct vf_attributes *attributes)

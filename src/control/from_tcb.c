@@ -101,7 +101,7 @@ static int on_gone(void *context, struct frame *frame)
 
 static bool function_ok(const struct function_observed *function)
 {
-    return function->bdf.value && function->class_code < 1 << 24 &&
+    return function->class_code < 1 << 24 &&
            frame_string_ok(function->driver, sizeof(function->driver));
 }
 

@@ -44,7 +44,8 @@ static struct tcb_pf_state *pf_of(struct tcb *tcb, struct bdf bdf)
 static void device_event(struct tcb *tcb, const char *path)
 {
     struct tcb_pf_state *pf = NULL;
-    struct bdf bdf = {0}, last = {0};
+    struct bdf bdf, last = {0};
+    bool pci = false;
 
     for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/')) {
         char text[13] = "";
@@ -52,14 +53,15 @@ static void device_event(struct tcb *tcb, const char *path)
         if (!function_parse(text, &bdf))
             continue;
         last = bdf;
+        pci = true;
         struct tcb_pf_state *found = pf_of(tcb, bdf);
         pf = found ? found : pf;
     }
     if (pf)
         picture_changed(tcb, pf, tcb_now_ns());
-    else if (last.value) /* perhaps a VF that is new to us */
+    else if (pci) /* perhaps a VF that is new to us */
         change_all(tcb, CLASS_OTHER);
-    if (last.value)
+    if (pci)
         functions_look(tcb, last);
 }
 

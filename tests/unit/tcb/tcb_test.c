@@ -187,7 +187,7 @@ static struct tcb_function function_said(struct stage *stage)
     return message;
 }
 
-#define BRIDGE ((struct bdf){0x00f8})
+#define BRIDGE ((struct bdf){0x0000})
 
 static void every_other_function_is_said(void **state)
 {
