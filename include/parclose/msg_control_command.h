@@ -8,6 +8,10 @@
  * each new link control sends SNAPSHOT at once, and again after each change (coalesced). A RESULT
  * may come before the first SNAPSHOT that has its transaction: command keeps it until then, so that
  * who was answered finds what was done.
+ *
+ * Command serves the partitions' consoles. On each new link it says CHANNEL_HELD* and CHANNEL_SYNC
+ * before anything else. A partition in PHASE_RELEASING waits for the CHANNEL_DETACHED of its
+ * console: command lets go of it at once.
  */
 #pragma once
 
@@ -30,6 +34,9 @@ enum message_control_command {
     CONTROL_RESULT,             /* control -> command, 0..WIRE_MAX_FDS files */
     CONTROL_SNAPSHOT,           /* control -> command, 1 file: sealed memfd */
     CONTROL_CHECK,              /* command -> control: -EUCLEAN and what is wrong with the map */
+    CONTROL_CHANNEL_HELD,       /* command -> control: a console that it has attached */
+    CONTROL_CHANNEL_SYNC,       /* command -> control: these were all */
+    CONTROL_CHANNEL_DETACHED,   /* command -> control: it let go of a console's files */
 };
 
 /* Who asked, for the audit log; command fills it from the CLI's peer credentials. */
@@ -81,6 +88,16 @@ struct control_partition_stop {
 struct control_plain { /* AUDIT_OPEN, CHECK, SHUTDOWN */
     struct wire_header header;
     struct requester requester;
+};
+
+struct control_channel { /* CHANNEL_HELD, _DETACHED */
+    struct wire_header header;
+    char name[PARCLOSE_NAME_MAX]; /* of the partition whose console it is */
+};
+_Static_assert(sizeof(struct control_channel) == 48, "wire size");
+
+struct control_channel_sync {
+    struct wire_header header;
 };
 
 struct control_result {

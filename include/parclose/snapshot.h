@@ -31,6 +31,8 @@ struct snapshot_partition {
     uint32_t monitor_pid; /* spawner; 0: none */
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
     uint32_t vcpu_restarts;
+    uint32_t console_attached; /* how many servers have its console attached */
+    uint32_t reserved;
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS];
     struct partition_config config;

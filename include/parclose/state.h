@@ -50,8 +50,9 @@ enum partition_phase {
     PHASE_WAITING = 2,  /* all before the gate is done; a PF or VF is not ready */
     PHASE_RUNNING = 3,
     PHASE_STOPPING = 4,
-    PHASE_FAILED = 5, /* ended by itself or could not start; the reason says why */
-    PHASE_FROZEN = 6, /* a PF was lost before the thaw was acknowledged */
+    PHASE_FAILED = 5,    /* ended by itself or could not start; the reason says why */
+    PHASE_FROZEN = 6,    /* a PF was lost before the thaw was acknowledged */
+    PHASE_RELEASING = 7, /* its monitor is gone; a server still has a channel of it attached */
     PARTITION_PHASES
 };
 

@@ -35,9 +35,9 @@ const char *name_of_state(uint32_t state)
 const char *name_of_phase(uint32_t phase)
 {
     static const char *const names[] = {
-        [PHASE_DEFINED] = "defined", [PHASE_STARTING] = "starting", [PHASE_WAITING] = "waiting",
-        [PHASE_RUNNING] = "running", [PHASE_STOPPING] = "stopping", [PHASE_FAILED] = "failed",
-        [PHASE_FROZEN] = "frozen",
+        [PHASE_DEFINED] = "defined", [PHASE_STARTING] = "starting",   [PHASE_WAITING] = "waiting",
+        [PHASE_RUNNING] = "running", [PHASE_STOPPING] = "stopping",   [PHASE_FAILED] = "failed",
+        [PHASE_FROZEN] = "frozen",   [PHASE_RELEASING] = "releasing",
     };
     return NAME(names, phase);
 }

@@ -52,6 +52,7 @@ enum audit_kind {
     AUDIT_ACTION = 12, /* on a device */
     AUDIT_SHUTDOWN = 13,
     AUDIT_RECOVERED = 14, /* a PF in error is ready again */
+    AUDIT_CHANNEL = 15,   /* a server attached a channel, or let go of it */
     AUDIT_KINDS
 };
 

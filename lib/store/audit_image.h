@@ -22,6 +22,7 @@ enum resource_kind {
     RESOURCE_VF = 8,        /* bdf of its PF, index: struct owner */
     RESOURCE_ACTION = 9,    /* bdf of the PF, VF index or ACTION_WHOLE_PF: struct action_image */
     RESOURCE_REQUEST = 10,  /* place, 0 the oldest: struct request_image; in snapshots only */
+    RESOURCE_CHANNEL = 11,  /* partition id, enum channel_kind: struct channel_image */
     RESOURCE_KINDS
 };
 
@@ -39,6 +40,18 @@ struct memory_image {
     struct owner owner;
 };
 _Static_assert(sizeof(struct memory_image) == 16, "on disk");
+
+enum channel_kind {
+    CHANNEL_CONSOLE = 1,
+};
+
+/* Memory of a partition that a server of it maps, too. */
+struct channel_image {
+    struct owner owner;
+    uint32_t server;   /* enum process_kind */
+    uint32_t attached; /* how many servers have it */
+};
+_Static_assert(sizeof(struct channel_image) == 16, "on disk");
 
 struct pf_image {
     struct owner owner;

@@ -24,6 +24,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_ACTION] = "device-action",
     [AUDIT_SHUTDOWN] = "shutdown",
     [AUDIT_RECOVERED] = "recovered",
+    [AUDIT_CHANNEL] = "channel",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {
@@ -94,6 +95,9 @@ void audit_resource_text(const struct audit_change *change, char *text, size_t s
     case RESOURCE_REQUEST:
         snprintf(text, size, "request %" PRIu64 " that is remembered", change->key[0]);
         break;
+    case RESOURCE_CHANNEL:
+        snprintf(text, size, "console of partition %" PRIu64, change->key[0]);
+        break;
     default:
         snprintf(text, size, "?");
     }
@@ -139,6 +143,15 @@ static void pf_text(const struct pf_image *pf, char *text, size_t size)
     snprintf(text, size, "%s%s", owner, pf->in_error ? ", in error" : "");
 }
 
+static void channel_text(const struct channel_image *channel, char *text, size_t size)
+{
+    char owner[32];
+
+    owner_text(&channel->owner, owner, sizeof(owner));
+    snprintf(text, size, "%s, served by %s, attached %" PRIu32, owner,
+             name_of_process(channel->server), channel->attached);
+}
+
 void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
 {
     if (!image) {
@@ -176,6 +189,9 @@ void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
     case RESOURCE_REQUEST:
         snprintf(text, size, "transaction %" PRIu64,
                  ((const struct request_image *)image)->transaction);
+        break;
+    case RESOURCE_CHANNEL:
+        channel_text(image, text, size);
         break;
     default:
         snprintf(text, size, "?");

@@ -163,6 +163,12 @@ static const struct field_row request_rows[] = {
     ROW(NUMBER, request_image, transaction),
 };
 
+static const struct field_row channel_rows[] = {
+    ROW(OWNER, channel_image, owner),
+    ROW_NAMED(channel_image, server, name_of_process),
+    ROW(NUMBER, channel_image, attached),
+};
+
 #define ROWS(rows) rows, sizeof(rows) / sizeof((rows)[0])
 
 static const struct list cards = {"cards",
@@ -193,6 +199,7 @@ static const struct {
     [RESOURCE_VF] = {ROWS(owner_rows), NULL},
     [RESOURCE_ACTION] = {ROWS(action_rows), NULL},
     [RESOURCE_REQUEST] = {ROWS(request_rows), NULL},
+    [RESOURCE_CHANNEL] = {ROWS(channel_rows), NULL},
 };
 
 /* --- one value -------------------------------------------------------------------------------- */

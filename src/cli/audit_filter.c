@@ -112,6 +112,8 @@ static const struct owner *owner_of(uint32_t kind, const void *image)
         return image;
     case RESOURCE_MEMORY:
         return &((const struct memory_image *)image)->owner;
+    case RESOURCE_CHANNEL:
+        return &((const struct channel_image *)image)->owner;
     default:
         return NULL;
     }

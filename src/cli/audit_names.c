@@ -75,6 +75,8 @@ void audit_names_resource(const struct audit_names *names, const struct audit_ch
         snprintf(text, size, "definition of %s", partition);
     else if (change->kind == RESOURCE_RUN)
         snprintf(text, size, "%s", partition);
+    else if (change->kind == RESOURCE_CHANNEL)
+        snprintf(text, size, "console of %s", partition);
     else
         audit_resource_text(change, text, size);
 }

@@ -37,6 +37,16 @@ static void print_definition(const json_t *partition)
     field("autostart", "%s", true_of(partition, "autostart") ? "yes" : "no");
 }
 
+static void print_channels(const json_t *partition)
+{
+    const json_t *channel;
+    size_t i;
+
+    json_array_foreach(json_object_get(partition, "channels"), i, channel)
+        field(text_of(channel, "kind"), "served by %s, attached %lld", text_of(channel, "server"),
+              (long long)number_of(channel, "attached"));
+}
+
 static void print_running(const json_t *partition)
 {
     char text[320];
@@ -52,6 +62,7 @@ static void print_running(const json_t *partition)
     field("pcpus", "%s", numbers_text(json_object_get(partition, "pcpus"), text, sizeof(text)));
     if (json_is_integer(json_object_get(partition, "memory_node")))
         field("memory node", "%lld", (long long)number_of(partition, "memory_node"));
+    print_channels(partition);
     if (number_of(partition, "monitor_pid"))
         field("monitor pid", "%lld, vCPUs %s", (long long)number_of(partition, "monitor_pid"),
               numbers_text(json_object_get(partition, "vcpu_pids"), text, sizeof(text)));

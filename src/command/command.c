@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "console_relay.h"
 #include "log/log.h"
 
 static int send_control(void *context, const void *message)
@@ -106,6 +107,7 @@ void command_control_up(void *context)
 
     command->connected = true;
     command->current = false;
+    console_say_held(command);
     requests_resend(&command->requests);
 }
 

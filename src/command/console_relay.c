@@ -25,22 +25,12 @@ struct console {
     struct console *next;
     struct command *command;
     char name[PARCLOSE_NAME_MAX];
-    uint64_t run; /* when its partition was started: tells one run from the next */
-    struct console_ring *ring;
-    uint64_t in_head; /* ours; the one in the ring is for the monitor */
+    struct console_ring *ring; /* NULL: asked for, and its watchers wait */
+    uint64_t in_head;          /* ours; the one in the ring is for the monitor */
     int out_event, in_event;
     sd_event_source *out_source, *retry;
     struct client *watchers; /* by console_next */
 };
-
-static uint64_t run_of(const struct command *command, const char *name)
-{
-    const struct snapshot_partition *partition = snapshot_view_partition(&command->view, name);
-
-    if (!partition || snapshot_partition_stopped(partition))
-        return 0;
-    return partition->times[STATE_ACTIVE].boottime_ns;
-}
 
 /* --- the ring ------------------------------------------------------------------------------- */
 
@@ -159,35 +149,42 @@ static int open_files(struct console *console, struct frame *frame)
     return error < 0 ? error : 0;
 }
 
-static int console_new(struct command *command, const char *name, struct frame *frame,
-                       struct console **result)
-{
-    struct console *console = calloc(1, sizeof(*console));
-
-    if (!console)
-        return -ENOMEM;
-    *console = (struct console){.command = command, .out_event = -1, .in_event = -1};
-    strcpy(console->name, name);
-    console->run = run_of(command, name);
-    int error = open_files(console, frame);
-    if (error) {
-        console_free(console);
-        return error;
-    }
-    console->next = command->server.consoles;
-    command->server.consoles = console;
-    *result = console;
-    return 0;
-}
-
-static void console_end(struct console *console)
+static void unlist(struct console *console)
 {
     struct console **at = &console->command->server.consoles;
 
     while (*at != console)
         at = &(*at)->next;
     *at = console->next;
+}
+
+/* Control waits for this word before the memory is anybody else's. */
+static void say(const struct console *console, uint16_t type)
+{
+    struct control_channel message = {.header = frame_header(type, sizeof(message), 0)};
+
+    memcpy(message.name, console->name, sizeof(message.name));
+    process_send(console->command->process, PROCESS_CONTROL, &message, NULL, 0);
+}
+
+static void console_end(struct console *console)
+{
+    struct console whole = *console;
+
+    unlist(console);
     console_free(console);
+    say(&whole, CONTROL_CHANNEL_DETACHED);
+}
+
+void console_say_held(struct command *command)
+{
+    const struct control_channel_sync sync = {
+        .header = frame_header(CONTROL_CHANNEL_SYNC, sizeof(sync), 0)};
+
+    for (const struct console *console = command->server.consoles; console; console = console->next)
+        if (console->ring)
+            say(console, CONTROL_CHANNEL_HELD);
+    process_send(command->process, PROCESS_CONTROL, &sync, NULL, 0);
 }
 
 /* --- its clients ---------------------------------------------------------------------------- */
@@ -200,14 +197,28 @@ static bool has_writer(const struct console *console)
     return false;
 }
 
-static void attach(struct console *console, struct client *client)
+static void watch(struct console *console, struct client *client)
+{
+    client->console = console;
+    client->console_next = console->watchers;
+    console->watchers = client;
+}
+
+static void unwatch(struct console *console, const struct client *client)
+{
+    struct client **at = &console->watchers;
+
+    while (*at && *at != client)
+        at = &(*at)->console_next;
+    if (*at)
+        *at = client->console_next;
+}
+
+static void welcome(struct console *console, struct client *client)
 {
     bool refused = client->console_wish_input && has_writer(console);
     uint64_t head = out_head(console);
 
-    client->console = console;
-    client->console_next = console->watchers;
-    console->watchers = client;
     client->console_writer = client->console_wish_input && !refused;
     client->console_position = clamp_position(0, head);
     client->console_until = client->console_wish_follow ? UINT64_MAX : head;
@@ -222,45 +233,81 @@ static void attach(struct console *console, struct client *client)
     json_decref(answer);
 }
 
+static void refuse_all(struct console *console, int error, const char *text)
+{
+    struct client *next;
+
+    for (struct client *client = console->watchers; client; client = next) {
+        next = client->console_next;
+        client->console = NULL;
+        client_refuse(client, error, text);
+    }
+}
+
+/* All who asked meanwhile, if anybody still wants it. */
 static void on_opened(void *context, const struct control_result *result, struct frame *frame)
 {
-    struct client *client = context;
-    struct command *command = client->command;
-    struct console *console = console_find(command, client->watched);
+    struct console *console = context;
+    struct client *client = console->watchers, *next;
+    int error = result->error;
 
-    if (result->error) {
-        client_refuse(client, result->error, result->text);
+    if (!error)
+        error = frame->files_count == 3 ? open_files(console, frame) : -EBADMSG;
+    if (error || !client) {
+        unlist(console); /* who is refused may ask again */
+        refuse_all(console, error, result->error ? result->text : "control's console is wrong");
+        if (!result->error)
+            say(console, CONTROL_CHANNEL_DETACHED);
+        console_free(console);
         return;
     }
-    int error = 0;
-    if (!console && frame->files_count != 3)
-        error = -EBADMSG;
-    else if (!console)
-        error = console_new(command, client->watched, frame, &console);
-    if (error)
-        client_refuse(client, error, "control's console is not acceptable");
-    else
-        attach(console, client);
+    for (; client; client = next) {
+        next = client->console_next;
+        welcome(console, client);
+    }
+}
+
+static struct console *console_ask(struct command *command, const char *name,
+                                   const struct requester *requester, int *error)
+{
+    struct control_partition_name message = {.requester = *requester};
+    struct console *console = calloc(1, sizeof(*console));
+
+    *error = console ? 0 : -ENOMEM;
+    if (!console)
+        return NULL;
+    *console = (struct console){.command = command, .out_event = -1, .in_event = -1};
+    strcpy(console->name, name);
+    strcpy(message.name, name);
+    *error = requests_add(&command->requests, CONTROL_CONSOLE_OPEN, &message, sizeof(message),
+                          on_opened, console);
+    if (*error) {
+        console_free(console);
+        return NULL;
+    }
+    console->next = command->server.consoles;
+    command->server.consoles = console;
+    return console;
 }
 
 void console_open(struct client *client, const char *name, const struct requester *requester,
                   struct console_wish wish)
 {
-    struct control_partition_name message = {.requester = *requester};
     struct console *console = console_find(client->command, name);
+    int error = 0;
 
     client->console_wish_input = wish.input;
     client->console_wish_follow = wish.follow;
     strcpy(client->watched, name);
-    if (console) {
-        attach(console, client);
+    if (!console)
+        console = console_ask(client->command, name, requester, &error);
+    if (!console) {
+        client_refuse(client, error, strerror(-error));
         return;
     }
-    strcpy(message.name, name);
-    int error = requests_add(&client->command->requests, CONTROL_CONSOLE_OPEN, &message,
-                             sizeof(message), on_opened, client);
-    if (error)
-        client_refuse(client, error, strerror(-error));
+    watch(console, client);
+    if (console->ring)
+        welcome(console, client);
 }
 
 void console_leave(struct client *client)
@@ -269,29 +316,23 @@ void console_leave(struct client *client)
 
     if (!console)
         return;
-    for (struct client **at = &console->watchers; *at; at = &(*at)->console_next) {
-        if (*at != client)
-            continue;
-        *at = client->console_next;
-        break;
-    }
+    unwatch(console, client);
     client->console = NULL;
     client->console_writer = false;
-    if (!console->watchers)
+    if (!console->watchers && console->ring)
         console_end(console);
 }
 
-void console_output(struct client *client)
+/* As much as `backlog` allows to wait for the client to read. False: it was killed. */
+static bool copy_output(struct client *client, size_t backlog)
 {
-    struct console *console = client->console;
-
-    if (!console || client->dead)
-        return;
+    const struct console *console = client->console;
     uint64_t head = out_head(console);
     uint64_t position = clamp_position(client->console_position, head);
+
     if (head > client->console_until)
         head = client->console_until;
-    while (position < head && client->out_used < BACKLOG_MAX) {
+    while (position < head && client->out_used < backlog) {
         size_t at = position % CONSOLE_RING;
         size_t size = (size_t)(head - position);
         if (size > CONSOLE_RING - at)
@@ -299,9 +340,16 @@ void console_output(struct client *client)
         position += size;
         client->console_position = position;
         if (!client_write(client, console->ring->out + at, size))
-            return; /* it was killed: console may be gone */
+            return false; /* console may be gone */
     }
-    if (client->console_until != UINT64_MAX && position >= client->console_until)
+    return true;
+}
+
+void console_output(struct client *client)
+{
+    if (!client->console || client->dead || !copy_output(client, BACKLOG_MAX))
+        return;
+    if (client->console_until != UINT64_MAX && client->console_position >= client->console_until)
         client_close(client);
 }
 
@@ -369,24 +417,31 @@ void console_input(struct client *client)
     client_update(client);
 }
 
-void console_snapshot(struct server *server)
+/* What is left of the output waits in each client's own memory: the console's is let go of. */
+static void last_words(struct console *console)
 {
-    struct console *next_console;
     struct client *next;
 
-    if (!server->command->view.head || !server->command->current)
-        return;
-    for (struct console *console = server->consoles; console; console = next_console) {
-        next_console = console->next;
-        uint64_t run = run_of(server->command, console->name);
-        if (!console->run)
-            console->run = run; /* it was opened before its start was in a snapshot */
-        if (run == console->run)
+    for (struct client *client = console->watchers; client; client = next) {
+        next = client->console_next;
+        if (!copy_output(client, SIZE_MAX))
             continue;
-        for (struct client *client = console->watchers; client; client = next) {
-            next = client->console_next;
-            client->console_until = out_head(console);
-            console_output(client);
-        }
+        console_leave(client); /* the last one ends the console */
+        client_close(client);
+    }
+}
+
+void console_snapshot(struct server *server)
+{
+    const struct snapshot_view *view = &server->command->view;
+    struct console *next;
+
+    if (!view->head || !server->command->current)
+        return;
+    for (struct console *console = server->consoles; console; console = next) {
+        const struct snapshot_partition *partition = snapshot_view_partition(view, console->name);
+        next = console->next;
+        if (console->ring && partition && partition->phase == PHASE_RELEASING)
+            last_words(console);
     }
 }

@@ -32,5 +32,8 @@ void console_output(struct client *client);
 /* False: its input has to wait. */
 bool console_takes_input(const struct client *client);
 
-/* Ends the consoles of partitions that ended. */
+/* Control's link is new: which consoles' memory is held. */
+void console_say_held(struct command *command);
+
+/* Lets go of the consoles of partitions that ended: control waits for it. */
 void console_snapshot(struct server *server);

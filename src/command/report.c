@@ -164,6 +164,16 @@ static json_t *pcpus(const struct snapshot_view *view, const struct snapshot_par
     return numbers(partition->pcpus, partition->pcpus_count);
 }
 
+/* Those that it has while it is started. */
+static json_t *channels(const struct snapshot_partition *partition)
+{
+    if (snapshot_partition_stopped(partition))
+        return json_array();
+    return json_pack("[{s:s, s:s, s:i}]", "kind", "console", "server",
+                     name_of_process(PROCESS_COMMAND), "attached",
+                     (int)partition->console_attached);
+}
+
 static void add_running(const struct snapshot_view *view,
                         const struct snapshot_partition *partition, json_t *report)
 {
@@ -174,6 +184,7 @@ static void add_running(const struct snapshot_view *view,
     json_object_set_new(
         report, "memory_node",
         partition->memory_node == UINT32_MAX ? json_null() : json_integer(partition->memory_node));
+    json_object_set_new(report, "channels", channels(partition));
     json_object_set_new(report, "monitor_pid", json_integer(partition->monitor_pid));
     json_object_set_new(report, "vcpu_pids", numbers(partition->vcpu_pids, vcpus));
     json_object_set_new(report, "vcpu_restarts", json_integer(partition->vcpu_restarts));

@@ -162,7 +162,7 @@ static bool choose(struct start *start)
     if (!command->current || !partition || !definition ||
         (start->attempts && command->view.head->generation == start->stale))
         return false;
-    if (partition->phase == PHASE_STOPPING) {
+    if (partition->phase == PHASE_STOPPING || partition->phase == PHASE_RELEASING) {
         finish(start->starts, -EBUSY, 0, "it is being stopped");
         return true;
     }

@@ -52,7 +52,7 @@ static const char *judge_activate(struct control *control, const struct vf *vf)
         return "no partition wants this VF";
     if (vf_held(control, vf))
         return "the VF is in use";
-    return partition->run.phase == PHASE_STOPPING ? "its partition is stopping" : NULL;
+    return partition_ending(partition) ? "its partition is stopping" : NULL;
 }
 
 static const char *judge_release(struct control *control, const struct vf *vf)

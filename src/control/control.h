@@ -50,6 +50,8 @@ _Static_assert(CONTROL_REQUESTS_MAX >= CONTROL_UNANSWERED_MAX, "an answer can be
 struct console_wait {
     uint64_t order;   /* id of LEAD_CONSOLE; 0: free */
     uint64_t request; /* id of CONTROL_CONSOLE_OPEN */
+    struct partition_id partition;
+    struct requester requester;
 };
 
 struct control {
@@ -68,8 +70,9 @@ struct control {
     bool changed;                 /* a snapshot is due */
     uint64_t sync_boottime_ns;    /* when notes in the log are made durable; 0: there are none */
     bool command_up, tcb_up, pcim_up, lead_up;
-    bool shutdown_told; /* boot was told to end everything */
-    bool lead_synced;   /* lead said all monitors that it has */
+    bool shutdown_told;  /* boot was told to end everything */
+    bool lead_synced;    /* lead said all monitors that it has */
+    bool command_synced; /* command said all channels that it has */
     uint64_t snapshot_generation;
     uint64_t console_orders;
     struct since since;

@@ -26,6 +26,11 @@ bool partition_started(const struct partition *partition)
            partition->run.phase != PHASE_FAILED;
 }
 
+bool partition_ending(const struct partition *partition)
+{
+    return partition->run.phase == PHASE_STOPPING || partition->run.phase == PHASE_RELEASING;
+}
+
 static int take_inventory(struct db *db, const struct inventory *inventory)
 {
     memcpy(db->boot_id, inventory->boot_id, sizeof(db->boot_id));

@@ -79,10 +79,12 @@ struct partition {
     bool defined;
     struct partition_config config;
     struct partition_run run;
-    bool said;                   /* lead spoke of its monitor on this link */
-    uint32_t ordered;            /* 1 << enum order: sent on this link to lead, not answered */
-    struct lead_monitor monitor; /* lead's latest word; present 0: none */
-    uint64_t retry_boottime_ns;  /* when CHANNELS is tried again; 0: no retry is due */
+    struct channel_image console; /* owner.kind OWNER_GUEST, or it has none (channels.h) */
+    uint32_t console_held;        /* command said on this link that it has it */
+    bool said;                    /* lead spoke of its monitor on this link */
+    uint32_t ordered;             /* 1 << enum order: sent on this link to lead, not answered */
+    struct lead_monitor monitor;  /* lead's latest word; present 0: none */
+    uint64_t retry_boottime_ns;   /* when CHANNELS is tried again; 0: no retry is due */
     char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS */
 };
 
@@ -174,6 +176,9 @@ void db_functions_drop_unsaid(struct db *db);
 
 /* Whether a partition has resources now (between its start and its release). */
 bool partition_started(const struct partition *partition);
+
+/* Whether its end is under way. */
+bool partition_ending(const struct partition *partition);
 
 /* Memory (db_memory.c) */
 

@@ -74,6 +74,15 @@ static int apply_run(struct partition *partition, const struct partition_run *ru
     return 0;
 }
 
+static int apply_channel(struct partition *partition, uint64_t kind,
+                         const struct channel_image *image)
+{
+    if (!partition || kind != CHANNEL_CONSOLE)
+        return -ENOENT;
+    partition->console = image ? *image : (struct channel_image){0};
+    return 0;
+}
+
 static int apply_pcpu(struct pcpu *pcpu, const struct owner *owner)
 {
     if (!pcpu)
@@ -153,6 +162,8 @@ int db_apply(struct db *db, const struct audit_change *change, bool undo)
         return apply_pf(db_pf(db, pf), image);
     case RESOURCE_VF:
         return apply_vf(db_pf(db, pf), change->key[1], image);
+    case RESOURCE_CHANNEL:
+        return apply_channel(slot(db, change->key[0]), change->key[1], image);
     case RESOURCE_ACTION:
         return apply_action(action_slot(db, change), image);
     default:
@@ -176,6 +187,10 @@ const void *db_image(struct db *db, uint32_t kind, uint64_t key0, uint64_t key1)
         return partition && partition->defined ? &partition->config : NULL;
     case RESOURCE_RUN:
         return partition && partition->defined ? &partition->run : NULL;
+    case RESOURCE_CHANNEL:
+        return partition && key1 == CHANNEL_CONSOLE && partition->console.owner.kind == OWNER_GUEST
+                   ? &partition->console
+                   : NULL;
     case RESOURCE_PCPU:
         pcpu = db_pcpu(db, (uint32_t)key0);
         return pcpu ? &pcpu->owner : NULL;

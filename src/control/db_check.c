@@ -137,6 +137,28 @@ static int check_partition(const struct partition *partition, const struct holdi
     return 0;
 }
 
+/* A started partition has a console, its own; one that is releasing waits for it to be let go of.
+ */
+static int check_console(const struct partition *partition, char *text)
+{
+    const struct channel_image *console = &partition->console;
+    const struct channel_image none = {0};
+
+    if (!partition_started(partition) && memcmp(console, &none, sizeof(none)) != 0)
+        return wrong(text, "partition %u is not started and has a console", partition->id.value);
+    if (!partition_started(partition))
+        return 0;
+    if (!owner_equal(console->owner, owner_guest(partition->id)) ||
+        console->server != PROCESS_COMMAND)
+        return wrong(text, "the console of partition %u has owner %u/%u, server %u",
+                     partition->id.value, console->owner.kind, console->owner.partition.value,
+                     console->server);
+    if (partition->run.phase == PHASE_RELEASING && !console->attached)
+        return wrong(text, "partition %u is releasing and nobody has its console",
+                     partition->id.value);
+    return 0;
+}
+
 static int check_all(const struct db *db, struct holding *all, char *text)
 {
     int error = check_pcpus(db, all, text);
@@ -148,6 +170,8 @@ static int check_all(const struct db *db, struct holding *all, char *text)
             error = check_pf(db, db->pfs[i], all, text);
     for (uint32_t i = 0; i < db->partitions_end && !error; i++)
         error = check_partition(&db->partitions[i], &all[i + 1], text);
+    for (uint32_t i = 0; i < db->partitions_end && !error; i++)
+        error = check_console(&db->partitions[i], text);
     return error;
 }
 

@@ -26,6 +26,9 @@ static void visit_partitions(const struct db *db, struct walk *walk)
             continue;
         visit(walk, RESOURCE_PARTITION, partition->id.value, 0, &partition->config);
         visit(walk, RESOURCE_RUN, partition->id.value, 0, &partition->run);
+        if (partition->console.owner.kind == OWNER_GUEST)
+            visit(walk, RESOURCE_CHANNEL, partition->id.value, CHANNEL_CONSOLE,
+                  &partition->console);
     }
 }
 

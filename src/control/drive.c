@@ -161,7 +161,7 @@ void drive_partition(struct control *control, struct partition *partition)
 {
     const struct partition_run *run = &partition->run;
 
-    if (!partition_started(partition) || !control->lead_synced)
+    if (!partition_started(partition) || !control->lead_synced || run->phase == PHASE_RELEASING)
         return;
     if (run->phase == PHASE_STOPPING)
         drive_order(control, partition, ORDER_STOP);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "channels.h"
 #include "check.h"
 #include "control.h"
 #include "drive.h"
@@ -148,6 +149,8 @@ static int open_console(struct control *control, const struct control_partition_
         return refuse(text, -EAGAIN, "the lead monitor is busy or restarting: try again");
     wait->order = order_id(ORDER_CONSOLE, ++control->console_orders);
     wait->request = request->header.id;
+    wait->partition = partition->id;
+    wait->requester = request->requester;
     const struct lead_order order = {.header =
                                          frame_header(LEAD_CONSOLE, sizeof(order), wait->order),
                                      .partition = partition->id};
@@ -182,6 +185,11 @@ const struct frame_row command_rows[] = {
      on_console_open},
     {CONTROL_AUDIT_OPEN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_audit_open},
     {CONTROL_CHECK, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_check},
+    {CONTROL_CHANNEL_HELD, 0, 0, sizeof(struct control_channel), FRAME_ALWAYS, on_channel_held},
+    {CONTROL_CHANNEL_SYNC, 0, 0, sizeof(struct control_channel_sync), FRAME_ALWAYS,
+     on_channel_sync},
+    {CONTROL_CHANNEL_DETACHED, 0, 0, sizeof(struct control_channel), FRAME_ALWAYS,
+     on_channel_detached},
     {CONTROL_SHUTDOWN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_shutdown},
 };
 const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);
@@ -191,6 +199,7 @@ void command_up(void *context)
     struct control *control = context;
 
     control->command_up = true;
+    channels_unsaid(control);
     control_changed(control);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "channels.h"
 #include "control.h"
 #include "drive.h"
 #include "gate.h"
@@ -150,6 +151,26 @@ static void result_of(struct control *control, struct partition *partition, enum
         drive_partition(control, partition);
 }
 
+static void hand_console(struct control *control, struct frame *frame,
+                         const struct lead_result *message, const struct console_wait *wait)
+{
+    struct partition *partition = db_partition(control->db, wait->partition);
+    int error = message->error;
+    const char *text = message->text;
+
+    if (!error && frame->files_count != 3)
+        error = -EIO;
+    if (!error && (!partition || !partition->monitor.present)) {
+        error = -ESRCH;
+        text = "its monitor has just ended";
+    }
+    if (!error && channel_attach(control, partition, &wait->requester)) {
+        error = -EIO;
+        text = "the audit log cannot be written";
+    }
+    reply_command(control, wait->request, error, 0, error ? text : "", frame->files, error ? 0 : 3);
+}
+
 static void console_result(struct control *control, struct frame *frame,
                            const struct lead_result *message)
 {
@@ -157,12 +178,7 @@ static void console_result(struct control *control, struct frame *frame,
         struct console_wait *wait = &control->consoles[i];
         if (!wait->order || wait->order != message->header.id)
             continue;
-        bool whole = !message->error && frame->files_count == 3;
-        reply_command(control, wait->request,
-                      whole            ? 0
-                      : message->error ? message->error
-                                       : -EIO,
-                      0, whole ? "" : message->text, frame->files, whole ? 3 : 0);
+        hand_console(control, frame, message, wait);
         *wait = (struct console_wait){0};
     }
 }

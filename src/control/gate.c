@@ -172,7 +172,7 @@ void gate_undo(struct control *control, struct partition *partition, bool freeze
 {
     struct partition_run run = partition->run;
 
-    if (run.phase == PHASE_STOPPING)
+    if (partition_ending(partition))
         return; /* its end is ordered: nothing else matters */
     run.attach = freeze ? ATTACH_UNDOING : ATTACH_NONE;
     run.phase = PHASE_FROZEN;
@@ -231,7 +231,7 @@ void gate_attached(struct control *control, struct partition *partition, uint64_
     run.attached = run.scheduled = time_of(control, thawed_ns);
     run.rung = RUNG_WAIT;
     memset(run.rungs_taken, 0, sizeof(run.rungs_taken));
-    if (run.phase != PHASE_STOPPING) {
+    if (!partition_ending(partition)) {
         run.phase = PHASE_RUNNING;
         run.deadline_boottime_ns = 0;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "channels.h"
 #include "config/config_check.h"
 #include "drive.h"
 #include "log/log.h"
@@ -164,6 +165,8 @@ int partition_stop(struct control *control, const struct control_partition_stop 
         return refuse(text, -EINVAL, "the time-out is at most %d ms", STOP_TIMEOUT_MS_MAX);
     if (!partition_started(partition))
         return refuse(text, -ESRCH, "partition %s is not started", request->name);
+    if (partition->run.phase == PHASE_RELEASING)
+        return 0;
     struct partition_run run =
         run_stopping(control, partition, request->force, request->timeout_ms);
     transaction_begin(control, AUDIT_STOP, AUDIT_BEGUN, 0);
@@ -192,27 +195,32 @@ void partition_fail(struct control *control, struct partition *partition, const 
     stopping(control, partition);
 }
 
+/* What is left of a run that is over. */
+static struct partition_run run_over(const struct partition *partition, enum exit_reason exit,
+                                     const char *reason)
+{
+    struct partition_run run = {.phase = PHASE_DEFINED,
+                                .exit = exit,
+                                .descriptor_generation = partition->run.descriptor_generation,
+                                .enabled = partition->run.enabled};
+
+    if (exit == EXIT_PANIC || exit == EXIT_MONITOR_ERROR || exit == EXIT_MONITOR_DIED)
+        run.phase = PHASE_FAILED;
+    snprintf(run.reason, sizeof(run.reason), "%s", reason);
+    return run;
+}
+
 /* How it ended: on order, by itself in good order, or in failure. */
 static struct partition_run run_ended(const struct partition *partition, enum exit_reason exit,
                                       const char *reason)
 {
     const struct partition_run *old = &partition->run;
-    struct partition_run run = {.phase = PHASE_DEFINED,
-                                .exit = exit,
-                                .descriptor_generation = old->descriptor_generation,
-                                .enabled = old->enabled};
 
-    if (old->phase == PHASE_STOPPING && old->exit == EXIT_MONITOR_ERROR) {
-        run.exit = old->exit;
-        reason = old->reason;
-    } else if (old->phase == PHASE_STOPPING && exit != EXIT_POWER_OFF) {
-        run.exit = EXIT_STOPPED;
-        reason = "";
-    }
-    if (run.exit == EXIT_PANIC || run.exit == EXIT_MONITOR_ERROR || run.exit == EXIT_MONITOR_DIED)
-        run.phase = PHASE_FAILED;
-    snprintf(run.reason, sizeof(run.reason), "%s", reason);
-    return run;
+    if (old->phase == PHASE_STOPPING && old->exit == EXIT_MONITOR_ERROR)
+        return run_over(partition, (enum exit_reason)old->exit, old->reason);
+    if (old->phase == PHASE_STOPPING && exit != EXIT_POWER_OFF)
+        return run_over(partition, EXIT_STOPPED, "");
+    return run_over(partition, exit, reason);
 }
 
 static void give_back(struct control *control, const struct partition *partition)
@@ -234,26 +242,66 @@ static void give_back(struct control *control, const struct partition *partition
                 transaction_vf(control, db->pfs[i], v, owner_of_kind(OWNER_INTERCONNECT));
 }
 
-void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,
-                    const char *reason)
+static void release(struct control *control, struct partition *partition,
+                    const struct partition_run *run)
 {
-    struct partition_run run = run_ended(partition, exit, reason);
-
     transaction_begin(control, AUDIT_RELEASE, AUDIT_BEGUN, 0);
     transaction_text(control, "partition %s: %.100s", partition->config.name,
-                     run.reason[0] ? run.reason : "ended");
+                     run->reason[0] ? run->reason : "ended");
     give_back(control, partition);
-    transaction_run(control, partition, &run);
+    channels_end(control, partition);
+    transaction_run(control, partition, run);
     if (transaction_commit(control, true))
         return;
-    log_notice("partition %s ended%s%s", partition->config.name, run.reason[0] ? ": " : "",
-               run.reason);
+    log_notice("partition %s ended%s%s", partition->config.name,
+               partition->run.reason[0] ? ": " : "", partition->run.reason);
     partition->monitor = (struct lead_monitor){0};
     partition->ordered = 0;
     tell_assigns(control, partition);
     tell_wants(control, partition);
     shutdown_finish(control);
     control_arm(control);
+}
+
+/* All that it has stays its own while a server has a channel of it attached. */
+static void hold_back(struct control *control, struct partition *partition,
+                      const struct partition_run *ended)
+{
+    struct partition_run run = partition->run;
+
+    run.phase = PHASE_RELEASING;
+    run.exit = ended->exit;
+    memcpy(run.reason, ended->reason, sizeof(run.reason));
+    run.deadline_boottime_ns = 0;
+    transaction_begin(control, AUDIT_RELEASE, AUDIT_BEGUN, 0);
+    transaction_text(control, "partition %s: waits for the server of its console",
+                     partition->config.name);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, true))
+        return;
+    partition->monitor = (struct lead_monitor){0};
+    control_arm(control);
+}
+
+void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,
+                    const char *reason)
+{
+    if (partition->run.phase == PHASE_RELEASING)
+        return; /* said again */
+    struct partition_run run = run_ended(partition, exit, reason);
+    if (partition->console.attached)
+        hold_back(control, partition, &run);
+    else
+        release(control, partition, &run);
+}
+
+void partition_detached(struct control *control, struct partition *partition)
+{
+    if (partition->run.phase != PHASE_RELEASING)
+        return;
+    struct partition_run run =
+        run_over(partition, (enum exit_reason)partition->run.exit, partition->run.reason);
+    release(control, partition, &run);
 }
 
 /* ---- shutdown */
@@ -296,7 +344,7 @@ int control_shutdown(struct control *control, const struct control_plain *reques
     for (size_t i = 0; i < db->partitions_end; i++) {
         const struct partition *partition = &db->partitions[i];
         struct partition_run run = run_stopping(control, partition, false, SHUTDOWN_TIMEOUT_MS);
-        if (partition_started(partition) && partition->run.phase != PHASE_STOPPING)
+        if (partition_started(partition) && !partition_ending(partition))
             transaction_run(control, partition, &run);
     }
     int error = commit_or_say(control, text);

@@ -4,8 +4,10 @@
  * released when its monitor is gone. Each refuses with a negative errno and, in `text`, what is
  * wrong and what to do; nothing is changed then.
  *
- *   undefined ─define→ DEFINED ─start→ STARTING [→ WAITING] → RUNNING ─stop→ STOPPING ─gone→
- * DEFINED ▲                                      └────────gone──────────────→ FAILED
+ *   undefined ─define→ DEFINED ─start→ STARTING [→ WAITING] → RUNNING [─stop→ STOPPING]
+ *                      ▲                                          └─gone→ [RELEASING] ─┐
+ *                      └──────────────── in good order, or on order ──────────────────┤
+ *                      FAILED ◄───────────────────────────────────────────────────────┘
  */
 #pragma once
 
@@ -41,6 +43,9 @@ void shutdown_finish(struct control *control);
 /* Ends a started partition on control's own account; it will be FAILED for `reason`. */
 void partition_fail(struct control *control, struct partition *partition, const char *reason);
 
-/* Its monitor is gone: everything it had goes back. */
+/* Its monitor is gone: everything it had goes back, once no server has a channel of it attached. */
 void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,
                     const char *reason);
+
+/* No server has a channel of it any more. */
+void partition_detached(struct control *control, struct partition *partition);

@@ -27,6 +27,8 @@ static void not_said(struct control *control, struct partition *partition)
         control->first_start && partition->run.start_transaction < control->first_transaction;
 
     partition->monitor = (struct lead_monitor){0};
+    if (partition->run.phase == PHASE_RELEASING)
+        return; /* command will say */
     if (partition->run.phase == PHASE_STOPPING)
         partition_gone(control, partition, EXIT_STOPPED, "");
     else if (first)

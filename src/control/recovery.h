@@ -24,17 +24,20 @@
  *   RELEASE            a stray: stopped         stopped               whole
  *
  *   committed          the TCB and SR-PCIM, on a new link
- *   START, RELEASE     ASSIGN and WANT of all started partitions; a VF that is not named is
- * nobody's ACTION             APPLY again, by transaction: the TCB looks before it writes, so one
- * that is done costs nothing. An error undoes it. A bind, a reset or VFs that were made cannot be
- * taken back, and are not: SR-PCIM sees what is and proposes again HOST_SET           all cards;
- * one that is not named is managed no more
+ *   START, RELEASE     ASSIGN and WANT of all started partitions; others' VFs are nobody's
+ *   ACTION             APPLY again, by transaction: the TCB looks before it writes, so one that is
+ *                      done costs nothing. An error undoes it. A bind, a reset or VFs that were
+ *                      made cannot be taken back: SR-PCIM sees what is and proposes again
+ *   HOST_SET           all cards; one that is not named is managed no more
+ *
+ *   committed          command, on a new link (channels.h)
+ *   CHANNEL, RELEASE   what command does not hold is detached; what waited for that is released
  *
  *   committed          nobody is asked
  *   DEFINE, UNDEFINE, WAIT, RECOVERED, RESET   they are whole with their entry
  *   RUNG               restart of the PF: RECOVER again to a new SR-PCIM. Restarts by boot are not
- *                      said again: whether they were done is not known, and the next rung's
- * deadline runs. PF in error: whole with its entry
+ *                      said again: whether they were done is not known, and the deadline of the
+ *                      next rung runs. PF in error: whole with its entry
  *
  * Example: ATTACH 830 is durable, control dies before LEAD_ATTACH goes. The successor replays 830:
  * the partition is ATTACH_COMMITTED. Lead says its monitor, frozen, and SYNC. SR-PCIM has not

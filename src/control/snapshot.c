@@ -16,7 +16,7 @@
 
 static bool waits(const struct partition *partition)
 {
-    return partition_started(partition) && partition->run.phase != PHASE_STOPPING &&
+    return partition_started(partition) && !partition_ending(partition) &&
            partition->run.attach != ATTACH_DONE;
 }
 
@@ -32,6 +32,8 @@ static void fill_waiting(struct control *control, const struct partition *partit
 {
     const struct partition_run *run = &partition->run;
 
+    if (run->phase == PHASE_RELEASING)
+        append(to->waiting_for, "the server of its console to let go of it");
     if (!waits(partition))
         return;
     if (gate_open(control->db, partition, to->waiting_for))
@@ -58,6 +60,7 @@ static void fill_partition(struct control *control, const struct partition *part
                                       .generation = run->descriptor_generation,
                                       .memory_node = run->memory_node,
                                       .pcpus_count = run->pcpus_count,
+                                      .console_attached = partition->console.attached,
                                       .config = partition->config};
     for (unsigned i = 0; i < PARTITION_STATES; i++)
         to->times[i] = partition_state_time(partition, (enum partition_state)i);

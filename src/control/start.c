@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channels.h"
 #include "config/config_check.h"
 #include "drive.h"
 #include "lifecycle.h"
@@ -223,6 +224,7 @@ int partition_start(struct control *control, const struct control_partition_star
     transaction_request(control, &request->header);
     transaction_text(control, "partition %s", request->name);
     reserve(control, partition, request, blocks, blocks_count);
+    channels_make(control, partition);
     transaction_run(control, partition, &run);
     error = commit_or_say(control, text);
     if (error)

@@ -33,6 +33,9 @@ static const struct attack_row from_command[] = {
     ATTACK_ROW(CONTROL_AUDIT_OPEN, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_CHECK, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_SHUTDOWN, 0, 0, control_plain, LINK_ENDS),
+    ATTACK_ROW(CONTROL_CHANNEL_HELD, 0, 0, control_channel, LINK_ENDS),
+    ATTACK_ROW(CONTROL_CHANNEL_SYNC, 0, 0, control_channel_sync, NO_MATTER), /* it has no body */
+    ATTACK_ROW(CONTROL_CHANNEL_DETACHED, 0, 0, control_channel, LINK_ENDS),
 };
 
 static const struct attack_row from_tcb[] = {
@@ -101,6 +104,11 @@ static const struct attack_peer peers[] = {
     PROCESS_COMMAND, &(const struct control_plain)                                                 \
     {                                                                                              \
         LIE_HEADER(type, control_plain, id), __VA_ARGS__                                           \
+    }
+#define CHANNEL(type, ...)                                                                         \
+    PROCESS_COMMAND, &(const struct control_channel)                                               \
+    {                                                                                              \
+        LIE_HEADER(type, control_channel, 0), __VA_ARGS__                                          \
     }
 #define SEEN_PF(...)                                                                               \
     PROCESS_TCB, &(const struct tcb_pf)                                                            \
@@ -201,7 +209,11 @@ static const struct attack_lie lies[] = {
     {"an interface without end", SEEN_PF(.bdf = PF, .netdev = ENDLESS(16)), LINK_ENDS},
     {"a serial number without end", SEEN_PF(.bdf = PF, .serial = ENDLESS(CARD_SERIAL_MAX)),
      LINK_ENDS},
-    {"a function at no address", SEEN_FUNCTION(), LINK_ENDS},
+    {"a channel without end of name",
+     CHANNEL(CONTROL_CHANNEL_HELD, .name = ENDLESS(PARCLOSE_NAME_MAX)), LINK_ENDS},
+    {"a channel let go of before its time", CHANNEL(CONTROL_CHANNEL_DETACHED, .name = "web"),
+     LINK_ENDS},
+    {"a present that is no truth value", SEEN_FUNCTION(.present = 2), LINK_ENDS},
     {"a function whose driver has no end",
      SEEN_FUNCTION(.function = {.bdf = {0xf8}, .driver = ENDLESS(DRIVER_NAME_MAX)}), LINK_ENDS},
     {"4 G classes", SEEN_FUNCTION(.function = {.bdf = {0xf8}, .class_code = UINT32_MAX}),

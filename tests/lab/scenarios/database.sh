@@ -26,12 +26,36 @@ check "a vCPU that was moved is found" eval '! parclose db check >/tmp/moved && 
 cat /tmp/moved
 echo "$(field one '.pcpus[0]')" >/sys/fs/cgroup/parclose.slice/one/vcpus/0/cpuset.cpus
 check "and back" parclose db check
+equal "every PCI function of the host is in it" "$(ls /sys/bus/pci/devices | wc -l)" \
+    "$(parclose devices --json | jq '[.cards[] | ., .vfs[]] + .functions | length')"
+smbus=$(parclose devices --json | jq -r '.functions[] | select(.class_code == 787712) | .address' | head -1)
+check "one is there to be taken out" test -e "/sys/bus/pci/devices/${smbus:-none}/remove"
+echo 1 >"/sys/bus/pci/devices/$smbus/remove"
+check "one that is taken out is gone from the map" wait_for 10 eval "! parclose devices --all | grep -q $smbus"
+check "parclose db check" parclose db check
+echo 1 >/sys/bus/pci/rescan
+check "and in it again when it is back" wait_for 10 eval "parclose devices --all | grep $smbus"
+check "parclose db check" parclose db check
+say "its console"
+parclose console one --follow >/tmp/watched </dev/null &
+watcher=$!
+attached() { [ "$(field one .channels[0].attached)" = "$1" ]; }
+check "command has it attached" wait_for 10 attached 1
+kill -9 "$(pid_of control)"
+check "control comes back" wait_for 30 all_alive
+check "and knows it" wait_for 10 attached 1
+kill -STOP $watcher
 say "two"
 parclose start two
 check "a partition that the pool has no room for fails" wait_for 30 is_phase two failed
 check "and says why" eval 'field two .reason | grep "enough free huge pages on its node"'
 equal "what it had taken is back" 32 "$(cat $POOL/free_hugepages)"
 parclose stop one --force
+equal "a watcher that does not read holds nobody up" defined "$(phase one)"
+check "what it had was its own until command had let go" eval \
+    'parclose audit --partition one --last 8 >/tmp/channel; grep -A6 "phase stopping -> releasing" /tmp/channel | grep "256 MiB in 1 block: partition one -> available"'
+cat /tmp/channel
+kill -KILL $watcher
 check "one's pages are back" wait_for 30 grep -qx 160 $POOL/free_hugepages
 say "shared processors"
 sed -i 's|<cards>|<shared pcpus="1"/>\n  <cards>|' $CONFIG/host.xml

@@ -299,6 +299,7 @@ static void show_has_the_timeline(void **state)
     static const struct answer answers[] = {
         {"show",
          {SHOW("running",
+               ",\"channels\":[{\"kind\":\"console\",\"server\":\"command\",\"attached\":1}]"
                ",\"gate_latency_ns\":1234567,\"pcpus\":[2,3],\"states\":["
                "{\"state\":\"Enabled\",\"entered\":true,\"at\":\"2026-01-01T00:00:01.500000Z\","
                "\"boottime_ns\":1000000000},"
@@ -311,6 +312,7 @@ static void show_has_the_timeline(void **state)
     (void)state;
     serve(answers);
     exits("show db", OK);
+    says("console        served by command, attached 1\n");
     says("gate latency   1.235 ms\n");
     says("pcpus          2,3\n");
     says("Active   00:00:02.500  +2.500 s\n");
@@ -483,20 +485,20 @@ static void reload_prints_problems(void **state)
 
 static void devices_as_a_tree(void **state)
 {
-    static const struct answer answers[] = {
-        {"devices",
-         {"{\"ok\":true," SNAPSHOT ",\"cards\":[{\"card\":\"net0\",\"address\":\"0000:01:00.0\","
-          "\"driver\":\"igb\",\"status\":\"active\",\"readiness\":\"ready\",\"reason\":\"\","
-          "\"vfs_created\":2,\"vfs_desired\":2,\"owner\":{\"kind\":\"interconnect\"},\"vfs\":["
-          "{\"index\":0,\"address\":\"0000:01:10.0\",\"driver\":\"vfio-pci\",\"status\":\"active\","
-          "\"open\":true,\"answers\":true,\"owner\":{\"kind\":\"guest\",\"partition\":\"db\"}},"
-          "{\"index\":1,\"address\":\"0000:01:10.2\",\"driver\":\"\",\"status\":\"inactive\","
-          "\"open\":false,\"answers\":false,\"owner\":{\"kind\":\"interconnect\"}}]}],"
-          "\"functions\":[{\"address\":\"0000:00:1f.0\",\"class\":\"bridge\",\"vendor\":32902,"
-          "\"device\":10520,\"pf\":null,\"driver\":\"lpc_ich\",\"owner\":{\"kind\":\"boot\"}},"
-          "{\"address\":\"0000:05:10.0\",\"class\":\"network\",\"vendor\":0,\"device\":0,"
-          "\"pf\":\"0000:05:00.0\",\"driver\":\"\",\"owner\":{\"kind\":\"boot\"}}]}"}},
-        {0}};
+    static const struct answer devices = {
+        "devices",
+        {"{\"ok\":true," SNAPSHOT ",\"cards\":[{\"card\":\"net0\",\"address\":\"0000:01:00.0\","
+         "\"driver\":\"igb\",\"status\":\"active\",\"readiness\":\"ready\",\"reason\":\"\","
+         "\"vfs_created\":2,\"vfs_desired\":2,\"owner\":{\"kind\":\"interconnect\"},\"vfs\":["
+         "{\"index\":0,\"address\":\"0000:01:10.0\",\"driver\":\"vfio-pci\",\"status\":\"active\","
+         "\"open\":true,\"answers\":true,\"owner\":{\"kind\":\"guest\",\"partition\":\"db\"}},"
+         "{\"index\":1,\"address\":\"0000:01:10.2\",\"driver\":\"\",\"status\":\"inactive\","
+         "\"open\":false,\"answers\":false,\"owner\":{\"kind\":\"interconnect\"}}]}],"
+         "\"functions\":[{\"address\":\"0000:00:1f.0\",\"class\":\"bridge\",\"vendor\":32902,"
+         "\"device\":10520,\"pf\":null,\"driver\":\"lpc_ich\",\"owner\":{\"kind\":\"boot\"}},"
+         "{\"address\":\"0000:05:10.0\",\"class\":\"network\",\"vendor\":0,\"device\":0,"
+         "\"pf\":\"0000:05:00.0\",\"driver\":\"\",\"owner\":{\"kind\":\"boot\"}}]}"}};
+    const struct answer answers[] = {devices, devices, {0}};
 
     (void)state;
     serve(answers);

@@ -28,6 +28,7 @@ static const struct {
     {RESOURCE_VF, 0},
     {RESOURCE_ACTION, 0},
     {RESOURCE_REQUEST, 0},
+    {RESOURCE_CHANNEL, 0},
 };
 
 static void count(void *context, const struct audit_field *field)
@@ -50,6 +51,8 @@ static void fill(uint32_t kind, uint8_t *image, size_t size)
         ((struct memory_image *)image)->owner = guest;
     if (kind == RESOURCE_PF)
         ((struct pf_image *)image)->owner = guest;
+    if (kind == RESOURCE_CHANNEL)
+        ((struct channel_image *)image)->owner = guest;
 }
 
 static size_t fields(const struct audit_names *names, uint32_t kind, const void *before,

@@ -81,6 +81,13 @@ static int attach(struct harness *harness, const char *members, bool opens, bool
     return fd;
 }
 
+/* It tells control that it has the console no more. */
+static void let_go(struct harness *harness)
+{
+    const struct control_channel *message = expect(harness, CONTROL_CHANNEL_DETACHED);
+    assert_string_equal(message->name, "db");
+}
+
 static void hears(int fd, const char *text)
 {
     char got[256] = "";
@@ -212,6 +219,7 @@ static void memory_that_could_shrink(void **state)
     expect(harness, CONTROL_CONSOLE_OPEN);
     answer(harness, harness->frame.header.id, 0, "", bad, 3);
     json_decref(hear_ok(fd, false));
+    let_go(harness);
     close(loose);
     close(fd);
     works(harness);
@@ -223,6 +231,12 @@ static void the_end_of_the_run_ends_it(void **state)
     int fd = attach(harness, "", true, false);
 
     print("bye");
+    harness->model.partitions[0].phase = PHASE_STOPPING;
+    send_snapshot(harness);
+    works(harness);
+    harness->model.partitions[0].phase = PHASE_RELEASING;
+    send_snapshot(harness);
+    let_go(harness);
     harness->model.partitions[0].phase = PHASE_DEFINED;
     send_snapshot(harness);
     hears(fd, "bye");
@@ -255,16 +269,96 @@ static void a_flood_goes_to_those_who_read(void **state)
     close(slow);
 }
 
+/* The memory is let go of at once; who is slow gets the rest from command's own. */
+static void a_slow_watcher_holds_nobody_up(void **state)
+{
+    struct harness *harness = *state;
+    static char line[CONSOLE_RING], got[CONSOLE_RING];
+    int slow = attach(harness, "", true, false);
+    size_t all = 0;
+    ssize_t more;
+
+    memset(line, 'f', sizeof(line) - 1);
+    for (int i = 0; i < 20; i++) {
+        print(line);
+        works(harness);
+    }
+    harness->model.partitions[0].phase = PHASE_RELEASING;
+    send_snapshot(harness);
+    let_go(harness);
+    memset(ring->out, '!', sizeof(ring->out)); /* somebody else's now */
+    while ((more = recv(slow, got, sizeof(got), 0)) > 0) {
+        assert_null(memchr(got, '!', (size_t)more));
+        all += (size_t)more;
+    }
+    assert_true(all > 2 * sizeof(line));
+    close(slow);
+}
+
+/* The last one that leaves; and one that left before control answered. */
+static void it_is_held_while_somebody_watches(void **state)
+{
+    struct harness *harness = *state;
+    int first = attach(harness, "", true, false);
+    int second = attach(harness, "", false, false);
+
+    close(first);
+    works(harness);
+    link_up(harness, true);
+    assert_int_equal(harness->held, 1);
+    close(second);
+    let_go(harness);
+    link_up(harness, true);
+    assert_int_equal(harness->held, 0);
+    int third = client(harness);
+    say(third, "{\"verb\": \"console\", \"name\": \"db\"}");
+    const struct control_partition_name *name = expect(harness, CONTROL_CONSOLE_OPEN);
+    uint64_t id = name->header.id;
+    close(third);
+    works(harness);
+    answer(harness, id, 0, "", files, 3);
+    let_go(harness);
+}
+
+/* Control died with the answer: it is asked again, once for all who wait. */
+static void who_waits_for_it_waits_together(void **state)
+{
+    struct harness *harness = *state;
+    int fds[2];
+
+    for (int i = 0; i < 2; i++) {
+        fds[i] = client(harness);
+        say(fds[i], "{\"verb\": \"console\", \"name\": \"db\"}");
+        works(harness);
+    }
+    const struct control_partition_name *name = expect(harness, CONTROL_CONSOLE_OPEN);
+    uint64_t id = name->header.id;
+    link_up(harness, true);
+    assert_int_equal(harness->held, 0);
+    name = expect(harness, CONTROL_CONSOLE_OPEN);
+    assert_int_equal(name->header.id, id);
+    answer(harness, id, 0, "", files, 3);
+    for (int i = 0; i < 2; i++)
+        json_decref(hear_ok(fds[i], true));
+    print("both");
+    for (int i = 0; i < 2; i++) {
+        hears(fds[i], "both");
+        close(fds[i]);
+    }
+    let_go(harness);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(scroll_back_comes_first),        CASE(without_follow_it_ends),
-        CASE(several_watch_and_one_writes),   CASE(input_waits_for_room),
-        CASE(positions_that_are_lies),        CASE(bells_that_block),
-        CASE(memory_that_could_shrink),       CASE(the_end_of_the_run_ends_it),
-        CASE(a_flood_goes_to_those_who_read),
+        CASE(scroll_back_comes_first),           CASE(without_follow_it_ends),
+        CASE(several_watch_and_one_writes),      CASE(input_waits_for_room),
+        CASE(positions_that_are_lies),           CASE(bells_that_block),
+        CASE(memory_that_could_shrink),          CASE(the_end_of_the_run_ends_it),
+        CASE(a_flood_goes_to_those_who_read),    CASE(a_slow_watcher_holds_nobody_up),
+        CASE(it_is_held_while_somebody_watches), CASE(who_waits_for_it_waits_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

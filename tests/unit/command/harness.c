@@ -230,6 +230,18 @@ void send_snapshot(struct harness *harness)
     close(fd);
 }
 
+/* What it says first on a new link: the consoles that it holds. */
+static void hear_channels(struct harness *harness)
+{
+    harness->held = 0;
+    do {
+        assert_true(readable(harness->control, DEADLINE_MS));
+        assert_int_equal(frame_receive(harness->control, &harness->frame), 1);
+        harness->held += harness->frame.header.type == CONTROL_CHANNEL_HELD;
+    } while (harness->frame.header.type == CONTROL_CHANNEL_HELD);
+    assert_int_equal(harness->frame.header.type, CONTROL_CHANNEL_SYNC);
+}
+
 void link_up(struct harness *harness, bool snapshot)
 {
     struct boot_link message = {.header = frame_header(BOOT_LINK, sizeof(message), 0),
@@ -242,6 +254,7 @@ void link_up(struct harness *harness, bool snapshot)
     close(ends[1]);
     link_down(harness);
     harness->control = ends[0];
+    hear_channels(harness);
     if (snapshot)
         send_snapshot(harness);
 }

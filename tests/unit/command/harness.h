@@ -34,6 +34,7 @@ struct harness {
     uint32_t generation; /* of the link */
     struct model model;
     struct frame frame; /* the latest message */
+    unsigned held;      /* consoles that it said on the latest link that it holds */
 };
 
 /* Starts it with an empty configuration folder: 0. model_reset() is called. */

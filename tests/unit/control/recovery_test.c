@@ -502,6 +502,17 @@ static void reset_is_made_once(struct world *world)
     assert_all_back(world, PHASE_DEFINED);
 }
 
+/* Its files died with control; command never had them. */
+static void channel_whose_files_did_not_go(struct world *world)
+{
+    start(world);
+    world_monitor(world, "web", OWN_STATES, true);
+    assert_int_equal(world_console(world, "web", 50), 0);
+    assert_int_equal(world_named(world, "web")->console.attached, 1);
+    killed(world);
+    assert_int_equal(world_named(world, "web")->console.attached, 0);
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -528,6 +539,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_STOP, stop_that_took_effect),
     CASE(AUDIT_RELEASE, release_no_message_went),
     CASE(AUDIT_RELEASE, release_of_what_is_still_there),
+    CASE(AUDIT_CHANNEL, channel_whose_files_did_not_go),
     CASE(AUDIT_SHUTDOWN, shutdown_goes_on),
     CASE(AUDIT_ACTION, action_is_applied_again),
     CASE(AUDIT_ACTION, action_that_fails_is_undone),

@@ -503,6 +503,7 @@ static void console_goes_through_lead(void **state)
         frame.files[i] = memfd_create("console", MFD_CLOEXEC);
     assert_int_equal(frame_dispatch(lead_rows, lead_rows_count, 0, world->control, &frame), 0);
     frame_clear(&frame);
+    world_settle(world);
     struct frame *answer = world_take_frame(world, PROCESS_COMMAND, CONTROL_RESULT);
     assert_int_equal(answer->header.id, 52);
     assert_int_equal(answer->files_count, 3);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,11 +128,14 @@ void world_reboot(struct world *world)
 void world_links_up(struct world *world)
 {
     const struct tcb_sync sync = {.header = frame_header(TCB_SYNC, sizeof(sync), 0)};
+    const struct control_channel_sync channels = {
+        .header = frame_header(CONTROL_CHANNEL_SYNC, sizeof(channels), 0)};
 
     tcb_up(world->control);
     pcim_up(world->control);
     lead_up(world->control);
     command_up(world->control);
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &channels), 0);
     assert_int_equal(world_say(world, PROCESS_TCB, &sync), 0);
 }
 
@@ -504,4 +508,43 @@ void world_run(struct world *world, const char *name)
     world_monitor(world, name, STATES_BEFORE_GATE, false);
     world_lead_result(world, name, order->header.id, 0);
     assert_int_equal(partition->run.phase, PHASE_RUNNING);
+}
+
+/* ---- consoles */
+
+void world_lead_console(struct world *world, const char *name)
+{
+    const struct lead_order *order = world_take(world, PROCESS_LEAD, LEAD_CONSOLE);
+    assert_non_null(order);
+    const struct lead_result result = {
+        .header = frame_header(LEAD_RESULT, sizeof(result), order->header.id),
+        .partition = world_named(world, name)->id};
+    struct frame frame = {.size = sizeof(result), .files_count = 3};
+
+    memcpy(frame.bytes, &result, sizeof(result));
+    for (int i = 0; i < 3; i++)
+        frame.files[i] = memfd_create("console", MFD_CLOEXEC);
+    assert_int_equal(frame_dispatch(lead_rows, lead_rows_count, 0, world->control, &frame), 0);
+    frame_clear(&frame);
+    world_settle(world);
+}
+
+int world_console(struct world *world, const char *name, uint64_t id)
+{
+    struct control_partition_name request = {
+        .header = frame_header(CONTROL_CONSOLE_OPEN, sizeof(request), id),
+        .requester = {.uid = 1000, .pid = 77, .reason = "to look"}};
+
+    strcpy(request.name, name);
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &request), 0);
+    world_lead_console(world, name);
+    return world_result(world, id);
+}
+
+void world_channel(struct world *world, uint16_t type, const char *name)
+{
+    struct control_channel message = {.header = frame_header(type, sizeof(message), 0)};
+
+    strcpy(message.name, name);
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &message), 0);
 }

@@ -120,3 +120,12 @@ struct partition *world_named(struct world *world, const char *name);
 void world_to_gate(struct world *world, const char *name);
 /* And all the way: PFs ready, ATTACH acknowledged. */
 void world_run(struct world *world, const char *name);
+
+/* ---- consoles */
+
+/* Lead's answer, with files, to the order for a console that control gave it. */
+void world_lead_console(struct world *world, const char *name);
+/* Command asks for a console, and lead has it: RESULT's error. */
+int world_console(struct world *world, const char *name, uint64_t id);
+/* CONTROL_CHANNEL_HELD or _DETACHED. */
+void world_channel(struct world *world, uint16_t type, const char *name);
