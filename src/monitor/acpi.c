@@ -260,6 +260,34 @@ static uint32_t write_mcfg(struct aml *aml)
     return table_close(table);
 }
 
+/* ACPI 6.5, 5.2.16: a processor by its local APIC, and a range of memory, each of domain 0. */
+static uint32_t write_srat(struct aml *aml, const struct acpi_config *config)
+{
+    struct table table = table_open(aml, "SRAT", 3);
+
+    aml_number(aml, 1, 4);
+    aml_number(aml, 0, 8);
+    for (uint32_t i = 0; i < config->vcpus; i++) {
+        aml_number(aml, 0x1000, 2); /* processor, 16 bytes */
+        aml_byte(aml, 0);
+        aml_byte(aml, i);
+        aml_number(aml, 1, 4); /* enabled */
+        aml_number(aml, 0, 8);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (!config->memory[i].size)
+            continue;
+        aml_number(aml, 0x2801, 2); /* memory, 40 bytes */
+        aml_number(aml, 0, 6);
+        aml_number(aml, config->memory[i].start, 8);
+        aml_number(aml, config->memory[i].size, 8);
+        aml_number(aml, 0, 4);
+        aml_number(aml, 1, 4); /* enabled */
+        aml_number(aml, 0, 8);
+    }
+    return table_close(table);
+}
+
 static uint32_t write_xsdt(struct aml *aml, const uint32_t *tables, unsigned count, struct gpa gpa)
 {
     struct table table = table_open(aml, "XSDT", 1);
@@ -284,13 +312,14 @@ static void write_rsdp(uint8_t *bytes, uint64_t xsdt)
 int acpi_write(const struct acpi_config *config, uint8_t *bytes, uint32_t size, struct gpa gpa)
 {
     struct aml aml = {.bytes = bytes, .size = size, .length = RSDP_SIZE, .full = size < RSDP_SIZE};
-    uint32_t tables[3];
+    uint32_t tables[4];
     uint32_t xsdt;
 
     tables[0] = write_fadt(&aml, gpa.value + write_dsdt(&aml, config));
     tables[1] = write_madt(&aml, config->vcpus);
     tables[2] = write_mcfg(&aml);
-    xsdt = write_xsdt(&aml, tables, 3, gpa);
+    tables[3] = write_srat(&aml, config);
+    xsdt = write_xsdt(&aml, tables, 4, gpa);
     if (aml.full)
         return -ENOSPC;
     write_rsdp(bytes, gpa.value + xsdt);

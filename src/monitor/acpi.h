@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's ACPI tables (ACPI 6.5, hardware-reduced): RSDP, XSDT, FADT, MADT, MCFG, DSDT.
+ * The guest's ACPI tables (ACPI 6.5, hardware-reduced): RSDP, XSDT, FADT, MADT, MCFG, SRAT, DSDT.
  *
- * They say what the partition always has: processors, I/O APIC, PCI host bridge with its windows,
+ * They say what the partition always has: processors and memory, in one proximity domain because
+ * its memory is of one node, I/O APIC, PCI host bridge with its windows,
  * serial port, power button, panic port, sleep and reset registers. VFs are found by scanning the
  * bus, so the tables do not depend on them.
  */
@@ -12,8 +13,13 @@
 
 #include "parclose/ids.h"
 
+struct acpi_memory {
+    uint64_t start, size; /* size 0: none */
+};
+
 struct acpi_config {
     uint32_t vcpus;
+    struct acpi_memory memory[2];
     uint64_t pci64; /* first address of the 64-bit PCI window */
 };
 

@@ -74,20 +74,3 @@ int bzimage_parse(const uint8_t head[BZIMAGE_HEAD], uint64_t file_size, struct b
     *out = image;
     return 0;
 }
-
-int bzimage_place(const struct bzimage *image, uint64_t ram_end, uint64_t initrd_size,
-                  uint64_t *initrd)
-{
-    uint64_t kernel_end = image->load + image->init_size;
-    uint64_t top = image->initrd_max < ram_end ? image->initrd_max + 1 : ram_end;
-
-    *initrd = 0;
-    if (kernel_end > ram_end)
-        return -ENOMEM;
-    if (initrd_size == 0)
-        return 0;
-    if (initrd_size > top || top - initrd_size < kernel_end + 4096)
-        return -ENOMEM;
-    *initrd = (top - initrd_size) & ~UINT64_C(4095);
-    return 0;
-}

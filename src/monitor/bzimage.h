@@ -24,7 +24,3 @@ struct bzimage {
 
 /* -ENOEXEC: not such an image; -EFBIG: its sizes contradict the file's. */
 int bzimage_parse(const uint8_t head[BZIMAGE_HEAD], uint64_t file_size, struct bzimage *out);
-
-/* -ENOMEM when image or initrd do not fit below ram_end; else where the initrd goes (0: none). */
-int bzimage_place(const struct bzimage *image, uint64_t ram_end, uint64_t initrd_size,
-                  uint64_t *initrd);

@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_file.h"
 #include "bzimage.h"
 #include "descriptor.h"
+#include "layout.h"
 #include "link.h"
 #include "monitor.h"
 #include "pci_config.h"
+#include "pvh.h"
 #include "uart.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,10 +51,39 @@ static void fuzz_image(const uint8_t *data, size_t size)
         return;
     check(image.payload_offset + image.payload_size == file);
     check(image.header_size <= 0x290 - BZIMAGE_HEADER);
-    if (bzimage_place(&image, ram, initrd_size, &initrd) < 0)
+    if (boot_file_place(image.load + image.init_size, image.initrd_max, ram, initrd_size, &initrd) <
+        0)
         return;
     check(image.load + image.payload_size <= ram);
     check(!initrd_size || (initrd >= image.load + image.init_size && initrd + initrd_size <= ram));
+}
+
+/* What is accepted lies in the file, above the first MiB and below the hole; so does the entry. */
+static void fuzz_elf(const uint8_t *data, size_t size)
+{
+    static uint8_t head[PVH_HEAD];
+    const uint64_t file = UINT64_C(8) << 20;
+    struct pvh pvh;
+    uint32_t entry;
+    bool found = false;
+
+    copy(head, sizeof(head), data, size);
+    if (pvh_parse(head, file, &pvh) < 0)
+        return;
+    check(pvh.segments_count > 0 && pvh.segments_count <= PVH_SEGMENTS_MAX);
+    check(pvh.notes_size <= PVH_NOTES && pvh.notes_offset <= file - pvh.notes_size);
+    if (pvh_entry(&pvh, data, size, &entry) < 0)
+        entry = 0;
+    for (uint32_t i = 0; i < pvh.segments_count; i++) {
+        const struct pvh_segment *segment = &pvh.segments[i];
+        check(segment->file_size <= segment->memory_size);
+        check(segment->offset <= file && segment->file_size <= file - segment->offset);
+        check(segment->paddr >= LAYOUT_HIGH_START && segment->paddr <= LAYOUT_LOW_MAX &&
+              segment->memory_size <= LAYOUT_LOW_MAX - segment->paddr);
+        check(segment->paddr + segment->memory_size <= pvh.end);
+        found |= entry >= segment->paddr && entry - segment->paddr < segment->file_size;
+    }
+    check(!entry || found);
 }
 
 /* Chains end, and no access leaves the space. */
@@ -125,10 +157,10 @@ static void fuzz_registers(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const targets[])(const uint8_t *, size_t) = {fuzz_image, fuzz_config, fuzz_link,
-                                                               fuzz_descriptor, fuzz_registers};
+    static void (*const targets[])(const uint8_t *, size_t) = {
+        fuzz_image, fuzz_config, fuzz_link, fuzz_descriptor, fuzz_registers, fuzz_elf};
 
     if (size > 0)
-        targets[data[0] % 5](data + 1, size - 1);
+        targets[data[0] % 6](data + 1, size - 1);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "test.h"
 
 #define GPA 0xe0000
+#define GIB (UINT64_C(1) << 30)
 
 static uint8_t tables[LAYOUT_ACPI_SIZE];
 
@@ -51,7 +52,9 @@ static const uint8_t *xsdt_entry(unsigned index, const char *signature)
 
 static void write_tables(uint32_t vcpus)
 {
-    struct acpi_config config = {.vcpus = vcpus, .pci64 = LAYOUT_4G};
+    struct acpi_config config = {.vcpus = vcpus,
+                                 .memory = {{0, LAYOUT_LOW_MAX}, {LAYOUT_4G, GIB}},
+                                 .pci64 = LAYOUT_4G + GIB};
 
     memset(tables, 0xaa, sizeof(tables));
     assert_true(acpi_write(&config, tables, sizeof(tables), (struct gpa){GPA}) > 0);
@@ -110,6 +113,28 @@ static void mcfg_says_where_ecam_is(void **state)
     assert_int_equal(mcfg[55], 0);
 }
 
+static void srat_has_all_in_one_domain(void **state)
+{
+    const uint8_t *srat;
+    uint32_t processors = 0;
+    uint64_t memory = 0;
+
+    (void)state;
+    write_tables(3);
+    srat = xsdt_entry(3, "SRAT");
+    for (size_t at = 48; at < get(srat + 4, 4); at += srat[at + 1]) {
+        assert_true(srat[at] <= 1);
+        assert_int_equal(srat[at + 1], srat[at] == 0 ? 16 : 40);
+        assert_int_equal(srat[at + 2], 0);
+        if (srat[at] == 0)
+            assert_int_equal(srat[at + 3], processors++);
+        else
+            memory += get(srat + at + 16, 8);
+    }
+    assert_int_equal(processors, 3);
+    assert_int_equal(memory, LAYOUT_LOW_MAX + GIB);
+}
+
 static void too_small_a_place_is_refused(void **state)
 {
     struct acpi_config config = {.vcpus = PARCLOSE_MAX_VCPUS, .pci64 = LAYOUT_4G};
@@ -145,6 +170,7 @@ int main(void)
         cmocka_unit_test(fadt_is_hardware_reduced_with_sleep_and_reset),
         cmocka_unit_test(madt_lists_every_vcpu),
         cmocka_unit_test(mcfg_says_where_ecam_is),
+        cmocka_unit_test(srat_has_all_in_one_domain),
         cmocka_unit_test(too_small_a_place_is_refused),
         cmocka_unit_test(aml_lengths_and_ids),
     };

@@ -2,6 +2,7 @@
 /* A bzImage's header with sizes that lie: each lie is refused. */
 #include <errno.h>
 
+#include "boot_file.h"
 #include "bzimage.h"
 #include "layout.h"
 #include "test.h"
@@ -42,6 +43,11 @@ static int parse(uint64_t size)
     return bzimage_parse(head, size, &image);
 }
 
+static int place(uint64_t ram, uint64_t size, uint64_t *initrd)
+{
+    return boot_file_place(image.load + image.init_size, image.initrd_max, ram, size, initrd);
+}
+
 static void good_header(void **state)
 {
     uint64_t initrd;
@@ -50,7 +56,7 @@ static void good_header(void **state)
     assert_int_equal(parse(FILE_SIZE), 0);
     assert_int_equal(image.payload_offset, 28 * 512);
     assert_int_equal(image.payload_size, FILE_SIZE - 28 * 512);
-    assert_int_equal(bzimage_place(&image, 256 << 20, 4000000, &initrd), 0);
+    assert_int_equal(place(256 << 20, 4000000, &initrd), 0);
     assert_int_equal(initrd, ((256 << 20) - 4000000) & ~4095);
 }
 
@@ -105,10 +111,10 @@ static void what_does_not_fit_memory(void **state)
 
     (void)state;
     assert_int_equal(parse(FILE_SIZE), 0);
-    assert_int_equal(bzimage_place(&image, 64 << 20, 0, &initrd), -ENOMEM);
-    assert_int_equal(bzimage_place(&image, 256 << 20, 256 << 20, &initrd), -ENOMEM);
-    assert_int_equal(bzimage_place(&image, 256 << 20, UINT64_MAX, &initrd), -ENOMEM);
-    assert_int_equal(bzimage_place(&image, 256 << 20, (256 << 20) - 0x4a00000, &initrd), -ENOMEM);
+    assert_int_equal(place(64 << 20, 0, &initrd), -ENOMEM);
+    assert_int_equal(place(256 << 20, 256 << 20, &initrd), -ENOMEM);
+    assert_int_equal(place(256 << 20, UINT64_MAX, &initrd), -ENOMEM);
+    assert_int_equal(place(256 << 20, (256 << 20) - 0x4a00000, &initrd), -ENOMEM);
 }
 
 static void initrd_stays_below_its_limit(void **state)
@@ -117,7 +123,7 @@ static void initrd_stays_below_its_limit(void **state)
 
     (void)state;
     assert_int_equal(parse(FILE_SIZE), 0);
-    assert_int_equal(bzimage_place(&image, LAYOUT_LOW_MAX, 4096, &initrd), 0);
+    assert_int_equal(place(LAYOUT_LOW_MAX, 4096, &initrd), 0);
     assert_int_equal(initrd, 0x7ffff000);
 }
 
