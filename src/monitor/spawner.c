@@ -15,9 +15,9 @@
 #include "sys.h"
 #include "text.h"
 
-#define BUDGET_MOST      32                   /* deaths of one kind at once … */
-#define BUDGET_REFILL_NS UINT64_C(2000000000) /* … and one more after each such time */
-#define MAIN             PARCLOSE_MAX_VCPUS   /* index of main among the children */
+#define BUDGET_MOST      32                  /* deaths of one process at once … */
+#define BUDGET_REFILL_NS UINT64_C(200000000) /* … and one more after each such time */
+#define MAIN             PARCLOSE_MAX_VCPUS  /* index of main among the children */
 #define CHILDREN         (PARCLOSE_MAX_VCPUS + 1)
 
 struct budget {
@@ -29,12 +29,12 @@ struct child {
     int pid; /* 0: none */
     int pidfd;
     struct birth_place place;
+    struct budget budget;
 };
 
 /* The spawner's own; nobody else looks. */
 static struct {
     struct child children[CHILDREN];
-    struct budget vcpus, main;
     bool sealed;
 } own;
 
@@ -185,10 +185,10 @@ static void replace_vcpu(struct monitor *m, uint32_t index)
     int rc = -EAGAIN;
 
     atomic_fetch_add(&m->vcpu_restarts, 1);
-    if (budget_take(&own.vcpus))
+    if (budget_take(&own.children[index].budget))
         rc = spawn_vcpu(m, index);
     if (rc < 0)
-        monitor_end(m, EXIT_MONITOR_ERROR, "vCPU processes die too often", rc);
+        monitor_end(m, EXIT_MONITOR_ERROR, "one vCPU's process dies too often", rc);
     else
         log_index("vCPU process replaced: ", index);
     atomic_fetch_add(&m->deaths, 1);
@@ -198,16 +198,19 @@ static void replace_vcpu(struct monitor *m, uint32_t index)
 /* True when there is a main again. */
 static bool replace_main(struct monitor *m)
 {
+    bool building = m->phase == PHASE_BUILD;
     int rc = -EAGAIN;
 
     if (m->end.reason)
         return false; /* it has said the end */
     atomic_fetch_add(&m->main_restarts, 1);
     atomic_fetch_add(&m->deaths, 1);
-    if (m->phase != PHASE_BUILD && budget_take(&own.main))
+    if (!building && budget_take(&own.children[MAIN].budget))
         rc = spawn_main();
     if (rc < 0)
-        monitor_end(m, EXIT_MONITOR_ERROR, "main died", rc);
+        monitor_end(m, EXIT_MONITOR_ERROR,
+                    building ? "main died while it built the partition" : "main dies too often",
+                    rc);
     else
         text_log("main replaced", 0);
     return rc == 0;
@@ -248,9 +251,10 @@ static int begin(struct monitor *m)
     int rc = 0;
 
     shared = m;
-    own.vcpus.left = own.main.left = BUDGET_MOST;
-    for (uint32_t i = 0; i < CHILDREN && rc == 0; i++)
+    for (uint32_t i = 0; i < CHILDREN && rc == 0; i++) {
+        own.children[i].budget.left = BUDGET_MOST;
         rc = birth_prepare(&own.children[i].place);
+    }
     if (rc == 0)
         rc = sandbox_enter(lists, 6);
     return rc < 0 ? rc : spawn_main();
