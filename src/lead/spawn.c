@@ -9,7 +9,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -23,6 +25,8 @@
 #include "parclose/msg_lead_monitor.h"
 
 #define FILES_MOST 1024
+#define OOM_SCORE  (-500) /* infrastructure has -900: a monitor dies before it, and after the rest \
+                           */
 
 static int check(long result)
 {
@@ -39,16 +43,44 @@ static int set_limits(uint64_t memory_lock)
     return error ? error : check(setrlimit(RLIMIT_MEMLOCK, &lock));
 }
 
-/* No network, no host's IPC, and nothing to see in /sys and /proc. */
-static int set_namespaces(void)
+/* To be more likely a victim needs no right; to be less so does. */
+static int set_oom_score(void)
+{
+    char text[16] = "";
+    int file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    int error = check(read(file, text, sizeof(text) - 1));
+    if (!error && strtol(text, NULL, 10) < OOM_SCORE) {
+        snprintf(text, sizeof(text), "%d", OOM_SCORE);
+        error = check(write(file, text, strlen(text)));
+    }
+    close(file);
+    return error;
+}
+
+/* The root is an empty file system; the old one is no more (pivot_root(2), "pivot_root(".", ".")").
+ */
+static int set_root(void)
 {
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+    int error = check(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL));
+    if (!error)
+        error = check(mount("parclose", "/proc", "tmpfs", flags, "size=4k"));
+    if (!error)
+        error = check(chdir("/proc"));
+    if (!error)
+        error = check(syscall(SYS_pivot_root, ".", "."));
+    if (!error)
+        error = check(umount2(".", MNT_DETACH));
+    return error ? error : check(chdir("/"));
+}
+
+/* No network, no host's IPC, no file. */
+static int set_namespaces(void)
+{
     int error = check(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS));
-    if (!error)
-        error = check(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL));
-    if (!error)
-        error = check(mount("parclose", "/sys", "tmpfs", flags, "size=4k"));
-    return error ? error : check(mount("parclose", "/proc", "tmpfs", flags, "size=4k"));
+    return error ? error : set_root();
 }
 
 static int set_user(uint32_t uid)
@@ -84,9 +116,15 @@ _Noreturn static void become_monitor(const struct spawn_request *request, int li
     char name[] = "parclose-monitor";
     char *const arguments[] = {name, NULL}, *const environment[] = {NULL};
 
+    signal(SIGCHLD, SIG_DFL);
     int error = check(setsid());
     if (!error)
         error = set_files(link);
+    int program = open(executable, O_RDONLY | O_CLOEXEC); /* static: it needs no other file */
+    if (!error)
+        error = check(program);
+    if (!error)
+        error = set_oom_score();
     if (!error)
         error = set_limits(request->memory_lock);
     if (!error)
@@ -94,7 +132,7 @@ _Noreturn static void become_monitor(const struct spawn_request *request, int li
     if (!error)
         error = set_user(request->uid);
     if (!error) {
-        execve(executable, arguments, environment);
+        syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
         error = -errno;
     }
     log_error("cannot become the monitor of partition %u: errno %d", request->partition.value,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <linux/prctl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -24,6 +25,9 @@ void monitor_end(struct monitor *m, enum exit_reason reason, const char *text, i
 static int prepare(struct monitor *m)
 {
     int rc = sandbox_begin();
+
+    /* the kernel named it by the number of the file that it was started from */
+    (void)sys_call3(SYS_prctl, PR_SET_NAME, (long)"parclose-monitor", 0);
 
     for (uint32_t i = 0; i < MONITOR_FILE_KINDS; i++)
         m->files.single[i] = -1;

@@ -17,6 +17,10 @@ check "it writes to NVMe" wait_for 60 guest_said one "nvme writes=[1-9]"
 check "it computes on three processors" wait_for 60 guest_said one "sums done=[1-9].* cpus=3 least=[1-9]"
 
 spawner=$(field one .monitor_pid)
+equal "its root is empty" 0 "$(ls -A /proc/"$spawner"/root/ | wc -l)"
+equal "it sees no interface" 1 "$(wc -l </proc/"$spawner"/net/dev | awk '{ print $1 - 2 }')" # its own lo
+equal "it is killed before the infrastructure when memory is short" -500 "$(cat /proc/"$spawner"/oom_score_adj)"
+equal "it has no capability" 0000000000000000 "$(awk '/^CapEff/ { print $2 }' /proc/"$spawner"/status)"
 vcpu_pid() { cat $CGROUP/vcpus/"$1"/cgroup.procs; }
 main_pid() { grep -vx "$spawner" $CGROUP/vm/cgroup.procs; }
 # killed WHICH PID SIGNAL: and another one is there

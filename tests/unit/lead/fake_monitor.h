@@ -13,8 +13,9 @@ struct report {
     uint32_t no_new_privileges;
     uint32_t bounding; /* how many capabilities it could still have */
     uint32_t effective;
-    uint32_t open_files; /* bit per file number below 32 */
-    uint32_t more_files; /* how many from 32 on */
-    uint32_t sees;       /* how many entries in /proc and /sys */
+    uint32_t open_files;   /* bit per file number below 32 */
+    uint32_t more_files;   /* how many from 32 on */
+    uint32_t sees;         /* how many entries in its root and where it is */
+    uint32_t child_signal; /* 1: SIGCHLD is as a new process has it */
     uint64_t memory_lock;
 };

@@ -127,6 +127,7 @@ static void check_report(const struct report *report)
     assert_int_equal(report->open_files, 0xf);
     assert_int_equal(report->more_files, 0);
     assert_int_equal(report->sees, 0);
+    assert_int_equal(report->child_signal, 1);
     assert_int_equal(report->memory_lock, memory_lock);
 }
 
@@ -171,6 +172,58 @@ static void a_monitor_outlives_the_helper(void **state)
     close(pidfd);
 }
 
+static int oom_score(const char *process, int *score)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%s/oom_score_adj", process);
+    FILE *file = fopen(path, "re");
+    int error = file && fscanf(file, "%d", score) == 1 ? 0 : -EIO;
+    if (file)
+        fclose(file);
+    return error;
+}
+
+static int set_own_oom_score(int score)
+{
+    char text[16];
+    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    int length = snprintf(text, sizeof(text), "%d", score);
+    int error = file < 0 || write(file, text, (size_t)length) != length ? -EACCES : 0;
+
+    if (file >= 0)
+        close(file);
+    return error;
+}
+
+/* The infrastructure's score is not a monitor's: it ends first. */
+static void a_monitor_is_killed_before_the_infrastructure(void **state)
+{
+    struct frame frame;
+    int link, pidfd, before, score = 0;
+    uint32_t pid;
+    char process[16];
+    (void)state;
+
+    skip_without_cgroup();
+    assert_int_equal(oom_score("self", &before), 0);
+    if (set_own_oom_score(-900)) {
+        print_message("SKIP: this user may not lower its OOM score\n");
+        skip();
+    }
+    int helper = spawn_helper_start(FAKE_MONITOR);
+    set_own_oom_score(before);
+    spawn_one(helper, &link, &pidfd, &pid);
+    receive(link, &frame);
+    snprintf(process, sizeof(process), "%u", pid);
+    assert_int_equal(oom_score(process, &score), 0);
+    assert_int_equal(score, -500);
+    close(link);
+    assert_true(wait_for(pidfd));
+    close(pidfd);
+    close(helper);
+}
+
 static void rubbish_ends_the_helper(void **state)
 {
     struct spawn_answer rubbish = {.header = frame_header(SPAWN_ANSWER, sizeof(rubbish), 0)};
@@ -190,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_monitor_begins_with_nothing_but_its_link),
         cmocka_unit_test(a_monitor_outlives_the_helper),
+        cmocka_unit_test(a_monitor_is_killed_before_the_infrastructure),
         cmocka_unit_test(rubbish_ends_the_helper),
     };
     return cmocka_run_group_tests_name("spawn", tests, setup, teardown);
