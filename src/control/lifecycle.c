@@ -17,6 +17,8 @@
 #define NS_PER_MS           UINT64_C(1000000)
 #define SHUTDOWN_TIMEOUT_MS 30000 /* for the guests to power off before they are forced */
 #define SHUTDOWN_GRACE_MS   15000 /* then the host goes down even if a partition lives */
+#define REBOOT_QUICK_NS     UINT64_C(10000000000) /* who reboots so soon after its start … */
+#define REBOOT_PAUSE_NS     UINT64_C(1000000000)  /* … begins again only after this */
 #define SHUTDOWN_WINDOW_MS  (SHUTDOWN_TIMEOUT_MS + SHUTDOWN_GRACE_MS)
 
 struct state_time lifecycle_now(const struct control *control)
@@ -165,10 +167,14 @@ int partition_stop(struct control *control, const struct control_partition_stop 
         return refuse(text, -EINVAL, "the time-out is at most %d ms", STOP_TIMEOUT_MS_MAX);
     if (!partition_started(partition))
         return refuse(text, -ESRCH, "partition %s is not started", request->name);
-    if (partition->run.phase == PHASE_RELEASING)
+    if (partition->run.phase == PHASE_RELEASING && partition->run.exit != EXIT_REBOOT)
         return 0;
     struct partition_run run =
         run_stopping(control, partition, request->force, request->timeout_ms);
+    if (partition->run.phase == PHASE_RELEASING) { /* it is to end, and not to begin again */
+        run = partition->run;
+        run.exit = EXIT_STOPPED;
+    }
     transaction_begin(control, AUDIT_STOP, AUDIT_BEGUN, 0);
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);
@@ -263,6 +269,50 @@ static void release(struct control *control, struct partition *partition,
     control_arm(control);
 }
 
+/* A guest that reboots keeps what it has: a new monitor begins with the same. */
+static bool reboots(const struct control *control, enum exit_reason exit)
+{
+    return exit == EXIT_REBOOT && !control->db->control.shutting_down;
+}
+
+static void reboot(struct control *control, struct partition *partition)
+{
+    const struct partition_run *old = &partition->run;
+    struct partition_run run = {.phase = PHASE_STARTING,
+                                .exit = EXIT_REBOOT,
+                                .start_transaction = transaction_number(control),
+                                .descriptor_generation = old->descriptor_generation + 1,
+                                .memory_node = old->memory_node,
+                                .pcpus_count = old->pcpus_count,
+                                .enabled = old->enabled,
+                                .active = lifecycle_now(control)};
+
+    bool quick = run.active.boottime_ns - old->active.boottime_ns < REBOOT_QUICK_NS;
+
+    memcpy(run.pcpus, old->pcpus, sizeof(run.pcpus));
+    transaction_begin(control, AUDIT_START, AUDIT_BEGUN, 0);
+    transaction_text(control, "partition %s: its guest reboots", partition->config.name);
+    transaction_run(control, partition, &run);
+    if (transaction_commit(control, true))
+        return;
+    log_notice("partition %s reboots", partition->config.name);
+    partition->monitor = (struct lead_monitor){0};
+    partition->ordered = 0;
+    partition->retry_boottime_ns = quick ? control_boottime(control) + REBOOT_PAUSE_NS : 0;
+    tell_wants(control, partition);
+    drive_partition(control, partition);
+    control_arm(control);
+}
+
+static void end(struct control *control, struct partition *partition,
+                const struct partition_run *run)
+{
+    if (reboots(control, (enum exit_reason)run->exit))
+        reboot(control, partition);
+    else
+        release(control, partition, run);
+}
+
 /* All that it has stays its own while a server has a channel of it attached. */
 static void hold_back(struct control *control, struct partition *partition,
                       const struct partition_run *ended)
@@ -292,7 +342,7 @@ void partition_gone(struct control *control, struct partition *partition, enum e
     if (partition->console.attached)
         hold_back(control, partition, &run);
     else
-        release(control, partition, &run);
+        end(control, partition, &run);
 }
 
 void partition_detached(struct control *control, struct partition *partition)
@@ -301,7 +351,7 @@ void partition_detached(struct control *control, struct partition *partition)
         return;
     struct partition_run run =
         run_over(partition, (enum exit_reason)partition->run.exit, partition->run.reason);
-    release(control, partition, &run);
+    end(control, partition, &run);
 }
 
 /* ---- shutdown */

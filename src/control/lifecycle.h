@@ -7,7 +7,8 @@
  *   undefined ─define→ DEFINED ─start→ STARTING [→ WAITING] → RUNNING [─stop→ STOPPING]
  *                      ▲                                          └─gone→ [RELEASING] ─┐
  *                      └──────────────── in good order, or on order ──────────────────┤
- *                      FAILED ◄───────────────────────────────────────────────────────┘
+ *                      FAILED ◄───────────────────────────────────────────────────────┤
+ *                      STARTING, with all that it has ◄─── its guest reboots ─────────┘
  */
 #pragma once
 

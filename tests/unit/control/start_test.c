@@ -380,7 +380,6 @@ static void ends_are_told_apart(void **state)
         enum exit_reason exit;
         enum partition_phase phase;
     } ends[] = {{EXIT_POWER_OFF, PHASE_DEFINED},
-                {EXIT_REBOOT, PHASE_DEFINED},
                 {EXIT_PANIC, PHASE_FAILED},
                 {EXIT_MONITOR_ERROR, PHASE_FAILED},
                 {EXIT_MONITOR_DIED, PHASE_FAILED}};
@@ -397,6 +396,67 @@ static void ends_are_told_apart(void **state)
         assert_int_equal(guest_memory(world, "web"), 0);
         world_check(world);
     }
+}
+
+/* The same processors, memory and VF, and a new monitor behind the same gate. */
+static void who_reboots_keeps_what_it_has(void **state)
+{
+    struct world *world = *state;
+
+    define(world, world_partition("web", 1, "net0", 0, NULL));
+    assert_int_equal(world_start(world, "web"), 0);
+    world_run(world, "web");
+    const struct partition_run before = world_named(world, "web")->run;
+    uint64_t memory = guest_memory(world, "web");
+    world_wait(world, 60 * SECOND);
+    world_forget_sent(world);
+    world_monitor_gone(world, "web", EXIT_REBOOT);
+    const struct partition_run *run = &world_named(world, "web")->run;
+    assert_int_equal(run->phase, PHASE_STARTING);
+    assert_int_equal(run->exit, EXIT_REBOOT);
+    assert_int_equal(run->attach, ATTACH_NONE);
+    assert_memory_equal(run->pcpus, before.pcpus, sizeof(before.pcpus));
+    assert_int_equal(guest_memory(world, "web"), memory);
+    world_check(world);
+    assert_true(run->start_transaction > before.start_transaction);
+    world_run(world, "web"); /* CREATE, CHANNELS, ATTACH */
+    assert_int_equal(run->phase, PHASE_RUNNING);
+}
+
+/* One that cannot come up does not keep the host busy. */
+static void who_reboots_at_once_waits_a_moment(void **state)
+{
+    struct world *world = *state;
+
+    define(world, world_partition("web", 1, NULL));
+    assert_int_equal(world_start(world, "web"), 0);
+    world_run(world, "web");
+    world_forget_sent(world);
+    world_monitor_gone(world, "web", EXIT_REBOOT);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_CREATE));
+    world_wait(world, SECOND);
+    assert_non_null(world_take(world, PROCESS_LEAD, LEAD_CREATE));
+}
+
+static void who_is_stopped_does_not_reboot(void **state)
+{
+    struct world *world = *state;
+
+    define(world, world_partition("web", 1, NULL));
+    assert_int_equal(world_start(world, "web"), 0);
+    world_run(world, "web");
+    assert_int_equal(world_stop(world, "web", false, 60000), 0);
+    world_monitor_gone(world, "web", EXIT_REBOOT);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_DEFINED);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_run(world, "web");
+    assert_int_equal(world_console(world, "web", 50), 0);
+    world_monitor_gone(world, "web", EXIT_REBOOT);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
+    assert_int_equal(world_stop(world, "web", false, 60000), 0);
+    world_channel(world, CONTROL_CHANNEL_DETACHED, "web");
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_DEFINED);
+    assert_int_equal(world_named(world, "web")->run.exit, EXIT_STOPPED);
 }
 
 static void failed_create_fails_the_start(void **state)
@@ -587,6 +647,9 @@ int main(void)
         TEST(stop_goes_through_the_power_button),
         TEST(frozen_partition_is_stopped_by_force),
         TEST(ends_are_told_apart),
+        TEST(who_reboots_keeps_what_it_has),
+        TEST(who_reboots_at_once_waits_a_moment),
+        TEST(who_is_stopped_does_not_reboot),
         TEST(failed_create_fails_the_start),
         TEST(create_that_comes_too_early_is_tried_again),
         TEST(failed_channels_are_tried_again),
