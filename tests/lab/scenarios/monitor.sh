@@ -18,8 +18,9 @@ check "it computes on three processors" wait_for 60 guest_said one "sums done=[1
 
 spawner=$(field one .monitor_pid)
 equal "its root is empty" 0 "$(ls -A /proc/"$spawner"/root/ | wc -l)"
-equal "it sees no interface" 1 "$(wc -l </proc/"$spawner"/net/dev | awk '{ print $1 - 2 }')" # its own lo
-equal "it is killed before the infrastructure when memory is short" -500 "$(cat /proc/"$spawner"/oom_score_adj)"
+equal "it sees no interface" 1 "$(awk "NR > 2" /proc/"$spawner"/net/dev | wc -l)"
+# the unit gives the infrastructure -900; without systemd nobody has a score
+check "it is killed before the infrastructure when memory is short" [ "$(cat /proc/"$spawner"/oom_score_adj)" -ge -500 ]
 equal "it has no capability" 0000000000000000 "$(awk '/^CapEff/ { print $2 }' /proc/"$spawner"/status)"
 vcpu_pid() { cat $CGROUP/vcpus/"$1"/cgroup.procs; }
 main_pid() { grep -vx "$spawner" $CGROUP/vm/cgroup.procs; }
@@ -72,8 +73,9 @@ equal "no ping lost" 0 "$(guest_count one "ping sent" lost)"
 check "no complaint of its kernel" eval '! console one | grep -iE "i/o error|timeout|oops|panic|stall|lockup|clocksource.*unstable|mce|hung task"'
 
 say "one that dies again and again"
-for _ in $(seq 200); do
-    kill -9 "$(vcpu0)" 2>/dev/null || break
+end=$((SECONDS + 20))
+while [ -d $CGROUP ] && [ $SECONDS -lt $end ]; do
+    kill -9 "$(vcpu0 2>/dev/null)" 2>/dev/null
 done
 check "its partition ends" wait_for 20 is_phase one failed
 check "and says why" eval 'field one .reason | tee /dev/stderr | grep "dies too often"'
