@@ -31,7 +31,7 @@ enum message_lead_monitor {
 enum monitor_file_kind {
     FILE_DESCRIPTOR = 0,  /* sealed memfd, descriptor.h */
     FILE_KVM = 1,         /* /dev/kvm, read-write */
-    FILE_KERNEL = 2,      /* bzImage, read-only */
+    FILE_KERNEL = 2,      /* bzImage or ELF with PVH, read-only */
     FILE_INITRD = 3,      /* read-only; absent when the definition has none */
     FILE_CONSOLE = 4,     /* memfd, console.h */
     FILE_CONSOLE_OUT = 5, /* eventfd: the monitor wrote output */
