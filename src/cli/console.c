@@ -11,7 +11,8 @@
 #include "format.h"
 #include "options.h"
 
-#define ESCAPE 0x1d /* ^] */
+#define ESCAPE    0x1d  /* ^] */
+#define REBOOT_MS 60000 /* a guest that reboots has a console again within it */
 
 /* Our side of the console. */
 struct session {
@@ -19,6 +20,7 @@ struct session {
     bool input; /* standard input goes to the guest */
     bool raw;   /* it is a terminal, and `before` is to be restored */
     bool follow;
+    bool escaped; /* the user has left it */
     struct termios before;
 };
 
@@ -78,6 +80,7 @@ static int input(struct session *session)
     const char *escape = session->raw ? memchr(bytes, ESCAPE, (size_t)got) : NULL;
     size_t size = escape ? (size_t)(escape - bytes) : (size_t)got;
     int error = write_all(session->connection.socket, bytes, size);
+    session->escaped = escape != NULL;
     return error ? error : !escape;
 }
 
@@ -142,6 +145,39 @@ static int relay_from_answer(struct session *session)
     return error < 0 ? CLI_FAILED : CLI_OK;
 }
 
+/* Whether its guest reboots, and then when there is a console again. */
+static int step(void *context, const json_t *report)
+{
+    const json_t *partition = json_object_get(report, "partition");
+    const char *phase = text_of(partition, "phase");
+
+    (void)context;
+    if (!report)
+        return WATCH_ON; /* the service is restarting */
+    if (strcmp(text_of(partition, "exit"), "reboot") != 0 || !strcmp(phase, "stopping"))
+        return CLI_FAILED;
+    return strcmp(phase, "releasing") != 0 && number_of(partition, "monitor_pid") ? CLI_OK
+                                                                                  : WATCH_ON;
+}
+
+static bool reboots(const struct cli *cli, const char *name)
+{
+    return watch(cli, name, cli_now_ms() + REBOOT_MS, step, NULL) == CLI_OK;
+}
+
+/* One run of the guest; *again: it reboots, and is still to be looked at. */
+static int look(const struct cli *cli, const char *name, bool input, bool follow, bool *again)
+{
+    struct session session = {.input = input, .follow = follow};
+    int code = open_console(cli, &session, name);
+
+    if (!code)
+        code = relay_from_answer(&session);
+    connection_close(&session.connection);
+    *again = !code && follow && !session.escaped && reboots(cli, name);
+    return code;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
     bool follow = false, no_follow = false, no_input = false;
@@ -154,13 +190,11 @@ static int run(struct cli *cli, int argc, char **argv)
         return code;
     if (argc != 2)
         return cli_usage(cli, "expected one partition");
-    bool terminal = isatty(STDIN_FILENO);
-    struct session session = {.input = terminal && !no_input,
-                              .follow = !no_follow && (follow || terminal)};
-    code = open_console(cli, &session, argv[1]);
-    if (!code)
-        code = relay_from_answer(&session);
-    connection_close(&session.connection);
+    bool terminal = isatty(STDIN_FILENO), again;
+    follow = !no_follow && (follow || terminal);
+    do
+        code = look(cli, argv[1], terminal && !no_input, follow, &again);
+    while (again);
     return code;
 }
 
@@ -169,7 +203,8 @@ const struct verb verb_console = {
     .arguments = "NAME",
     .summary = "a partition's console; ^] ends it",
     .help = "  --no-input      only look\n"
-            "  --follow        go on with what comes; so by default on a terminal\n"
+            "  --follow        go on with what comes, over reboots of the guest; so by default on\n"
+            "                  a terminal\n"
             "  --no-follow     end after what is there; so by default elsewhere\n",
     .run = run,
 };

@@ -528,6 +528,28 @@ static void console_without_a_terminal(void **state)
     exits("console db", UNREACHABLE);
 }
 
+#define RUN(phase, exit, pid)                                                                      \
+    "{\"ok\":true," SNAPSHOT ",\"partition\":{\"name\":\"db\",\"phase\":\"" phase                  \
+    "\",\"exit\":\"" exit "\",\"monitor_pid\":" pid "}}"
+
+/* Who follows sees the guest come up again; the end of the run is the end. */
+static void console_goes_on_when_the_guest_reboots(void **state)
+{
+    static const struct answer answers[] = {
+        {"console", {"{\"ok\":true,\"console\":\"db\",\"input\":false,\"text\":\"\"}", "one"}},
+        {"watch",
+         {RUN("releasing", "reboot", "7"), RUN("starting", "reboot", "0"),
+          RUN("starting", "reboot", "8")}},
+        {"console", {"{\"ok\":true,\"console\":\"db\",\"input\":false,\"text\":\"\"}", "two"}},
+        {"watch", {RUN("defined", "stopped", "0")}},
+        {0}};
+
+    (void)state;
+    serve(answers);
+    exits("console db --follow", OK);
+    assert_string_equal(output, "one\ntwo\n");
+}
+
 static void up_waits_for_processes_and_autostart(void **state)
 {
     static const struct answer answers[] = {
@@ -665,6 +687,7 @@ int main(void)
         CASE(reload_prints_problems),
         CASE(devices_as_a_tree),
         CASE(console_without_a_terminal),
+        CASE(console_goes_on_when_the_guest_reboots),
         CASE(up_waits_for_processes_and_autostart),
         CASE(up_tells_of_a_failed_autostart),
         CASE(host_init_writes_what_host_check_likes),
