@@ -25,8 +25,7 @@
 #include "parclose/msg_lead_monitor.h"
 
 #define FILES_MOST 1024
-#define OOM_SCORE  (-500) /* infrastructure has -900: a monitor dies before it, and after the rest \
-                           */
+#define OOM_SCORE  (-500) /* before the infrastructure, which has -900, and after the rest */
 
 static int check(long result)
 {
