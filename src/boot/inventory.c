@@ -109,13 +109,34 @@ static int by_pcpu(const void *one, const void *other)
     return a->pcpu < b->pcpu ? -1 : a->pcpu > b->pcpu;
 }
 
+struct nodes_seen {
+    uint32_t count;
+    uint32_t last;
+};
+
+static int see_node(void *context, uint32_t node)
+{
+    struct nodes_seen *seen = context;
+
+    seen->count++;
+    seen->last = node;
+    return 0;
+}
+
+/*
+ * With one node all memory is its own, and /proc/meminfo says how much: a kernel was seen (6.18 in
+ * a micro virtual machine) whose node file counts a fifth of it.
+ */
 static int find_nodes(struct inventory *inventory)
 {
     char nodes[4096] = "";
+    struct nodes_seen seen = {0};
 
     if (read_text(SYSTEM "/node/online", nodes, sizeof(nodes)) == 0)
+        for_list(nodes, see_node, &seen);
+    if (seen.count > 1)
         return for_list(nodes, add_node, inventory);
-    struct walk walk = {.inventory = inventory, .node = 0};
+    struct walk walk = {.inventory = inventory, .node = seen.last};
     return add_node_of(&walk, "/proc/meminfo", SYSTEM "/cpu/online");
 }
 
