@@ -155,11 +155,10 @@ static int build(struct monitor *m, const char **what)
 
 void create_seal(struct monitor *m)
 {
-    static const struct sandbox_list *const lists[] = {&sandbox_main_sealed};
     int rc = spawner_order(&m->desk, ORDER_SEAL);
 
     if (rc == 0)
-        rc = sandbox_enter(lists, 1);
+        rc = sandbox_enter(SANDBOX_MAIN);
     if (rc < 0)
         monitor_end(m, EXIT_MONITOR_ERROR, "sandbox", rc);
 }

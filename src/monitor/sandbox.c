@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+/* The tables. Read by the generator and by the tests; no part of the monitor. */
+#include "sandbox_lists.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <linux/vfio.h>
-#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
-#include "sys.h"
-
-#define PROGRAM_MAX 400
 #define ANY(nr)                                                                                    \
     {                                                                                              \
         .number = (nr), .argument = -1                                                             \
@@ -121,76 +116,18 @@ static const struct sandbox_rule birth_rules[] = {
 };
 LIST(sandbox_birth, birth_rules);
 
-/* ---- rules to BPF ---- */
-struct program {
-    struct sock_filter code[PROGRAM_MAX];
-    uint16_t length;
-    bool full;
+/* ---- filters: the lists of each ---- */
+#define FILTER(...)                                                                                \
+    {                                                                                              \
+        .lists = { __VA_ARGS__ }                                                                   \
+    }
+const struct sandbox_union sandbox_unions[SANDBOX_FILTERS] = {
+    [SANDBOX_VCPU] = FILTER(&sandbox_vcpu),
+    [SANDBOX_MAIN] = FILTER(&sandbox_main_sealed),
+    [SANDBOX_MAIN_BUILD] = FILTER(&sandbox_main_sealed, &sandbox_birth, &sandbox_main_build),
+    [SANDBOX_SPAWNER] =
+        FILTER(&sandbox_vcpu, &sandbox_spawner_own, &sandbox_birth, &sandbox_main_sealed),
+    [SANDBOX_SPAWNER_BUILD] =
+        FILTER(&sandbox_vcpu, &sandbox_spawner_own, &sandbox_birth, &sandbox_main_sealed,
+               &sandbox_spawner_build, &sandbox_main_build),
 };
-
-static void emit(struct program *program, uint16_t code, uint32_t k, uint8_t yes, uint8_t no)
-{
-    if (program->length == PROGRAM_MAX) {
-        program->full = true;
-        return;
-    }
-    program->code[program->length++] = (struct sock_filter){code, yes, no, k};
-}
-
-static void emit_load(struct program *program, uint32_t offset)
-{
-    emit(program, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
-}
-
-/* After it: the next rule, with the call's number in the accumulator again. */
-static void emit_rule(struct program *program, const struct sandbox_rule *rule)
-{
-    uint8_t body = (uint8_t)(rule->argument < 0 ? 1 : 3 + rule->values_count);
-    uint32_t argument =
-        (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)rule->argument);
-
-    emit(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->number, 0, body);
-    if (rule->argument < 0) {
-        emit(program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
-        return;
-    }
-    emit_load(program, argument);
-    for (uint8_t i = 0; i < rule->values_count; i++) {
-        uint8_t left = (uint8_t)(rule->values_count - 1 - i);
-
-        if (rule->bits)
-            emit(program, BPF_JMP | BPF_JSET | BPF_K, rule->values[i], (uint8_t)(left + 1), left);
-        else
-            emit(program, BPF_JMP | BPF_JEQ | BPF_K, rule->values[i], left, left ? 0 : 1);
-    }
-    emit(program, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
-    emit_load(program, offsetof(struct seccomp_data, nr));
-}
-
-int sandbox_enter(const struct sandbox_list *const lists[], unsigned count)
-{
-    struct program program = {.length = 0};
-    struct sock_fprog filter;
-
-    emit_load(&program, offsetof(struct seccomp_data, arch));
-    emit(&program, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-    emit(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-    emit_load(&program, offsetof(struct seccomp_data, nr));
-    for (unsigned i = 0; i < count; i++)
-        for (uint32_t j = 0; j < lists[i]->count; j++)
-            emit_rule(&program, &lists[i]->rules[j]);
-    emit(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-    if (program.full)
-        return -E2BIG;
-    filter = (struct sock_fprog){program.length, program.code};
-    return (int)sys_call3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&filter);
-}
-
-int sandbox_begin(void)
-{
-    long rc = sys_call6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
-
-    if (rc == 0)
-        rc = sys_call6(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
-    return (int)rc;
-}

@@ -53,31 +53,26 @@ int spawner_order(struct spawner_desk *desk, enum spawner_order order)
 
 /* ---- what a child does first ---- */
 
-static void begin_child(const struct sandbox_list *const lists[], unsigned count)
+static void begin_child(enum sandbox_filter filter)
 {
     (void)sys_call3(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
     if (sys_call3(SYS_getppid, 0, 0, 0) != (long)shared->spawner_pid)
         sys_exit(1); /* the spawner died before it could be noticed */
-    if (sandbox_enter(lists, count) < 0)
+    if (sandbox_enter(filter) < 0)
         sys_exit(1);
 }
 
 static void begin_vcpu(void *vcpu)
 {
-    static const struct sandbox_list *const lists[] = {&sandbox_vcpu};
-
-    begin_child(lists, 1);
+    begin_child(SANDBOX_VCPU);
     vcpu_run(vcpu);
 }
 
-/* sandbox_birth: it will narrow its filter once more. */
+/* It will narrow its filter once more. */
 static void begin_main(void *unused)
 {
-    static const struct sandbox_list *const lists[] = {&sandbox_main_sealed, &sandbox_birth,
-                                                       &sandbox_main_build};
-
     (void)unused;
-    begin_child(lists, 3);
+    begin_child(SANDBOX_MAIN_BUILD);
     model_run(shared);
 }
 
@@ -125,9 +120,7 @@ static int make_vcpus(struct monitor *m)
 
 static int seal(void)
 {
-    static const struct sandbox_list *const lists[] = {&sandbox_spawner_own, &sandbox_birth,
-                                                       &sandbox_main_sealed, &sandbox_vcpu};
-    int rc = own.sealed ? 0 : sandbox_enter(lists, 4);
+    int rc = own.sealed ? 0 : sandbox_enter(SANDBOX_SPAWNER);
 
     own.sealed = own.sealed || rc == 0;
     return rc;
@@ -245,9 +238,6 @@ static void wait_news(struct monitor *m, struct pollfd *fds)
 
 static int begin(struct monitor *m)
 {
-    static const struct sandbox_list *const lists[] = {&sandbox_spawner_own, &sandbox_spawner_build,
-                                                       &sandbox_birth,       &sandbox_main_sealed,
-                                                       &sandbox_main_build,  &sandbox_vcpu};
     int rc = 0;
 
     shared = m;
@@ -256,7 +246,7 @@ static int begin(struct monitor *m)
         rc = birth_prepare(&own.children[i].place);
     }
     if (rc == 0)
-        rc = sandbox_enter(lists, 6);
+        rc = sandbox_enter(SANDBOX_SPAWNER_BUILD);
     return rc < 0 ? rc : spawn_main();
 }
 
