@@ -11,10 +11,13 @@
  * holds. Files that were on their way on the old link died with it, and files that a dead server
  * held died with it, so what is said is what is:
  *
- *   log 1, command says HELD db, SYNC    it still serves the console: nothing to do
- *   log 1, command says SYNC             the files were lost with control, or command was
- * restarted: detached, and a release that waited for it goes on log 0, command says HELD db cannot
- * be (the count is durable before the files leave): taken as true
+ *   log 1, command says HELD db, SYNC: it still serves the console: nothing to do.
+ *
+ *   log 1, command says SYNC: the files were lost with control, or command was restarted: detached,
+ *   and a release that waited for it goes on.
+ *
+ *   log 0, command says HELD db: cannot be (the count is durable before the files leave): taken as
+ *   true.
  */
 #pragma once
 
