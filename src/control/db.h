@@ -73,13 +73,14 @@ struct function {
 };
 
 /* A partition. `config` is what was configured, `run` what runs and is in the log, the rest what
- * was observed since control started. */
+ * was observed since control started. What every pass over all partitions looks at, whether it is
+ * started, comes first: one cache line each. */
 struct partition {
     struct partition_id id;
     bool defined;
-    struct partition_config config;
-    struct partition_run run;
     struct channel_image console; /* owner.kind OWNER_GUEST, or it has none (channels.h) */
+    struct partition_run run;
+    struct partition_config config;
     uint32_t console_held;        /* command said on this link that it has it */
     bool said;                    /* lead spoke of its monitor on this link */
     uint32_t ordered;             /* 1 << enum order: sent on this link to lead, not answered */

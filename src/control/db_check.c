@@ -17,37 +17,46 @@ __attribute__((format(printf, 2, 3))) static int wrong(char *text, const char *f
     return -EUCLEAN;
 }
 
-/* What a partition has. The pass that checks the owners counts, too: each resource is looked at
- * once, because on a large host the check costs what it takes to fetch them from memory. */
+/* What a partition has, and is to have. The partitions are looked at once, before the resources:
+ * on a large host the check costs what it takes to fetch them from memory. */
 struct holding {
+    bool started;
     uint32_t pcpus, vfs;
     uint64_t bytes;
 };
 
-static struct holding *holding_of(struct holding *all, struct owner owner)
+/* By partition id; 0 is for all that is nobody's. */
+struct tally {
+    const struct db *db;
+    struct holding *has, *due;
+};
+
+static struct holding *holding_of(const struct tally *tally, struct owner owner)
 {
-    return &all[owner.kind == OWNER_GUEST ? owner.partition.value : 0]; /* 0: of nobody's */
+    return &tally->has[owner.kind == OWNER_GUEST ? owner.partition.value : 0];
 }
 
 /* A guest that owns something is defined and started; nobody else has a partition's number. */
-static bool owner_ok(const struct db *db, struct owner owner)
+static bool owner_ok(const struct tally *tally, struct owner owner)
 {
     if (owner.kind != OWNER_GUEST)
         return owner.kind < OWNER_GUEST && owner.partition.value == 0;
-    return owner.partition.value >= 1 && owner.partition.value <= db->partitions_end &&
-           partition_started(&db->partitions[owner.partition.value - 1]);
+    return owner.partition.value >= 1 && owner.partition.value <= tally->db->partitions_end &&
+           tally->due[owner.partition.value].started;
 }
 
-static int check_pcpus(const struct db *db, struct holding *all, char *text)
+static int check_pcpus(const struct tally *tally, char *text)
 {
+    const struct db *db = tally->db;
+
     for (uint32_t i = 0; i < db->pcpus_count; i++) {
         const struct pcpu *pcpu = &db->pcpus[i];
-        if (!owner_ok(db, pcpu->owner) ||
+        if (!owner_ok(tally, pcpu->owner) ||
             (pcpu->owner.kind != OWNER_IDLE && pcpu->owner.kind != OWNER_BOOT &&
              pcpu->owner.kind != OWNER_SHARED && pcpu->owner.kind != OWNER_GUEST))
             return wrong(text, "pCPU %u has owner %u/%u", pcpu->pcpu, pcpu->owner.kind,
                          pcpu->owner.partition.value);
-        holding_of(all, pcpu->owner)->pcpus++;
+        holding_of(tally, pcpu->owner)->pcpus++;
     }
     return 0;
 }
@@ -60,16 +69,16 @@ static bool apart(const struct extent *block, const struct extent *next)
            next->owner.kind == OWNER_AVAILABLE;
 }
 
-static int check_block(const struct db *db, const struct extent *last, const struct extent *block,
-                       char *text)
+static int check_block(const struct tally *tally, const struct extent *last,
+                       const struct extent *block, char *text)
 {
-    if (block->offset + block->bytes > db_node(db, block->node)->memory_bytes)
+    if (block->offset + block->bytes > db_node(tally->db, block->node)->memory_bytes)
         return wrong(text, "memory of node %u at %llu: a block that does not end in it",
                      block->node, (unsigned long long)block->offset);
     if (block->offset & (block->bytes - 1) || apart(last, block))
         return wrong(text, "memory of node %u at %llu is no block, or apart from its buddy",
                      block->node, (unsigned long long)block->offset);
-    if (!owner_ok(db, block->owner) ||
+    if (!owner_ok(tally, block->owner) ||
         (block->owner.kind != OWNER_AVAILABLE && block->owner.kind != OWNER_BOOT &&
          block->owner.kind != OWNER_GUEST))
         return wrong(text, "memory of node %u at %llu has owner %u/%u", block->node,
@@ -79,17 +88,18 @@ static int check_block(const struct db *db, const struct extent *last, const str
 }
 
 /* One block begins where the last one ends; all that begin are met, and no byte is left. */
-static int check_memory(const struct db *db, struct holding *all, char *text)
+static int check_memory(const struct tally *tally, char *text)
 {
+    const struct db *db = tally->db;
     struct extent last = {0};
     uint64_t bytes = 0;
     uint32_t count = 0;
 
     for (struct memory_walk walk = {0}; db_memory_next(db, &walk); last = walk.block, count++) {
-        int error = check_block(db, &last, &walk.block, text);
+        int error = check_block(tally, &last, &walk.block, text);
         if (error)
             return error;
-        holding_of(all, walk.block.owner)->bytes += walk.block.bytes;
+        holding_of(tally, walk.block.owner)->bytes += walk.block.bytes;
         bytes += walk.block.bytes;
     }
     if (count != db->blocks_count || bytes != db_memory_total(db))
@@ -99,41 +109,22 @@ static int check_memory(const struct db *db, struct holding *all, char *text)
     return 0;
 }
 
-static int check_pf(const struct db *db, const struct pf *pf, struct holding *all, char *text)
+static int check_pf(const struct tally *tally, const struct pf *pf, char *text)
 {
-    bool managed = db_card(db, pf->bdf) != NULL;
+    bool managed = db_card(tally->db, pf->bdf) != NULL;
 
     if (pf->image.owner.kind != (managed ? OWNER_INTERCONNECT : OWNER_BOOT) ||
         pf->image.owner.partition.value || (pf->vfs_count != 0) != managed)
         return wrong(text, "PF 0x%x has owner %u", pf->bdf.value, pf->image.owner.kind);
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         struct owner owner = pf->vfs[i].owner;
-        if (!owner_ok(db, owner) ||
+        if (!owner_ok(tally, owner) ||
             (owner.kind != OWNER_INTERCONNECT && owner.kind != OWNER_GUEST) ||
             (owner.kind == OWNER_GUEST && i >= pf->vfs_count))
             return wrong(text, "VF %u of PF 0x%x has owner %u/%u", i, pf->bdf.value, owner.kind,
                          owner.partition.value);
-        holding_of(all, owner)->vfs++;
+        holding_of(tally, owner)->vfs++;
     }
-    return 0;
-}
-
-/* Started: exactly what its definition says. Not started: nothing. */
-static int check_partition(const struct partition *partition, const struct holding *has, char *text)
-{
-    const struct partition_config *config = &partition->config;
-    bool started = partition_started(partition);
-    uint64_t bytes = started ? (uint64_t)config->memory_mib << 20 : 0;
-
-    if (partition->run.phase >= PARTITION_PHASES || partition->run.attach > ATTACH_UNDOING)
-        return wrong(text, "partition %u: phase %u, attach %u", partition->id.value,
-                     partition->run.phase, partition->run.attach);
-    if (partition->run.phase == PHASE_RUNNING && partition->run.attach != ATTACH_DONE)
-        return wrong(text, "partition %u runs without an attach", partition->id.value);
-    if (has->pcpus != (started && !config->weight ? config->vcpus : 0) ||
-        has->vfs != (started ? config->vfs_count : 0) || has->bytes != bytes)
-        return wrong(text, "partition %u owns %u pCPUs, %u VFs, %llu bytes", partition->id.value,
-                     has->pcpus, has->vfs, (unsigned long long)has->bytes);
     return 0;
 }
 
@@ -159,29 +150,77 @@ static int check_console(const struct partition *partition, char *text)
     return 0;
 }
 
-static int check_all(const struct db *db, struct holding *all, char *text)
+static int check_phase(const struct partition *partition, char *text)
 {
-    int error = check_pcpus(db, all, text);
+    if (partition->run.phase >= PARTITION_PHASES || partition->run.attach > ATTACH_UNDOING)
+        return wrong(text, "partition %u: phase %u, attach %u", partition->id.value,
+                     partition->run.phase, partition->run.attach);
+    if (partition->run.phase == PHASE_RUNNING && partition->run.attach != ATTACH_DONE)
+        return wrong(text, "partition %u runs without an attach", partition->id.value);
+    return 0;
+}
+
+/* Started: exactly what its definition says. Not started: nothing. */
+static struct holding due_to(const struct partition *partition)
+{
+    const struct partition_config *config = &partition->config;
+
+    if (!partition_started(partition))
+        return (struct holding){.started = false};
+    return (struct holding){.started = true,
+                            .pcpus = config->weight ? 0 : config->vcpus,
+                            .vfs = config->vfs_count,
+                            .bytes = (uint64_t)config->memory_mib << 20};
+}
+
+static int check_partitions(const struct tally *tally, char *text)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < tally->db->partitions_end && !error; i++) {
+        const struct partition *partition = &tally->db->partitions[i];
+        tally->due[i + 1] = due_to(partition);
+        error = check_phase(partition, text);
+        if (!error)
+            error = check_console(partition, text);
+    }
+    return error;
+}
+
+static int check_holdings(const struct tally *tally, char *text)
+{
+    for (uint32_t id = 1; id <= tally->db->partitions_end; id++) {
+        const struct holding *has = &tally->has[id], *due = &tally->due[id];
+        if (has->pcpus != due->pcpus || has->vfs != due->vfs || has->bytes != due->bytes)
+            return wrong(text, "partition %u owns %u pCPUs, %u VFs, %llu bytes", id, has->pcpus,
+                         has->vfs, (unsigned long long)has->bytes);
+    }
+    return 0;
+}
+
+static int check_all(const struct tally *tally, char *text)
+{
+    int error = check_partitions(tally, text);
 
     if (!error)
-        error = check_memory(db, all, text);
+        error = check_pcpus(tally, text);
+    if (!error)
+        error = check_memory(tally, text);
     for (size_t i = 0; i < PARCLOSE_MAX_PFS && !error; i++)
-        if (db->pfs[i])
-            error = check_pf(db, db->pfs[i], all, text);
-    for (uint32_t i = 0; i < db->partitions_end && !error; i++)
-        error = check_partition(&db->partitions[i], &all[i + 1], text);
-    for (uint32_t i = 0; i < db->partitions_end && !error; i++)
-        error = check_console(&db->partitions[i], text);
-    return error;
+        if (tally->db->pfs[i])
+            error = check_pf(tally, tally->db->pfs[i], text);
+    return error ? error : check_holdings(tally, text);
 }
 
 int db_check(const struct db *db, char text[PARCLOSE_REASON_MAX])
 {
-    struct holding *all = calloc(db->partitions_end + 1, sizeof(*all));
+    size_t count = db->partitions_end + 1;
+    struct holding *holdings = calloc(2 * count, sizeof(*holdings));
+    struct tally tally = {db, holdings, holdings + count};
 
-    if (!all)
+    if (!holdings)
         return wrong(text, "out of memory: not checked");
-    int error = check_all(db, all, text);
-    free(all);
+    int error = check_all(&tally, text);
+    free(holdings);
     return error;
 }
