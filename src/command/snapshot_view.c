@@ -162,6 +162,9 @@ static void hash_names(struct snapshot_view *view)
     view->name_hashes = calloc(view->head->partitions_count, sizeof(*view->name_hashes));
     for (uint32_t i = 0; view->name_hashes && i < view->head->partitions_count; i++)
         view->name_hashes[i] = name_hash(view->partitions[i].config.name);
+    view->card_hashes = calloc(view->head->pfs_count, sizeof(*view->card_hashes));
+    for (uint32_t i = 0; view->card_hashes && i < view->head->pfs_count; i++)
+        view->card_hashes[i] = name_hash(view->pfs[i].card);
 }
 
 int snapshot_view_open(struct snapshot_view *view, int fd)
@@ -192,6 +195,7 @@ void snapshot_view_close(struct snapshot_view *view)
     if (view->head)
         munmap((void *)(uintptr_t)view->head, view->size);
     free(view->name_hashes);
+    free(view->card_hashes);
     *view = (struct snapshot_view){0};
 }
 
@@ -231,8 +235,11 @@ const struct snapshot_partition *snapshot_view_partition_id(const struct snapsho
 
 const struct snapshot_pf *snapshot_view_card(const struct snapshot_view *view, const char *card)
 {
+    uint32_t hash = name_hash(card);
+
     for (uint32_t i = 0; view->head && i < view->head->pfs_count; i++)
-        if (!strcmp(view->pfs[i].card, card))
+        if ((!view->card_hashes || view->card_hashes[i] == hash) &&
+            !strcmp(view->pfs[i].card, card))
             return &view->pfs[i];
     return NULL;
 }

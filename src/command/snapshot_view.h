@@ -22,6 +22,7 @@ struct snapshot_view {
     const struct snapshot_function *functions;
     const struct snapshot_process *processes;
     uint32_t *name_hashes; /* of partitions; NULL: each is looked at */
+    uint32_t *card_hashes; /* of the names of PFs' cards, in the same way */
     size_t size;           /* of the mapping at head */
 };
 
