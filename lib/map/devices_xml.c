@@ -6,7 +6,9 @@
 #include <pci/pci.h>
 #include <string.h>
 
+#include "map/capability_names.h"
 #include "names/names.h"
+#include "pci/driver_table.h"
 
 #define CONFIG_MIN    64
 #define CONFIG_LEGACY 256
@@ -78,62 +80,10 @@ static void bars(FILE *out, const struct bar list[6])
     fputs("</bars>\n", out);
 }
 
-static const char *legacy_name(unsigned id)
-{
-    switch (id) {
-    case PCI_CAP_ID_PM:
-        return "power-management";
-    case PCI_CAP_ID_VPD:
-        return "vpd";
-    case PCI_CAP_ID_MSI:
-        return "msi";
-    case PCI_CAP_ID_VNDR:
-        return "vendor";
-    case PCI_CAP_ID_EXP:
-        return "pci-express";
-    case PCI_CAP_ID_MSIX:
-        return "msi-x";
-    case PCI_CAP_ID_AF:
-        return "advanced-features";
-    default:
-        return "other";
-    }
-}
-
-static const char *extended_name(unsigned id)
-{
-    switch (id) {
-    case PCI_EXT_CAP_ID_AER:
-        return "aer";
-    case PCI_EXT_CAP_ID_VC:
-        return "virtual-channel";
-    case PCI_EXT_CAP_ID_DSN:
-        return "device-serial-number";
-    case PCI_EXT_CAP_ID_ACS:
-        return "acs";
-    case PCI_EXT_CAP_ID_ARI:
-        return "ari";
-    case PCI_EXT_CAP_ID_ATS:
-        return "ats";
-    case PCI_EXT_CAP_ID_SRIOV:
-        return "sr-iov";
-    case PCI_EXT_CAP_ID_LTR:
-        return "ltr";
-    case PCI_EXT_CAP_ID_PASID:
-        return "pasid";
-    case PCI_EXT_CAP_ID_TPH:
-        return "tph";
-    case PCI_EXT_CAP_ID_DPC:
-        return "dpc";
-    default:
-        return "other";
-    }
-}
-
 static void capability(FILE *out, bool is_extended, unsigned id, unsigned offset)
 {
     fprintf(out, "<capability id=\"0x%x\" offset=\"0x%x\"", id, offset);
-    word(out, "name", is_extended ? extended_name(id) : legacy_name(id));
+    word(out, "name", is_extended ? extended_capability_name(id) : capability_name(id));
     yes_no(out, "extended", is_extended);
     fputs("/>\n", out);
 }
@@ -187,6 +137,52 @@ static void extended(FILE *out, const uint8_t *config, size_t size)
         capability(out, true, header & 0xffff, offset);
         offset = header >> 20 & ~3u;
     }
+}
+
+/* ---- address translation, isolation, errors */
+
+static void ats(FILE *out, const struct function_capabilities *c)
+{
+    if (!c || !c->ats_offset)
+        return;
+    fprintf(out, "<ats offset=\"0x%x\"", c->ats_offset);
+    yes_no(out, "enabled", c->ats_control & ATS_CONTROL_ENABLE);
+    fprintf(out, " stu=\"%u\" queue-depth=\"%u\"", c->ats_control & ATS_CONTROL_STU,
+            c->ats_capability & 0x1f ? c->ats_capability & 0x1f : 32); /* 0 stands for 32 */
+    yes_no(out, "page-aligned", c->ats_capability & 0x20);
+    fputs("/>\n", out);
+}
+
+static void acs(FILE *out, const struct function_capabilities *c)
+{
+    static const char *const names[] = {
+        "source-validation",   "translation-blocking", "request-redirect",  "completion-redirect",
+        "upstream-forwarding", "egress-control",       "direct-translated",
+    };
+
+    if (!c || !c->acs_offset)
+        return;
+    fprintf(out, "<acs offset=\"0x%x\" capability=\"0x%x\" control=\"0x%x\"", c->acs_offset,
+            c->acs_capability, c->acs_control);
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        yes_no(out, names[i], c->acs_control & 1u << i);
+    fputs("/>\n", out);
+}
+
+static void aer(FILE *out, const struct map_pf *pf)
+{
+    const struct function_capabilities *c = pf->capabilities;
+
+    if (!c || !c->aer_offset)
+        return;
+    fprintf(out, "<aer offset=\"0x%x\" uncorrectable=\"0x%x\" correctable=\"0x%x\"", c->aer_offset,
+            c->aer_uncorrectable, c->aer_correctable);
+    if (pf->aer.known)
+        fprintf(out,
+                " correctable-count=\"%" PRIu64 "\" nonfatal-count=\"%" PRIu64
+                "\" fatal-count=\"%" PRIu64 "\"",
+                pf->aer.correctable, pf->aer.nonfatal, pf->aer.fatal);
+    fputs("/>\n", out);
 }
 
 /* ---- SR-IOV */
@@ -249,36 +245,60 @@ static void owner(FILE *out, struct owner o)
     fputs("/>\n", out);
 }
 
-static void desired(FILE *out, const struct vf_attributes *d)
+static void attributes(FILE *out, const struct vf_attributes *a)
 {
     static const char *const links[] = {"auto", "enable", "disable"};
 
+    if (a->present & VF_ATTR_MAC)
+        fprintf(out, " mac=\"%02x:%02x:%02x:%02x:%02x:%02x\"", a->mac[0], a->mac[1], a->mac[2],
+                a->mac[3], a->mac[4], a->mac[5]);
+    if (a->present & VF_ATTR_VLAN)
+        fprintf(out, " vlan=\"%u\" qos=\"%u\"", a->vlan, a->qos);
+    if (a->present & VF_ATTR_TRUST)
+        yes_no(out, "trust", a->trust);
+    if (a->present & VF_ATTR_SPOOFCHK)
+        yes_no(out, "spoofchk", a->spoofchk);
+    if ((a->present & VF_ATTR_LINK) && a->link_state < 3)
+        word(out, "link", links[a->link_state]);
+    if (a->present & VF_ATTR_RATE)
+        fprintf(out, " min-tx-mbit=\"%u\" max-tx-mbit=\"%u\"", a->min_tx_rate, a->max_tx_rate);
+    if (a->nvme_queues)
+        fprintf(out, " nvme-queues=\"%u\"", a->nvme_queues);
+    if (a->nvme_vectors)
+        fprintf(out, " nvme-vectors=\"%u\"", a->nvme_vectors);
+}
+
+static void desired(FILE *out, const struct vf_attributes *wanted)
+{
     fputs("<desired", out);
-    if (d->present & VF_ATTR_MAC)
-        fprintf(out, " mac=\"%02x:%02x:%02x:%02x:%02x:%02x\"", d->mac[0], d->mac[1], d->mac[2],
-                d->mac[3], d->mac[4], d->mac[5]);
-    if (d->present & VF_ATTR_VLAN)
-        fprintf(out, " vlan=\"%u\" qos=\"%u\"", d->vlan, d->qos);
-    if (d->present & VF_ATTR_TRUST)
-        yes_no(out, "trust", d->trust);
-    if (d->present & VF_ATTR_SPOOFCHK)
-        yes_no(out, "spoofchk", d->spoofchk);
-    if ((d->present & VF_ATTR_LINK) && d->link_state < 3)
-        word(out, "link", links[d->link_state]);
-    if (d->present & VF_ATTR_RATE)
-        fprintf(out, " min-tx-mbit=\"%u\" max-tx-mbit=\"%u\"", d->min_tx_rate, d->max_tx_rate);
-    if (d->nvme_queues)
-        fprintf(out, " nvme-queues=\"%u\"", d->nvme_queues);
-    if (d->nvme_vectors)
-        fprintf(out, " nvme-vectors=\"%u\"", d->nvme_vectors);
+    attributes(out, wanted);
     fputs("/>\n", out);
 }
 
-static void print_vf(FILE *out, const struct map_vf *vf)
+/* A function's name that stays when its address or its interface changes: the card's serial
+ * number, or its slot when it has none; the function on it; the VF. */
+static void identity(FILE *out, const struct pf_observed *pf, const struct vf_observed *vf)
+{
+    char text[CARD_SERIAL_MAX + 32];
+    uint32_t at = pf->bdf.value;
+
+    if (pf->serial[0])
+        snprintf(text, sizeof(text), "%.*s/%u", CARD_SERIAL_MAX, pf->serial, at & 7);
+    else
+        snprintf(text, sizeof(text), "slot-%04x:%02x:%02x/%u", at >> 16, at >> 8 & 0xff,
+                 at >> 3 & 0x1f, at & 7);
+    size_t length = strlen(text);
+    if (vf)
+        snprintf(text + length, sizeof(text) - length, "/%u", vf->index);
+    ATTRIBUTE(out, "identity", text);
+}
+
+static void print_vf(FILE *out, const struct pf_observed *pf, const struct map_vf *vf)
 {
     const struct vf_observed *seen = vf->observed;
 
     fprintf(out, "<vf index=\"%u\"", seen->index);
+    identity(out, pf, seen);
     address(out, "address", seen->bdf);
     status(out, seen->status);
     ATTRIBUTE(out, "driver", seen->driver);
@@ -287,23 +307,28 @@ static void print_vf(FILE *out, const struct map_vf *vf)
     fputs(">\n", out);
     owner(out, vf->owner);
     bars(out, seen->bars);
+    ats(out, vf->capabilities);
+    acs(out, vf->capabilities);
     if (vf->desired)
         desired(out, vf->desired);
     fputs("<observed", out);
     yes_no(out, "answers", seen->answers);
     yes_no(out, "attributes-as-desired", seen->attributes_set);
+    if (vf->seen)
+        attributes(out, vf->seen);
     fputs("/>\n</vf>\n", out);
 }
 
 /* ---- PFs */
 
-static void identity(FILE *out, const struct map_pf *pf)
+static void begin_pf(FILE *out, const struct map_pf *pf)
 {
     const struct pf_observed *seen = pf->observed;
 
     fputs("<pf", out);
     if (pf->card)
         ATTRIBUTE(out, "card", pf->card->name);
+    identity(out, seen, NULL);
     status(out, seen->status);
     ATTRIBUTE(out, "driver", seen->driver);
     word(out, "class", name_of_class(seen->class <= CLASS_NVME ? seen->class : CLASS_OTHER));
@@ -318,11 +343,48 @@ static void identity(FILE *out, const struct map_pf *pf)
     if (seen->node != UINT32_MAX)
         fprintf(out, " numa-node=\"%u\"", seen->node);
     fputs(">\n", out);
+}
+
+/* What is desired, and what the driver that is desired (or else the one that is there) survives. */
+static void configured(FILE *out, const struct map_pf *pf)
+{
+    const struct driver_facts *facts = driver_facts(pf->observed->driver, DRIVER_NAME_MAX);
+
     if (pf->card) {
+        facts = driver_facts(pf->card->driver, CARD_DRIVER_MAX);
         fprintf(out, "<desired vfs=\"%u\"", pf->card->vfs);
         ATTRIBUTE(out, "driver", pf->card->driver);
         fputs("/>\n", out);
     }
+    fputs("<restart", out);
+    word(out, "unbind", driver_unbind_name(facts->unbind));
+    word(out, "with-vfs", driver_restart_name(facts->restart));
+    word(out, "proof", driver_proof_name(facts->proof));
+    fputs("/>\n", out);
+}
+
+static uint32_t answering(const struct map_pf *pf)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < pf->vfs_count; i++)
+        count += pf->vfs[i].observed->answers != 0;
+    return count;
+}
+
+static void health(FILE *out, const struct map_pf *pf)
+{
+    const struct pf_observed *seen = pf->observed;
+    const char *wanted = pf->card ? pf->card->driver : seen->driver;
+
+    fputs("<health", out);
+    yes_no(out, "driver-bound", seen->driver[0] && !strncmp(seen->driver, wanted, CARD_DRIVER_MAX));
+    yes_no(out, "vf-enable", seen->sriov.control & SRIOV_CTRL_VF_ENABLE);
+    yes_no(out, "vf-memory", seen->sriov.control & SRIOV_CTRL_VF_MSE);
+    fprintf(out, " vfs-of-kernel=\"%u\" vfs-of-device=\"%u\" vfs-answering=\"%u\" vfs-open=\"%u\"",
+            seen->numvfs, seen->sriov.num_vfs, answering(pf), seen->open_vfs);
+    yes_no(out, "stuck", pf->stuck);
+    fputs("/>\n", out);
 }
 
 static void print_pf(FILE *out, const struct map_pf *pf)
@@ -330,7 +392,9 @@ static void print_pf(FILE *out, const struct map_pf *pf)
     fputs("<device", out);
     address(out, "address", pf->observed->bdf);
     fputs(">\n", out);
-    identity(out, pf);
+    begin_pf(out, pf);
+    configured(out, pf);
+    health(out, pf);
     bars(out, pf->observed->bars);
     bar(out, "rom", &pf->observed->rom);
     fputs("<capabilities>\n", out);
@@ -339,10 +403,13 @@ static void print_pf(FILE *out, const struct map_pf *pf)
         extended(out, pf->config, pf->config_size);
     }
     fputs("</capabilities>\n", out);
+    ats(out, pf->capabilities);
+    acs(out, pf->capabilities);
+    aer(out, pf);
     sriov(out, pf);
     fputs("<vfs>\n", out);
     for (size_t i = 0; i < pf->vfs_count; i++)
-        print_vf(out, &pf->vfs[i]);
+        print_vf(out, pf->observed, &pf->vfs[i]);
     fputs("</vfs>\n</pf>\n</device>\n", out);
 }
 

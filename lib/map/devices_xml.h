@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * devices.xml (R-MAP-1, R-MAP-2; schema/devices.xsd): hardware device -> PF and driver -> SR-IOV
- * capability -> VFs -> partition, as observed, with what is desired beside it. Only printing:
- * nobody in the TCB parses it.
+ * capability -> VFs -> partition, as observed, with what is desired beside it. Only printing;
+ * edited files are read by map/devices_edit.h.
  */
 #pragma once
 
@@ -10,11 +10,14 @@
 #include <stdio.h>
 
 #include "parclose/config.h"
+#include "pci/capabilities.h"
 
 struct map_vf {
     const struct vf_observed *observed;
     struct owner owner;
     const struct vf_attributes *desired; /* NULL: nobody asked for any */
+    const struct vf_attributes *seen;    /* as the PF's driver reports them; NULL: not known */
+    const struct function_capabilities *capabilities; /* NULL: not known */
 };
 
 struct map_pf {
@@ -24,6 +27,9 @@ struct map_pf {
     size_t config_size;
     const struct map_vf *vfs;
     size_t vfs_count;
+    const struct function_capabilities *capabilities; /* NULL: not known */
+    struct aer_counts aer;
+    bool stuck; /* a child of ours has not come back from a write to it */
 };
 
 /* Writes the whole document. 0, or -EIO when `out` reports an error. */

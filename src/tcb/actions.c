@@ -187,13 +187,13 @@ static struct vf_attributes complete(const struct vf_attributes *desired)
 
 static int configure_network(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
-    struct vf_attributes all = complete(&pf->vfs[index].desired), *desired = &all;
-    uint32_t differs;
+    struct vf_attributes seen, all = complete(&pf->vfs[index].desired), *desired = &all;
 
     /* no MAC: none is set by the PF; a guest's own choice shows there too and may stay */
     if (pf->vfs[index].verified == VERIFIED_NO)
         all.present |= VF_ATTR_MAC;
-    int error = netlink_vf_differs(pf->observed.netdev, index, desired, &differs);
+    int error = netlink_read_vf(pf->observed.netdev, index, &seen);
+    uint32_t differs = netlink_differs(&seen, desired);
     if (error || !differs)
         return error ? fail(result, error, "the attributes cannot be read") : 0;
     const struct device_write w = {.way = WAY_NETLINK,
@@ -265,17 +265,16 @@ static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, struct result
 
 /* ---- the VF */
 
-static enum verified verify_network(struct tcb_pf_state *pf, uint32_t index)
+static enum verified verify_network(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     const struct vf_attributes desired = complete(&pf->vfs[index].desired);
-    uint32_t differs = 0;
 
-    if (netlink_vf_differs(pf->observed.netdev, index, &desired, &differs))
+    if (netlink_read_vf(pf->observed.netdev, index, &result->seen))
         return VERIFIED_UNKNOWN;
-    return differs ? VERIFIED_NO : VERIFIED_YES;
+    return netlink_differs(&result->seen, &desired) ? VERIFIED_NO : VERIFIED_YES;
 }
 
-static enum verified verify_nvme(struct tcb_pf_state *pf, uint32_t index)
+static enum verified verify_nvme(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     struct nvme_secondary now;
     char path[32];
@@ -283,11 +282,13 @@ static enum verified verify_nvme(struct tcb_pf_state *pf, uint32_t index)
     controller_path(pf, path);
     if (!pf->observed.link_up || nvme_read(path, index, &now))
         return VERIFIED_UNKNOWN;
+    result->seen.nvme_queues = (uint16_t)now.queues;
+    result->seen.nvme_vectors = (uint16_t)now.vectors;
     return secondary_ok(&now, &pf->vfs[index].desired) ? VERIFIED_YES : VERIFIED_NO;
 }
 
 /* Whether everything is as desired; unknown while the PF cannot be asked. Reads only. */
-static enum verified verify(struct tcb_pf_state *pf, uint32_t index)
+static enum verified verify(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
 
@@ -295,8 +296,8 @@ static enum verified verify(struct tcb_pf_state *pf, uint32_t index)
         strcmp(vf->observed.driver, "vfio-pci") != 0 || !vf->observed.answers)
         return VERIFIED_NO;
     if (pf->observed.class == CLASS_NETWORK)
-        return verify_network(pf, index);
-    return pf->observed.class == CLASS_NVME ? verify_nvme(pf, index) : VERIFIED_YES;
+        return verify_network(pf, index, result);
+    return pf->observed.class == CLASS_NVME ? verify_nvme(pf, index, result) : VERIFIED_YES;
 }
 
 static int bind_vfio(struct bdf bdf, const char *driver, struct result *result)
@@ -358,10 +359,10 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
         return fail(result, -EPERM, "VF %u is nobody's", index);
     if (vf_in_use(vf))
         return fail(result, -EBUSY, "VF %u is in use", index);
-    int error = verify(pf, index) == VERIFIED_YES && vf->verified != VERIFIED_NO
+    int error = verify(pf, index, result) == VERIFIED_YES && vf->verified != VERIFIED_NO
                     ? 0
                     : prepare_vf(pf, index, result);
-    result->verified = error ? VERIFIED_NO : verify(pf, index);
+    result->verified = error ? VERIFIED_NO : verify(pf, index, result);
     if (!error && result->verified != VERIFIED_YES)
         error = fail(result, -EIO, "VF %u does not read back as desired", index);
     return error;
@@ -403,7 +404,7 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
     look(pf);
     switch (apply->action) {
     case ACTION_NONE:
-        result->verified = verify(pf, apply->index);
+        result->verified = verify(pf, apply->index, result);
         break;
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
     case ACTION_NEEDLESS:

@@ -21,8 +21,14 @@
 /* What one PF is printed from; it lives as long as the printing. */
 struct page {
     uint8_t config[CONFIG_SPACE_SIZE];
+    struct function_capabilities capabilities;
     struct map_vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
+
+static bool seen_any(const struct vf_attributes *seen)
+{
+    return seen->present || seen->nvme_queues || seen->nvme_vectors;
+}
 
 static void fill_vfs(const struct tcb_pf_state *pf, struct map_pf *map, struct map_vf *vfs)
 {
@@ -34,21 +40,31 @@ static void fill_vfs(const struct tcb_pf_state *pf, struct map_pf *map, struct m
         vfs[map->vfs_count++] =
             (struct map_vf){.observed = &vf->observed,
                             .owner = vf->owner,
-                            .desired = vf->owner.kind == OWNER_GUEST ? &vf->desired : NULL};
+                            .desired = vf->owner.kind == OWNER_GUEST ? &vf->desired : NULL,
+                            .seen = seen_any(&vf->seen) ? &vf->seen : NULL,
+                            .capabilities = &vf->capabilities};
     }
 }
 
-static void fill(const struct tcb_pf_state *pf, struct map_pf *map, struct page *page)
+/* Reads what nobody needs to decide: the lists of capabilities, the AER counts. */
+static void fill(const struct tcb *tcb, struct tcb_pf_state *pf, struct map_pf *map,
+                 struct page *page)
 {
     int folder = function_open(SYSFS_ROOT, pf->card.bdf);
     int size = folder < 0 ? 0 : config_space_read(folder, 0, page->config, sizeof(page->config));
 
-    if (folder >= 0)
+    if (folder >= 0) {
+        capabilities_read(folder, &page->capabilities);
+        aer_counts_read(folder, &pf->aer);
         close(folder);
+    }
     *map = (struct map_pf){.card = &pf->card,
                            .observed = &pf->observed,
                            .config = page->config,
-                           .config_size = size > 0 ? (size_t)size : 0};
+                           .config_size = size > 0 ? (size_t)size : 0,
+                           .capabilities = &page->capabilities,
+                           .aer = pf->aer,
+                           .stuck = jobs_stuck(tcb, pf->card.bdf)};
     fill_vfs(pf, map, page->vfs);
 }
 
@@ -62,7 +78,7 @@ static int print(struct tcb *tcb, FILE *out)
         return -ENOMEM;
     for (size_t i = 0; i < HOST_MAX_CARDS; i++)
         if (tcb->pfs[i]) {
-            fill(tcb->pfs[i], &maps[count], &pages[count]);
+            fill(tcb, tcb->pfs[i], &maps[count], &pages[count]);
             count++;
         }
     int error = devices_xml_print(out, ++tcb->generation, maps, count);

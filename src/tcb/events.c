@@ -221,14 +221,32 @@ static bool look_at(struct tcb_pf_state *pf)
     return changed || control_changed_at(pf) || controller_changed(pf);
 }
 
+/* Correctable ones may come by the thousand: they are in the file, but do not have it written. */
+static bool errors_counted(struct tcb_pf_state *pf)
+{
+    struct aer_counts now = {0};
+    int folder = function_open(SYSFS_ROOT, pf->card.bdf);
+
+    if (folder >= 0) {
+        aer_counts_read(folder, &now);
+        close(folder);
+    }
+    bool more = now.known && (now.nonfatal != pf->aer.nonfatal || now.fatal != pf->aer.fatal);
+    pf->aer = now;
+    return more;
+}
+
 static int on_tick(sd_event_source *source, uint64_t time, void *data)
 {
     struct tcb *tcb = data;
     (void)time;
 
-    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
         if (tcb->pfs[i] && look_at(tcb->pfs[i]))
             picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
+        if (tcb->pfs[i] && errors_counted(tcb->pfs[i]))
+            document_due(tcb);
+    }
     sd_event_source_set_time_relative(source, TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

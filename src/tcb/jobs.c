@@ -87,6 +87,9 @@ static void take_verified(struct tcb *tcb, struct tcb_pf_state *pf, const struct
         picture_changed(tcb, pf, tcb_now_ns());
     else if (result->verified != VERIFIED_UNKNOWN)
         vf->verified = result->verified;
+    if (memcmp(&vf->seen, &result->seen, sizeof(vf->seen)) != 0)
+        document_due(tcb);
+    vf->seen = result->seen;
 }
 
 static void answer(const struct job *job, const struct result *result)
@@ -218,7 +221,7 @@ static int begin(struct job *job, struct tcb_pf_state *pf)
     return error;
 }
 
-static bool stuck(const struct tcb *tcb, struct bdf pf)
+bool jobs_stuck(const struct tcb *tcb, struct bdf pf)
 {
     for (const struct job *job = tcb->jobs; job; job = job->next)
         if (job->left_behind && job->apply.pf.value == pf.value)
@@ -234,7 +237,7 @@ static bool begin_next(struct tcb *tcb)
         bool reads = job->apply.action == ACTION_NONE;
         if (job->pid)
             continue;
-        if (pf && stuck(tcb, job->apply.pf)) {
+        if (pf && jobs_stuck(tcb, job->apply.pf)) {
             finish_error(job, -EBUSY, "an earlier write has not come back from the kernel");
             return true;
         }

@@ -67,85 +67,91 @@ static int open_link(const char *interface, struct nl_sock **socket, struct rtnl
     return error_of(error);
 }
 
-static bool mac_differs(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+static void read_mac(struct rtnl_link_vf *vf, struct vf_attributes *seen)
 {
     struct nl_addr *address = NULL;
 
-    if (rtnl_link_vf_get_addr(vf, &address))
-        return true;
-    return nl_addr_get_len(address) != 6 ||
-           memcmp(nl_addr_get_binary_addr(address), desired->mac, 6) != 0;
+    if (rtnl_link_vf_get_addr(vf, &address) || nl_addr_get_len(address) != 6)
+        return;
+    memcpy(seen->mac, nl_addr_get_binary_addr(address), 6);
+    seen->present |= VF_ATTR_MAC;
 }
 
-static bool vlan_differs(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+static void read_vlan(struct rtnl_link_vf *vf, struct vf_attributes *seen)
 {
     nl_vf_vlans_t *vlans = NULL;
-    uint32_t vlan = 0, qos = 0;
 
     if (rtnl_link_vf_get_vlans(vf, &vlans) == 0 && vlans && vlans->size > 0) {
-        vlan = vlans->vlans[0].vf_vlan;
-        qos = vlans->vlans[0].vf_vlan_qos;
+        seen->vlan = (uint16_t)vlans->vlans[0].vf_vlan;
+        seen->qos = (uint8_t)vlans->vlans[0].vf_vlan_qos;
+        seen->present |= VF_ATTR_VLAN;
     }
     if (vlans)
         rtnl_link_vf_vlan_put(vlans);
-    return vlan != desired->vlan || qos != desired->qos;
 }
 
-static bool rate_differs(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
+static void read_rate(struct rtnl_link_vf *vf, struct vf_attributes *seen)
 {
     struct nl_vf_rate rate = {.api = RTNL_LINK_VF_RATE_API_NEW};
 
     if (rtnl_link_vf_get_rate(vf, &rate))
-        return desired->min_tx_rate || desired->max_tx_rate;
-    return (uint32_t)rate.min_tx_rate != desired->min_tx_rate ||
-           (uint32_t)rate.max_tx_rate != desired->max_tx_rate;
+        return;
+    seen->min_tx_rate = (uint32_t)rate.min_tx_rate;
+    seen->max_tx_rate = (uint32_t)rate.max_tx_rate;
+    seen->present |= VF_ATTR_RATE;
 }
 
-static bool number_differs(int (*get)(struct rtnl_link_vf *, uint32_t *), struct rtnl_link_vf *vf,
-                           uint32_t desired)
+/* The kernel says -1 for what the driver does not report. */
+static uint8_t read_number(int (*get)(struct rtnl_link_vf *, uint32_t *), struct rtnl_link_vf *vf,
+                           uint32_t bit, struct vf_attributes *seen)
 {
     uint32_t value = 0;
-    /* the kernel says -1 for what the driver does not report */
-    return get(vf, &value) || value == UINT32_MAX ? desired != 0 : value != desired;
+
+    if (get(vf, &value) || value > UINT8_MAX)
+        return 0;
+    seen->present |= bit;
+    return (uint8_t)value;
 }
 
-static uint32_t compare(struct rtnl_link_vf *vf, const struct vf_attributes *desired)
-{
-    uint32_t differs = 0;
-
-    if (mac_differs(vf, desired))
-        differs |= VF_ATTR_MAC;
-    if (vlan_differs(vf, desired))
-        differs |= VF_ATTR_VLAN;
-    if (rate_differs(vf, desired))
-        differs |= VF_ATTR_RATE;
-    if (number_differs(rtnl_link_vf_get_spoofchk, vf, desired->spoofchk))
-        differs |= VF_ATTR_SPOOFCHK;
-    if (number_differs(rtnl_link_vf_get_trust, vf, desired->trust))
-        differs |= VF_ATTR_TRUST;
-    if (number_differs(rtnl_link_vf_get_linkstate, vf, desired->link_state))
-        differs |= VF_ATTR_LINK;
-    return differs & desired->present;
-}
-
-int netlink_vf_differs(const char *interface, uint32_t number, const struct vf_attributes *desired,
-                       uint32_t *differs)
+int netlink_read_vf(const char *interface, uint32_t number, struct vf_attributes *seen)
 {
     cleanup_socket struct nl_sock *socket = NULL;
     cleanup_link struct rtnl_link *link = NULL;
     cleanup_vf struct rtnl_link_vf *vf = NULL;
 
-    *differs = 0;
-    if (!desired->present)
-        return 0;
+    *seen = (struct vf_attributes){0};
     int error = open_link(interface, &socket, &link);
     if (error)
         return error;
     vf = rtnl_link_vf_get(link, number);
     if (!vf)
         return -ENODEV;
-    *differs = compare(vf, desired);
+    read_mac(vf, seen);
+    read_vlan(vf, seen);
+    read_rate(vf, seen);
+    seen->spoofchk = read_number(rtnl_link_vf_get_spoofchk, vf, VF_ATTR_SPOOFCHK, seen);
+    seen->trust = read_number(rtnl_link_vf_get_trust, vf, VF_ATTR_TRUST, seen);
+    seen->link_state = read_number(rtnl_link_vf_get_linkstate, vf, VF_ATTR_LINK, seen);
     return 0;
+}
+
+uint32_t netlink_differs(const struct vf_attributes *seen, const struct vf_attributes *desired)
+{
+    uint32_t differs = 0;
+
+    if (!(seen->present & VF_ATTR_MAC) || memcmp(seen->mac, desired->mac, sizeof(seen->mac)) != 0)
+        differs |= VF_ATTR_MAC;
+    if (seen->vlan != desired->vlan || seen->qos != desired->qos)
+        differs |= VF_ATTR_VLAN;
+    if (seen->min_tx_rate != desired->min_tx_rate || seen->max_tx_rate != desired->max_tx_rate)
+        differs |= VF_ATTR_RATE;
+    if (seen->spoofchk != desired->spoofchk)
+        differs |= VF_ATTR_SPOOFCHK;
+    if (seen->trust != desired->trust)
+        differs |= VF_ATTR_TRUST;
+    if (seen->link_state != desired->link_state)
+        differs |= VF_ATTR_LINK;
+    return differs & desired->present;
 }
 
 static void fill(struct rtnl_link_vf *vf, uint32_t number, uint32_t mask,

@@ -4,10 +4,12 @@
 
 #include "parclose/device.h"
 
-/* Which of the desired attributes (those of `present`) differ now: VF_ATTR_* in *differs. Reads
- * only. What the driver does not report at all differs only when it is not 0. */
-int netlink_vf_differs(const char *interface, uint32_t vf, const struct vf_attributes *desired,
-                       uint32_t *differs);
+/* What the PF's driver reports of a VF now: what it does not is not in `present`, and 0. */
+int netlink_read_vf(const char *interface, uint32_t vf, struct vf_attributes *seen);
+
+/* Which of the desired attributes (those of its `present`) differ from what is seen: VF_ATTR_*.
+ * What is not reported at all differs only when it is not 0. */
+uint32_t netlink_differs(const struct vf_attributes *seen, const struct vf_attributes *desired);
 
 /* Sets those of `mask`. Only device_write() calls these two. */
 int netlink_set_vf(const char *interface, uint32_t vf, uint32_t mask,

@@ -2,6 +2,7 @@
 /* What is: managed cards, their functions as observed, and telling control and SR-PCIM of it. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pci/function.h"
 #include "tcb.h"
@@ -150,6 +151,22 @@ static void want_verified(struct tcb *tcb, struct tcb_pf_state *pf)
     }
 }
 
+/* For the document alone: nobody is told. */
+static void observe_capabilities(struct tcb *tcb, struct tcb_vf_state *vf, struct bdf bdf)
+{
+    struct function_capabilities seen = {0};
+    int folder = function_open(SYSFS_ROOT, bdf);
+
+    if (folder >= 0) {
+        capabilities_read(folder, &seen);
+        close(folder);
+    }
+    if (!memcmp(&vf->capabilities, &seen, sizeof(seen)))
+        return;
+    vf->capabilities = seen;
+    document_due(tcb);
+}
+
 static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
@@ -160,11 +177,13 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
         vf->present = false;
         vf->verified = VERIFIED_UNKNOWN;
         vf->memory_seen = false;
+        vf->seen = (struct vf_attributes){0};
         say_gone(tcb, vf->observed.bdf);
         document_due(tcb);
     }
     if (!present)
         return;
+    observe_capabilities(tcb, vf, seen.bdf);
     if (!vf->present && !vf->holder.value) {
         vf->holder = links_holder(seen.bdf);
         vf->confirmed = vf->holder.value != 0;

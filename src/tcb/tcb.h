@@ -13,6 +13,7 @@
 #include "parclose/msg_control_tcb.h"
 #include "parclose/msg_tcb_lead.h"
 #include "parclose/msg_tcb_sr_pcim.h"
+#include "pci/capabilities.h"
 #include "process/process.h"
 
 #ifndef SYSFS_ROOT /* tests have a tree of their own */
@@ -37,7 +38,9 @@ struct tcb_vf_state {
     struct vf_observed observed;
     struct owner owner; /* as control committed it */
     struct vf_attributes desired;
-    uint32_t verified;          /* enum verified */
+    uint32_t verified;         /* enum verified */
+    struct vf_attributes seen; /* as last read, in a child; all 0: not yet */
+    struct function_capabilities capabilities;
     uint32_t assignment;        /* one more at each change of owner or desired */
     bool memory_seen;           /* open, and its Command register had memory enabled */
     uint32_t lost_ticks;        /* how often in a row it then had neither memory nor bus master */
@@ -51,6 +54,7 @@ struct tcb_pf_state {
     struct card_config card;
     bool told;
     struct pf_observed observed;
+    struct aer_counts aer;
     bool changed;      /* to be observed again */
     uint64_t event_ns; /* when that was learnt */
     uint32_t busy;     /* enum device_action that a child applies, or BUSY_VERIFY; 0: none */
@@ -106,10 +110,12 @@ struct result {
     int32_t error;
     uint32_t writes;
     uint32_t verified; /* enum verified, for jobs about a VF; unknown: it cannot be read now */
+    struct vf_attributes seen; /* the VF's, when it was read */
     char text[PARCLOSE_REASON_MAX];
 };
 void jobs_add(struct tcb *tcb, const struct tcb_apply *apply); /* action NONE: verify the VF */
 void jobs_run(struct tcb *tcb);
+bool jobs_stuck(const struct tcb *tcb, struct bdf pf); /* a child of it has not come back */
 
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
 #define ACTION_NEEDLESS (DEVICE_ACTIONS + 1)

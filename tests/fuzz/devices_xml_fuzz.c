@@ -17,6 +17,8 @@ struct observed {
     struct owner owner;
     struct vf_attributes desired;
     struct card_config card;
+    struct function_capabilities capabilities;
+    struct vf_attributes seen;
 };
 
 static void read_back(const char *text, size_t size)
@@ -31,10 +33,18 @@ static void read_back(const char *text, size_t size)
 
 static void print(const struct observed *observed, const uint8_t *config, size_t config_size)
 {
-    const struct map_vf vf = {&observed->vf, observed->owner, &observed->desired};
-    const struct map_pf pf = {
-        &observed->card, &observed->pf, config, config_size, &vf, 1,
-    };
+    const struct map_vf vf = {.observed = &observed->vf,
+                              .owner = observed->owner,
+                              .desired = &observed->desired,
+                              .seen = &observed->seen,
+                              .capabilities = &observed->capabilities};
+    const struct map_pf pf = {.card = &observed->card,
+                              .observed = &observed->pf,
+                              .config = config,
+                              .config_size = config_size,
+                              .vfs = &vf,
+                              .vfs_count = 1,
+                              .capabilities = &observed->capabilities};
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);

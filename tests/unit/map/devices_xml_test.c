@@ -143,9 +143,20 @@ static struct vf_observed seen_vfs[2] = {
      .bars = {{0xfe100000, 0x4000, 0x200, 0}, {0}, {0}, {0xfe200000, 0x4000, 0x200, 3}}},
     {.bdf = {0x0184}, .pf = {0x0100}, .index = 1, .iommu_group = UINT32_MAX},
 };
+static const struct function_capabilities translated = {.ats_offset = 0x150,
+                                                        .ats_capability = 0x0020,
+                                                        .ats_control = 0x8003,
+                                                        .acs_offset = 0x148,
+                                                        .acs_capability = 0x5f,
+                                                        .acs_control = 0x1d,
+                                                        .aer_offset = 0x120,
+                                                        .aer_uncorrectable = 0x4000,
+                                                        .aer_correctable = 0x1};
+static const struct vf_attributes reported = {
+    .present = VF_ATTR_MAC | VF_ATTR_VLAN, .mac = {2, 0, 0, 0xa, 0xb, 0xc}, .vlan = 99};
 static const struct map_vf igb_vfs[2] = {
-    {&seen_vfs[0], {OWNER_GUEST, {5}}, &wanted},
-    {&seen_vfs[1], {OWNER_INTERCONNECT, {0}}, NULL},
+    {&seen_vfs[0], {OWNER_GUEST, {5}}, &wanted, &reported, &translated},
+    {&seen_vfs[1], {OWNER_INTERCONNECT, {0}}, NULL, NULL, NULL},
 };
 
 static struct pf_observed igb(const uint8_t *config)
@@ -181,7 +192,14 @@ static void usual_page(struct page *page)
     config_igb(config);
     const struct pf_observed seen = igb(config);
     const struct map_pf pfs[] = {
-        {&net0, &seen, config, sizeof(config), igb_vfs, 2},
+        {.card = &net0,
+         .observed = &seen,
+         .config = config,
+         .config_size = sizeof(config),
+         .vfs = igb_vfs,
+         .vfs_count = 2,
+         .capabilities = &translated,
+         .aer = {true, 7, 1, 2}},
         {.observed = &nvme},
     };
     page_print(page, pfs, 2);
@@ -205,6 +223,32 @@ static const char *const usual[][2] = {
     {"//device[1]/pf/@numa-node", "1"},
     {"count(//device[2]/pf/@numa-node)", "0"},
     {"//device[1]/pf/desired/@vfs", "2"},
+    {"//device[1]/pf/@identity", "0011223344556677/0"},
+    {"//device[2]/pf/@identity", "slot-0001:02:01/0"},
+    {"//vf[2]/@identity", "0011223344556677/0/1"},
+    /* what its driver survives, and how it is */
+    {"//device[1]/pf/restart/@unbind", "destroys-vfs"},
+    {"//device[1]/pf/restart/@with-vfs", "none"},
+    {"//device[1]/pf/restart/@proof", "emulated"},
+    {"//device[2]/pf/restart/@unbind", "unknown"},
+    {"//device[1]/pf/health/@driver-bound", "yes"},
+    {"//device[2]/pf/health/@driver-bound", "no"},
+    {"//device[1]/pf/health/@vf-enable", "yes"},
+    {"//device[1]/pf/health/@vfs-of-device", "2"},
+    {"//device[1]/pf/health/@vfs-of-kernel", "0"},
+    {"//device[1]/pf/health/@vfs-answering", "1"},
+    {"//device[1]/pf/health/@stuck", "no"},
+    /* translation, isolation, errors */
+    {"//pf/ats/@enabled", "yes"},
+    {"//pf/ats/@stu", "3"},
+    {"//pf/ats/@queue-depth", "32"},
+    {"//pf/acs/@request-redirect", "yes"},
+    {"//pf/acs/@egress-control", "no"},
+    {"//pf/aer/@uncorrectable", "0x4000"},
+    {"//pf/aer/@correctable-count", "7"},
+    {"//pf/aer/@fatal-count", "2"},
+    {"//vf[1]/ats/@page-aligned", "yes"},
+    {"count(//vf[2]/ats | //vf[2]/acs | //device[2]//aer)", "0"},
     /* BARs, ROM, capabilities */
     {"count(//device[1]/pf/bars/bar)", "1"},
     {"//device[1]/pf/bars/bar/@size", "0x20000"},
@@ -253,6 +297,9 @@ static const char *const usual[][2] = {
     {"//vf[1]/desired/@max-tx-mbit", "1000"},
     {"//vf[1]/observed/@answers", "yes"},
     {"//vf[1]/observed/@attributes-as-desired", "yes"},
+    {"//vf[1]/observed/@vlan", "99"},
+    {"//vf[1]/observed/@mac", "02:00:00:0a:0b:0c"},
+    {"count(//vf[1]/observed/@trust | //vf[2]/observed/@mac)", "0"},
     {"//vf[2]/@index", "1"},
     {"//vf[2]/@status", "absent"},
     {"count(//vf[2]/@iommu-group | //vf[2]/desired)", "0"},
@@ -402,14 +449,17 @@ static void numbers_beyond_the_known_stay_valid(void **state)
     struct pf_observed seen;
     struct vf_observed seen_vf;
     struct vf_attributes desired;
-    const struct map_vf vf = {&seen_vf, {99, {99}}, &desired};
-    const struct map_pf pf = {.observed = &seen, .vfs = &vf, .vfs_count = 1};
+    struct function_capabilities capabilities;
+    const struct map_vf vf = {&seen_vf, {99, {99}}, &desired, &desired, &capabilities};
+    const struct map_pf pf = {
+        .observed = &seen, .vfs = &vf, .vfs_count = 1, .capabilities = &capabilities};
     struct page page = {0};
     (void)state;
 
     memset(&seen, 0xff, sizeof(seen));
     memset(&seen_vf, 0xff, sizeof(seen_vf));
     memset(&desired, 0xff, sizeof(desired));
+    memset(&capabilities, 0xff, sizeof(capabilities));
     page_print(&page, &pf, 1);
     is(&page, "//pf/@status", "error");
     is(&page, "//pf/@class", "other");

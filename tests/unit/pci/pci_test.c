@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "pci/capabilities.h"
 #include "pci/config_space.h"
+#include "pci/driver_table.h"
 #include "pci/function.h"
 #include "pci/pci_scan.h"
 #include "tree.h"
@@ -258,6 +261,91 @@ static void a_scan_finds_what_has_sriov(void **state)
     assert_true(pci_scan("/nowhere", cards, 4) < 0);
 }
 
+/* ---- translation, isolation, errors */
+
+static void read_capabilities(const uint8_t *config, size_t size,
+                              struct function_capabilities *capabilities)
+{
+    tree_write(root, TREE_PF, "config", config, size);
+    int folder = function_open(root, TREE_PF);
+
+    assert_true(folder >= 0);
+    capabilities_read(folder, capabilities);
+    close(folder);
+}
+
+static void translation_and_isolation_are_decoded(void **state)
+{
+    uint8_t config[CONFIG_SPACE_SIZE] = {0};
+    struct function_capabilities seen;
+    (void)state;
+
+    header(config, 0x100, 0x0001, 0x150);
+    config[0x105] = 0x40;
+    config[0x110] = 0x01;
+    header(config, 0x150, 0x000d, 0x160);
+    config[0x154] = 0x5f;
+    config[0x156] = 0x1d;
+    header(config, 0x160, 0x000f, 0);
+    config[0x164] = 0x20;
+    config[0x167] = 0x80;
+    read_capabilities(config, sizeof(config), &seen);
+    assert_int_equal(seen.aer_offset, 0x100);
+    assert_int_equal(seen.aer_uncorrectable, 0x4000);
+    assert_int_equal(seen.aer_correctable, 1);
+    assert_int_equal(seen.acs_offset, 0x150);
+    assert_int_equal(seen.acs_capability, 0x5f);
+    assert_int_equal(seen.acs_control, 0x1d);
+    assert_int_equal(seen.ats_offset, 0x160);
+    assert_int_equal(seen.ats_capability, 0x20);
+    assert_int_equal(seen.ats_control, ATS_CONTROL_ENABLE);
+    read_capabilities(config, 0x166, &seen); /* cut in the middle of a register */
+    assert_int_equal(seen.acs_offset, 0x150);
+    assert_int_equal(seen.ats_offset, 0);
+    header(config, 0x160, 0x000f, 0x100); /* in a circle */
+    read_capabilities(config, sizeof(config), &seen);
+    assert_int_equal(seen.ats_offset, 0x160);
+    read_capabilities(config, 0, &seen);
+    assert_int_equal(seen.aer_offset | seen.acs_offset | seen.ats_offset, 0);
+}
+
+static void errors_are_counted_by_the_kernel(void **state)
+{
+    struct aer_counts counts;
+    (void)state;
+
+    int folder = function_open(root, TREE_PF);
+    aer_counts_read(folder, &counts);
+    assert_false(counts.known);
+    tree_text(root, TREE_PF, "aer_dev_correctable", "RxErr 2\nBadTLP 1\nTOTAL_ERR_COR 3\n");
+    tree_text(root, TREE_PF, "aer_dev_nonfatal", "Undefined 0\nTOTAL_ERR_NONFATAL 5\n");
+    tree_text(root, TREE_PF, "aer_dev_fatal", "nothing of the kind");
+    aer_counts_read(folder, &counts);
+    assert_false(counts.known);
+    tree_text(root, TREE_PF, "aer_dev_fatal", "TOTAL_ERR_FATAL 18446744073709551615\n");
+    aer_counts_read(folder, &counts);
+    assert_true(counts.known);
+    assert_int_equal(counts.correctable, 3);
+    assert_int_equal(counts.nonfatal, 5);
+    assert_true(counts.fatal == UINT64_MAX);
+    close(folder);
+}
+
+static void of_unknown_drivers_nothing_is_known(void **state)
+{
+    const char no_end[4] = {'n', 'v', 'm', 'e'};
+    (void)state;
+
+    assert_int_equal(driver_facts("nvme", 8)->unbind, UNBIND_KEEPS);
+    assert_int_equal(driver_facts("nvme", 8)->restart, RESTART_REBIND);
+    assert_int_equal(driver_facts("igb", 4)->unbind, UNBIND_DESTROYS);
+    assert_int_equal(driver_facts("mlx5_core", 20)->restart, RESTART_RELOAD);
+    assert_int_equal(driver_facts("igbvf", 8)->unbind, UNBIND_UNKNOWN);
+    assert_int_equal(driver_facts("", 8)->restart, RESTART_NONE);
+    assert_int_equal(driver_facts(no_end, 4)->unbind, UNBIND_UNKNOWN);
+    assert_string_equal(driver_unbind_name(99), "unknown");
+}
+
 #define with_tree(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -276,6 +364,9 @@ int main(void)
         with_tree(an_nvme_is_up_when_it_is_live),
         with_tree(any_function_is_seen),
         with_tree(a_scan_finds_what_has_sriov),
+        with_tree(translation_and_isolation_are_decoded),
+        with_tree(errors_are_counted_by_the_kernel),
+        cmocka_unit_test(of_unknown_drivers_nothing_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each PF driver is known to do to its VFs: data, for devices.xml, for the recovery ladder and
+ * for people. A driver that is not in the table is taken to destroy them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What becomes of the VFs when the PF's driver is unbound. */
+enum driver_unbind {
+    UNBIND_UNKNOWN = 0,
+    UNBIND_DESTROYS = 1, /* the driver disables SR-IOV: it waits for each VF's user */
+    UNBIND_KEEPS = 2,    /* SR-IOV stays enabled, the VFs stay where they are */
+};
+
+/* The gentlest restart that VFs in use survive. */
+enum driver_restart {
+    RESTART_NONE = 0,   /* there is none */
+    RESTART_REBIND = 1, /* unbind and bind */
+    RESTART_RELOAD = 2, /* devlink reload */
+};
+
+/* How it is known. */
+enum driver_proof {
+    PROOF_NONE = 0,
+    PROOF_SOURCE = 1,   /* read in the driver's source, untested on hardware */
+    PROOF_EMULATED = 2, /* and seen with an emulated card, untested on hardware */
+    PROOF_HARDWARE = 3, /* and seen with a real one */
+};
+
+struct driver_facts {
+    const char *name; /* as its folder in /sys/bus/pci/drivers */
+    uint32_t unbind;  /* enum driver_unbind */
+    uint32_t restart; /* enum driver_restart */
+    uint32_t proof;   /* enum driver_proof */
+};
+
+/* Never NULL: of a driver that is not in the table nothing is known. The name need not end. */
+const struct driver_facts *driver_facts(const char *name, uint32_t size);
+
+const char *driver_unbind_name(uint32_t unbind);
+const char *driver_restart_name(uint32_t restart);
+const char *driver_proof_name(uint32_t proof);
