@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "names/names.h"
+#include "pci/driver_table.h"
 #include "report.h"
 
 static json_t *bdf_json(struct bdf bdf)
@@ -73,6 +74,16 @@ static json_t *vfs_of(const struct command *command, struct bdf pf)
     return array;
 }
 
+/* What is known of the driver that is bound. */
+static json_t *restart_json(const struct pf_observed *observed)
+{
+    const struct driver_facts *facts = driver_facts(observed->driver, sizeof(observed->driver));
+
+    return json_pack("{s:s, s:s, s:s}", "unbind", driver_unbind_name(facts->unbind), "with_vfs",
+                     driver_restart_name(facts->restart), "proof",
+                     driver_proof_name(facts->proof));
+}
+
 json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
 {
     const struct pf_observed *observed = &pf->observed;
@@ -88,6 +99,7 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
         number_json(observed->node), "owner", owner_json(command, pf->owner), "sriov",
         sriov_json(&observed->sriov), "vfs", vfs_of(command, observed->bdf));
 
+    json_object_set_new(report, "restart", restart_json(observed));
     json_object_update(report, rest);
     json_decref(rest);
     return report;
