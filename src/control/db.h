@@ -81,11 +81,11 @@ struct partition {
     struct channel_image console; /* owner.kind OWNER_GUEST, or it has none (channels.h) */
     struct partition_run run;
     struct partition_config config;
-    uint32_t console_held;        /* command said on this link that it has it */
-    bool said;                    /* lead spoke of its monitor on this link */
-    uint32_t ordered;             /* 1 << enum order: sent on this link to lead, not answered */
-    struct lead_monitor monitor;  /* lead's latest word; present 0: none */
-    uint64_t retry_boottime_ns;   /* when CHANNELS is tried again; 0: no retry is due */
+    uint32_t console_held;       /* command said on this link that it has it */
+    bool said;                   /* lead spoke of its monitor on this link */
+    uint32_t ordered;            /* 1 << enum order: sent on this link to lead, not answered */
+    struct lead_monitor monitor; /* lead's latest word; present 0: none */
+    uint64_t retry_boottime_ns;  /* when CHANNELS is tried again; 0: no retry is due */
     char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS */
 };
 
