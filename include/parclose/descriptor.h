@@ -11,7 +11,8 @@
 
 #define DESCRIPTOR_MAGIC   UINT64_C(0x50434c5344455343) /* "PCLSDESC" */
 #define DESCRIPTOR_VERSION 2
-#define DESCRIPTOR_SHARED  UINT32_MAX /* a vCPU that runs on any of shared_pcpus */
+/* A vCPU that runs on any of shared_pcpus: by its weight, or because its own went offline. */
+#define DESCRIPTOR_SHARED UINT32_MAX
 
 struct descriptor_vcpu {
     uint32_t pcpu; /* the pCPU that this vCPU runs on; DESCRIPTOR_SHARED */
@@ -39,7 +40,7 @@ struct partition_descriptor {
     uint32_t pages;       /* enum memory_pages */
     uint32_t weight;      /* its share of the shared pCPUs, as in cpu.weight; 0: it has its own */
     uint32_t reserved;
-    struct pcpu_set shared_pcpus; /* empty without a weight */
+    struct pcpu_set shared_pcpus; /* empty when no vCPU is DESCRIPTOR_SHARED */
     char name[PARCLOSE_NAME_MAX];
     char monitor[PARCLOSE_NAME_MAX];
     char kernel[PARCLOSE_PATH_MAX];

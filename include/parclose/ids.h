@@ -44,6 +44,9 @@ struct iova {
     uint64_t value;
 };
 
+/* In place of a pCPU's number: a vCPU that has lost its own, and there was no idle one. */
+#define PCPU_NONE UINT32_MAX
+
 /* pCPUs by number: bit N % 64 of word N / 64. */
 struct pcpu_set {
     uint64_t words[PARCLOSE_MAX_PCPUS / 64];
@@ -59,6 +62,8 @@ enum owner_kind {
     OWNER_INTERCONNECT = 5, /* PFs, and VFs not given to anybody */
     OWNER_SHARED = 6,       /* pCPUs that partitions with shared processors run on, by weight */
     OWNER_GUEST = 7,        /* see the partition id beside it */
+    OWNER_OFFLINE = 8,      /* pCPUs that the kernel does not run: nobody can be given them */
+    OWNER_KINDS
 };
 
 struct owner {

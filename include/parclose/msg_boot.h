@@ -118,7 +118,8 @@ struct boot_status {
 };
 _Static_assert(sizeof(struct boot_status) == 200, "wire size");
 
-/* The sealed memfd "inventory": what boot found, owned by boot, control or available (R-BOOT-1). */
+/* The sealed memfd "inventory": what boot found at its first start, owned by boot, control or
+ * available (R-BOOT-1). pCPUs are in it whether they are online or not. */
 #define INVENTORY_MAGIC UINT64_C(0x50434c53494e5654)
 
 struct inventory_node {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * control <-> lead. Lead does what control orders and tells what is. On each new link lead sends
- * MONITOR for each monitor it has, then SYNC.
+ * ONLINE, MONITOR for each monitor it has, then SYNC.
  */
 #pragma once
 
@@ -11,17 +11,19 @@
 
 enum message_control_lead {
     LEAD_CREATE = MSG_BASE_CONTROL_LEAD, /* control -> lead, 1 file: the descriptor */
-    LEAD_CHANNELS, /* control -> lead, 1 file: the descriptor, all bdfs known */
-    LEAD_ATTACH,   /* control -> lead: thaw */
-    LEAD_DETACH,   /* control -> lead: freeze */
-    LEAD_STOP,     /* control -> lead */
-    LEAD_CONSOLE,  /* control -> lead */
-    LEAD_RESULT,   /* lead -> control: answer to any of the above; CONSOLE: 3 files */
-    LEAD_MONITOR,  /* lead -> control: what is, at each change */
-    LEAD_SYNC,     /* lead -> control */
+    LEAD_CHANNELS,   /* control -> lead, 1 file: the descriptor, all bdfs known */
+    LEAD_ATTACH,     /* control -> lead: thaw */
+    LEAD_DETACH,     /* control -> lead: freeze */
+    LEAD_STOP,       /* control -> lead */
+    LEAD_CONSOLE,    /* control -> lead */
+    LEAD_RESULT,     /* lead -> control: answer to any of the above; CONSOLE: 3 files */
+    LEAD_MONITOR,    /* lead -> control: what is, at each change */
+    LEAD_SYNC,       /* lead -> control */
+    LEAD_PROCESSORS, /* control -> lead, 1 file: the descriptor, with other pCPUs: cpusets */
+    LEAD_ONLINE,     /* lead -> control: which pCPUs are online, at each change */
 };
 
-struct lead_order { /* CREATE, CHANNELS, ATTACH, DETACH, CONSOLE */
+struct lead_order { /* CREATE, CHANNELS, ATTACH, DETACH, CONSOLE, PROCESSORS */
     struct wire_header header;
     struct partition_id partition;
     uint32_t reserved;
@@ -67,3 +69,9 @@ _Static_assert(sizeof(struct lead_monitor) <= WIRE_MAX, "wire size");
 struct lead_sync {
     struct wire_header header;
 };
+
+struct lead_online {
+    struct wire_header header;
+    struct pcpu_set online; /* never empty */
+};
+_Static_assert(sizeof(struct lead_online) == 16 + PARCLOSE_MAX_PCPUS / 8, "wire size");

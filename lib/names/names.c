@@ -169,6 +169,7 @@ const char *name_of_owner(uint32_t kind)
         [OWNER_BOOT] = "boot",           [OWNER_CONTROL] = "control",
         [OWNER_COMMAND] = "command",     [OWNER_INTERCONNECT] = "interconnect",
         [OWNER_SHARED] = "shared",       [OWNER_GUEST] = "guest",
+        [OWNER_OFFLINE] = "offline",
     };
     return NAME(names, kind);
 }

@@ -12,5 +12,9 @@
 void pcpu_set_add(struct pcpu_set *set, uint32_t pcpu);
 bool pcpu_set_has(const struct pcpu_set *set, uint32_t pcpu);
 
+/* Reads such a text, to its end or to a newline. -EINVAL: it is none; a number that is in no set is
+ * left out. */
+int pcpu_set_parse(const char *text, struct pcpu_set *set);
+
 /* "" when it is empty; returns the text. */
 const char *pcpu_set_text(const struct pcpu_set *set, char text[PCPU_SET_TEXT_MAX]);

@@ -53,6 +53,7 @@ enum audit_kind {
     AUDIT_SHUTDOWN = 13,
     AUDIT_RECOVERED = 14, /* a PF in error is ready again */
     AUDIT_CHANNEL = 15,   /* a server attached a channel, or let go of it */
+    AUDIT_PCPU = 16,      /* a pCPU went offline or came back; a vCPU has another one */
     AUDIT_KINDS
 };
 

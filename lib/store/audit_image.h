@@ -105,7 +105,7 @@ struct partition_run {
     uint64_t thawed_ns;     /* CLOCK_MONOTONIC, from lead */
     uint32_t memory_node;
     uint32_t pcpus_count;
-    uint32_t pcpus[PARCLOSE_MAX_VCPUS]; /* of vCPU 0, 1, … */
+    uint32_t pcpus[PARCLOSE_MAX_VCPUS]; /* of vCPU 0, 1, …; PCPU_NONE: its own is offline */
     struct state_time enabled, active, attached, scheduled;
     char reason[PARCLOSE_REASON_MAX];
 };

@@ -25,6 +25,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_SHUTDOWN] = "shutdown",
     [AUDIT_RECOVERED] = "recovered",
     [AUDIT_CHANNEL] = "channel",
+    [AUDIT_PCPU] = "pcpu",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

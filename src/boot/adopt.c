@@ -86,7 +86,7 @@ static void take_stored(struct boot *boot, const char *name, int file)
     uint64_t kind, sequence;
 
     if (!take_number(&rest, &kind) || !take_number(&rest, &sequence) || !*rest ||
-        strlen(rest) >= BOOT_STORE_NAME_MAX || !is_of_table(boot, kind)) {
+        strlen(rest) >= BOOT_STORE_NAME_MAX || (kind != PROCESS_BOOT && !is_of_table(boot, kind))) {
         discard(name, file);
         return;
     }

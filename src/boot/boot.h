@@ -87,6 +87,7 @@ struct kept_link *link_between(struct boot *boot, enum process_kind one, enum pr
 
 /* ---- store.c */
 int store_put(struct boot *boot, uint32_t kind, const char *name, int file); /* takes the file */
+int store_find(const struct boot *boot, uint32_t kind, const char *name);    /* the store's; -1 */
 void store_drop(struct boot *boot, uint32_t kind, const char *name);
 int store_give(struct child *child); /* all that its predecessor kept */
 int store_adopt(struct boot *boot, uint32_t kind, uint64_t sequence, const char *name, int file);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inventory: nodes and pCPUs that are online, from /sys/devices/system. */
+/* The inventory: nodes, and pCPUs that are there, online or not, from /sys/devices/system. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,20 +44,27 @@ static int for_list(const char *list, int (*each)(void *context, uint32_t number
     return 0;
 }
 
-struct walk {
-    struct inventory *inventory;
-    uint32_t node;
-};
+/* The node that has the pCPU; the first where the kernel knows no nodes. */
+static uint32_t node_of(const struct inventory *inventory, uint32_t pcpu)
+{
+    char path[128];
+
+    for (uint32_t i = 0; i < inventory->nodes_count; i++) {
+        snprintf(path, sizeof(path), SYSTEM "/node/node%u/cpu%u", inventory->nodes[i].node, pcpu);
+        if (access(path, F_OK) == 0)
+            return inventory->nodes[i].node;
+    }
+    return inventory->nodes[0].node;
+}
 
 static int add_pcpu(void *context, uint32_t pcpu)
 {
-    const struct walk *walk = context;
-    struct inventory *inventory = walk->inventory;
+    struct inventory *inventory = context;
 
     if (inventory->pcpus_count == PARCLOSE_MAX_PCPUS)
         return -E2BIG;
     inventory->pcpus[inventory->pcpus_count++] =
-        (struct inventory_pcpu){.pcpu = pcpu, .node = walk->node};
+        (struct inventory_pcpu){.pcpu = pcpu, .node = node_of(inventory, pcpu)};
     return 0;
 }
 
@@ -75,32 +82,26 @@ static int node_memory(const char *path, uint64_t *bytes)
     return 0;
 }
 
-static int add_node_of(struct walk *walk, const char *memory, const char *pcpus)
+static int add_node_of(struct inventory *inventory, uint32_t node, const char *memory)
 {
-    struct inventory *inventory = walk->inventory;
-    char list[4096] = "";
     uint64_t bytes;
 
     if (inventory->nodes_count == PARCLOSE_MAX_NODES)
         return -E2BIG;
     int error = node_memory(memory, &bytes);
-    if (!error)
-        error = read_text(pcpus, list, sizeof(list));
     if (error)
         return error;
     inventory->nodes[inventory->nodes_count++] =
-        (struct inventory_node){.node = walk->node, .memory_bytes = bytes};
-    return for_list(list, add_pcpu, walk);
+        (struct inventory_node){.node = node, .memory_bytes = bytes};
+    return 0;
 }
 
 static int add_node(void *context, uint32_t node)
 {
-    struct walk walk = {.inventory = context, .node = node};
-    char memory[128], pcpus[128];
+    char memory[128];
 
     snprintf(memory, sizeof(memory), SYSTEM "/node/node%u/meminfo", node);
-    snprintf(pcpus, sizeof(pcpus), SYSTEM "/node/node%u/cpulist", node);
-    return add_node_of(&walk, memory, pcpus);
+    return add_node_of(context, node, memory);
 }
 
 static int by_pcpu(const void *one, const void *other)
@@ -136,8 +137,15 @@ static int find_nodes(struct inventory *inventory)
         for_list(nodes, see_node, &seen);
     if (seen.count > 1)
         return for_list(nodes, add_node, inventory);
-    struct walk walk = {.inventory = inventory, .node = seen.last};
-    return add_node_of(&walk, "/proc/meminfo", SYSTEM "/cpu/online");
+    return add_node_of(inventory, seen.last, "/proc/meminfo");
+}
+
+static int find_pcpus(struct inventory *inventory)
+{
+    char pcpus[4096] = "";
+    int error = read_text(SYSTEM "/cpu/present", pcpus, sizeof(pcpus));
+
+    return error ? error : for_list(pcpus, add_pcpu, inventory);
 }
 
 static int boot_id(uint8_t id[16])
@@ -182,6 +190,8 @@ int host_inventory(void)
     int result = boot_id(inventory->boot_id);
     if (!result)
         result = find_nodes(inventory);
+    if (!result)
+        result = find_pcpus(inventory);
     qsort(inventory->pcpus, inventory->pcpus_count, sizeof(inventory->pcpus[0]), by_pcpu);
     if (!result)
         result = seal(inventory);

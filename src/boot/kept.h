@@ -7,7 +7,8 @@
  *   listen          the socket of the command line
  *   p.KIND.GEN      pidfd of process number GEN of a kind
  *   c.KIND.GEN      boot's end of its link; both there: it can be adopted
- *   s.KIND.SEQ.NAME what that kind stored under NAME; of two, the one with the higher SEQ counts
+ *   s.KIND.SEQ.NAME what that kind stored under NAME (boot itself: the inventory); of two, the one
+ * with the higher SEQ counts
  *
  * A file is added under a new name before the old one is removed, so that a death at any moment
  * loses nothing. A file that is kept already is not kept again under another name (systemd compares

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -35,6 +36,27 @@ static int copy_of(int file)
     return copy < 0 ? -errno : copy;
 }
 
+static bool is_inventory(int file)
+{
+    struct stat status;
+
+    return file >= 0 && fstat(file, &status) == 0 && status.st_size == sizeof(struct inventory);
+}
+
+/* Made once, and kept for boot's successors: a pCPU that is taken out of the host later is still a
+ * resource, an offline one. */
+static int inventory(struct boot *boot)
+{
+    if (!is_inventory(store_find(boot, PROCESS_BOOT, "inventory"))) {
+        int file = host_inventory();
+        if (file < 0)
+            return file;
+        if (store_put(boot, PROCESS_BOOT, "inventory", file))
+            return host_inventory(); /* the store is full: control has it, no successor will */
+    }
+    return copy_of(store_find(boot, PROCESS_BOOT, "inventory"));
+}
+
 static int give_files(struct child *child)
 {
     const struct layout *layout = child->boot->layout;
@@ -42,7 +64,7 @@ static int give_files(struct child *child)
     int error = 0;
 
     if (files & KIND_FILE_INVENTORY)
-        error = give_file(child, "inventory", host_inventory());
+        error = give_file(child, "inventory", inventory(child->boot));
     if (!error && files & KIND_FILE_STATE)
         error = give_file(child, "state", directory(child->kind->state, O_RDONLY));
     if (!error && files & KIND_FILE_LISTEN)

@@ -16,6 +16,14 @@ static struct stored *find(struct boot *boot, uint32_t kind, const char *name)
     return NULL;
 }
 
+int store_find(const struct boot *boot, uint32_t kind, const char *name)
+{
+    for (size_t i = 0; i < boot->stored_count; i++)
+        if (boot->stored[i].kind == kind && !strcmp(boot->stored[i].name, name))
+            return boot->stored[i].file;
+    return -1;
+}
+
 static void full_name(char text[KEPT_NAME_MAX], const struct stored *stored)
 {
     kept_name(text, "s.%u.%" PRIu64 ".%s", stored->kind, stored->sequence, stored->name);

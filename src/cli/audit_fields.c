@@ -252,8 +252,10 @@ static void numbers_list(const uint8_t *at, size_t count, char *text)
 
     text[0] = '\0';
     for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(text + used, AUDIT_VALUE_MAX - used, "%s%" PRIu64, i ? "," : "",
-                                 number_at(at + 4 * i, 4));
+        used += number_at(at + 4 * i, 4) == PCPU_NONE
+                    ? (size_t)snprintf(text + used, AUDIT_VALUE_MAX - used, "%snone", i ? "," : "")
+                    : (size_t)snprintf(text + used, AUDIT_VALUE_MAX - used, "%s%" PRIu64,
+                                       i ? "," : "", number_at(at + 4 * i, 4));
 }
 
 static void pcpus_text(const uint8_t *image, const uint8_t *at, char *text)

@@ -103,19 +103,30 @@ static void compare_weight(struct comparison *c, const char *name, int64_t weigh
                 error ? strerror(-error) : line, weight);
 }
 
-/* On shared pCPUs each vCPU may run on all of them, else each on its own. */
-static void compare_vcpus(struct comparison *c, const char *name, const json_t *partition)
+static struct pcpu_set set_of(const json_t *numbers)
 {
-    const json_t *numbers = json_object_get(partition, "pcpus"), *number;
-    int64_t weight = number_of(partition, "weight"), vcpus = number_of(partition, "vcpus");
-    struct pcpu_set all = {0};
+    struct pcpu_set set = {0};
+    const json_t *number;
     size_t i;
 
-    json_array_foreach(numbers, i, number) pcpu_set_add(&all, (uint32_t)json_integer_value(number));
+    json_array_foreach(numbers, i, number) pcpu_set_add(&set, (uint32_t)json_integer_value(number));
+    return set;
+}
+
+/* On shared pCPUs each vCPU may run on all of them, else each on its own; one whose own went
+ * offline runs on shared ones, too. */
+static void compare_vcpus(struct comparison *c, const char *name, const json_t *partition)
+{
+    const json_t *numbers = json_object_get(partition, "pcpus");
+    int64_t weight = number_of(partition, "weight"), vcpus = number_of(partition, "vcpus");
+    const struct pcpu_set all =
+        set_of(weight ? numbers : json_object_get(partition, "shared_pcpus"));
+
     for (int64_t vcpu = 0; vcpu < vcpus && vcpu < PARCLOSE_MAX_VCPUS; vcpu++) {
+        const json_t *number = json_array_get(numbers, (size_t)vcpu);
         struct pcpu_set own = {0};
-        pcpu_set_add(&own, (uint32_t)json_integer_value(json_array_get(numbers, (size_t)vcpu)));
-        compare_vcpu(c, name, (size_t)vcpu, weight ? &all : &own);
+        pcpu_set_add(&own, (uint32_t)json_integer_value(number));
+        compare_vcpu(c, name, (size_t)vcpu, weight || json_is_null(number) ? &all : &own);
     }
     if (weight)
         compare_weight(c, name, weight);

@@ -47,8 +47,10 @@ const char *numbers_text(const json_t *numbers, char *text, size_t size)
     text[0] = '\0';
     json_array_foreach(numbers, i, number)
     {
-        int length = snprintf(text + used, size - used, "%s%lld", i ? "," : "",
-                              (long long)json_integer_value(number));
+        const char *comma = i ? "," : "";
+        int length = json_is_null(number) ? snprintf(text + used, size - used, "%snone", comma)
+                                          : snprintf(text + used, size - used, "%s%lld", comma,
+                                                     (long long)json_integer_value(number));
         if (length < 0 || (used += (size_t)length) >= size)
             break;
     }

@@ -22,6 +22,8 @@ static void print_partitions(const json_t *answer)
         if (!why[0])
             why = text_of(partition, "reason");
         if (!why[0])
+            why = text_of(partition, "processors_problem");
+        if (!why[0])
             why = text_of(partition, "autostart_problem");
         table_cell(table, "%s", text_of(partition, "name"));
         table_cell(table, "%s", text_of(partition, "phase"));

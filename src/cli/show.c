@@ -60,6 +60,7 @@ static void print_running(const json_t *partition)
     field("autostart", "%s", text_of(partition, "autostart_problem"));
     field("problem", "%s", text_of(partition, "problem"));
     field("pcpus", "%s", numbers_text(json_object_get(partition, "pcpus"), text, sizeof(text)));
+    field("processors", "%s", text_of(partition, "processors_problem"));
     if (json_is_integer(json_object_get(partition, "memory_node")))
         field("memory node", "%lld", (long long)number_of(partition, "memory_node"));
     print_channels(partition);

@@ -49,7 +49,8 @@ static json_t *numbers(const uint32_t *values, size_t count)
     json_t *array = json_array();
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, json_integer(values[i]));
+        json_array_append_new(array,
+                              values[i] == PCPU_NONE ? json_null() : json_integer(values[i]));
     return array;
 }
 
@@ -61,6 +62,35 @@ static json_t *owned_pcpus(const struct snapshot_view *view, uint32_t kind)
         if (view->pcpus[i].owner.kind == kind)
             json_array_append_new(array, json_integer(view->pcpus[i].pcpu));
     return array;
+}
+
+/* What a vCPU without a pCPU of its own runs on. */
+static json_t *shared_pcpus(const struct snapshot_view *view)
+{
+    json_t *array = owned_pcpus(view, OWNER_SHARED);
+
+    if (json_array_size(array))
+        return array;
+    json_decref(array);
+    return owned_pcpus(view, OWNER_BOOT);
+}
+
+/* Why vCPUs run where they should not: else nothing. */
+static void add_processors(const struct snapshot_view *view,
+                           const struct snapshot_partition *partition, json_t *report)
+{
+    char list[3 * PARCLOSE_MAX_VCPUS + 1] = "", text[PARCLOSE_REASON_MAX];
+    size_t used = 0;
+
+    for (uint32_t i = 0; i < partition->pcpus_count; i++)
+        if (partition->pcpus[i] == PCPU_NONE)
+            used += (size_t)snprintf(list + used, sizeof(list) - used, used ? ",%u" : "%u", i);
+    if (!used)
+        return;
+    snprintf(text, sizeof(text),
+             "the pCPU of vCPU %s went offline and none is idle: it runs beside others", list);
+    json_object_set_new(report, "processors_problem", report_text(text));
+    json_object_set_new(report, "shared_pcpus", shared_pcpus(view));
 }
 
 static json_t *wanted_vfs(const struct partition_config *config)
@@ -106,6 +136,7 @@ static json_t *partition_brief(const struct command *command,
         name_of_rung(partition->rung), "next_rung", name_of_rung(partition->next_rung),
         "next_rung_boottime_ns", INTEGER(partition->next_rung_boottime_ns));
 
+    add_processors(&command->view, partition, report);
     add_file_problem(command, config->name, report);
     add_autostart(command, config->name, report);
     return report;
@@ -160,7 +191,7 @@ static json_t *gate_latency(const struct snapshot_partition *partition)
 static json_t *pcpus(const struct snapshot_view *view, const struct snapshot_partition *partition)
 {
     if (partition->config.weight && !snapshot_partition_stopped(partition))
-        return owned_pcpus(view, OWNER_SHARED);
+        return shared_pcpus(view);
     return numbers(partition->pcpus, partition->pcpus_count);
 }
 
@@ -259,8 +290,9 @@ static json_t *owners(const struct snapshot_view *view)
 {
     json_t *array = json_array();
 
-    for (uint32_t kind = OWNER_AVAILABLE; kind < OWNER_GUEST; kind++)
-        json_array_append_new(array, owner_report(view, kind));
+    for (uint32_t kind = OWNER_AVAILABLE; kind < OWNER_KINDS; kind++)
+        if (kind != OWNER_GUEST)
+            json_array_append_new(array, owner_report(view, kind));
     return array;
 }
 

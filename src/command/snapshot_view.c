@@ -72,7 +72,7 @@ static bool owner_ok(struct owner owner)
 {
     if (owner.kind == OWNER_GUEST)
         return owner.partition.value >= 1 && owner.partition.value <= PARCLOSE_MAX_PARTITIONS;
-    return owner.kind < OWNER_GUEST && !owner.partition.value;
+    return owner.kind < OWNER_KINDS && !owner.partition.value;
 }
 
 static bool partition_ok(const struct snapshot_partition *partition)

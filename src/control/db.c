@@ -71,6 +71,15 @@ void db_free(struct db *db)
     free(db);
 }
 
+uint32_t db_pcpus_of(const struct db *db, enum owner_kind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < db->pcpus_count; i++)
+        count += db->pcpus[i].owner.kind == (uint32_t)kind;
+    return count;
+}
+
 struct pcpu *db_pcpu(struct db *db, uint32_t number)
 {
     for (uint32_t i = 0; i < db->pcpus_count; i++)

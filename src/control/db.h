@@ -85,6 +85,7 @@ struct partition {
     bool said;                   /* lead spoke of its monitor on this link */
     uint32_t ordered;            /* 1 << enum order: sent on this link to lead, not answered */
     struct lead_monitor monitor; /* lead's latest word; present 0: none */
+    bool processors_due;         /* lead may not have the latest descriptor: PROCESSORS */
     uint64_t retry_boottime_ns;  /* when CHANNELS is tried again; 0: no retry is due */
     char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS */
 };
@@ -153,7 +154,8 @@ struct owner owner_guest(struct partition_id id);
 bool owner_equal(struct owner a, struct owner b);
 
 struct pcpu *db_pcpu(struct db *db, uint32_t number);
-struct pf *db_pf(struct db *db, struct bdf bdf);           /* NULL: unknown */
+uint32_t db_pcpus_of(const struct db *db, enum owner_kind kind); /* how many it owns */
+struct pf *db_pf(struct db *db, struct bdf bdf);                 /* NULL: unknown */
 struct pf *db_pf_make(struct db *db, struct bdf bdf);      /* made when missing; NULL: table full */
 struct pf *db_pf_of_card(struct db *db, const char *card); /* NULL: no such card */
 const struct card_config *db_card(const struct db *db, struct bdf pf); /* NULL: not managed */

@@ -40,7 +40,7 @@ static struct holding *holding_of(const struct tally *tally, struct owner owner)
 static bool owner_ok(const struct tally *tally, struct owner owner)
 {
     if (owner.kind != OWNER_GUEST)
-        return owner.kind < OWNER_GUEST && owner.partition.value == 0;
+        return owner.kind < OWNER_KINDS && owner.partition.value == 0;
     return owner.partition.value >= 1 && owner.partition.value <= tally->db->partitions_end &&
            tally->due[owner.partition.value].started;
 }
@@ -53,7 +53,8 @@ static int check_pcpus(const struct tally *tally, char *text)
         const struct pcpu *pcpu = &db->pcpus[i];
         if (!owner_ok(tally, pcpu->owner) ||
             (pcpu->owner.kind != OWNER_IDLE && pcpu->owner.kind != OWNER_BOOT &&
-             pcpu->owner.kind != OWNER_SHARED && pcpu->owner.kind != OWNER_GUEST))
+             pcpu->owner.kind != OWNER_SHARED && pcpu->owner.kind != OWNER_OFFLINE &&
+             pcpu->owner.kind != OWNER_GUEST))
             return wrong(text, "pCPU %u has owner %u/%u", pcpu->pcpu, pcpu->owner.kind,
                          pcpu->owner.partition.value);
         holding_of(tally, pcpu->owner)->pcpus++;
@@ -160,6 +161,16 @@ static int check_phase(const struct partition *partition, char *text)
     return 0;
 }
 
+/* As many as it has vCPUs, less those whose own went offline; none when it runs on shared ones. */
+static uint32_t pcpus_due(const struct partition *partition)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < partition->config.vcpus && i < PARCLOSE_MAX_VCPUS; i++)
+        count += partition->run.pcpus[i] != PCPU_NONE;
+    return partition->config.weight ? 0 : count;
+}
+
 /* Started: exactly what its definition says. Not started: nothing. */
 static struct holding due_to(const struct partition *partition)
 {
@@ -168,7 +179,7 @@ static struct holding due_to(const struct partition *partition)
     if (!partition_started(partition))
         return (struct holding){.started = false};
     return (struct holding){.started = true,
-                            .pcpus = config->weight ? 0 : config->vcpus,
+                            .pcpus = pcpus_due(partition),
                             .vfs = config->vfs_count,
                             .bytes = (uint64_t)config->memory_mib << 20};
 }

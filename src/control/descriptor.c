@@ -14,18 +14,50 @@ static void fill_vcpus(struct db *db, const struct partition_run *run,
 {
     for (uint32_t i = 0; i < run->pcpus_count; i++) {
         const struct pcpu *pcpu = db_pcpu(db, run->pcpus[i]);
-        descriptor->vcpus[i] =
-            (struct descriptor_vcpu){.pcpu = run->pcpus[i], .node = pcpu ? pcpu->node : 0};
+        if (pcpu)
+            descriptor->vcpus[i] = (struct descriptor_vcpu){pcpu->pcpu, pcpu->node};
     }
 }
 
+static bool add_owned(const struct db *db, enum owner_kind kind, struct pcpu_set *set)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < db->pcpus_count; i++) {
+        if (db->pcpus[i].owner.kind != kind || db->pcpus[i].pcpu >= PARCLOSE_MAX_PCPUS)
+            continue;
+        pcpu_set_add(set, db->pcpus[i].pcpu);
+        any = true;
+    }
+    return any;
+}
+
+/* The shared ones; the host's where none is shared, or all of them are offline. pCPU 0 is where
+ * the kernel cannot be without. */
 static void fill_shared(const struct db *db, struct partition_descriptor *descriptor)
+{
+    struct pcpu_set *set = &descriptor->shared_pcpus;
+
+    if (!add_owned(db, OWNER_SHARED, set) && !add_owned(db, OWNER_BOOT, set))
+        pcpu_set_add(set, 0);
+}
+
+static bool any_shared(const struct partition_descriptor *descriptor)
+{
+    for (uint32_t i = 0; i < descriptor->vcpus_count; i++)
+        if (descriptor->vcpus[i].pcpu == DESCRIPTOR_SHARED)
+            return true;
+    return false;
+}
+
+static void fill_pcpus(struct db *db, const struct partition *partition,
+                       struct partition_descriptor *descriptor)
 {
     for (uint32_t i = 0; i < descriptor->vcpus_count; i++)
         descriptor->vcpus[i] = (struct descriptor_vcpu){DESCRIPTOR_SHARED, descriptor->memory_node};
-    for (uint32_t i = 0; i < db->pcpus_count; i++)
-        if (db->pcpus[i].owner.kind == OWNER_SHARED)
-            pcpu_set_add(&descriptor->shared_pcpus, db->pcpus[i].pcpu);
+    fill_vcpus(db, &partition->run, descriptor);
+    if (any_shared(descriptor))
+        fill_shared(db, descriptor);
 }
 
 static void fill_vfs(struct db *db, const struct partition *partition,
@@ -68,10 +100,7 @@ int descriptor_publish(struct db *db, const struct partition *partition)
     memcpy(descriptor.kernel, config->kernel, sizeof(descriptor.kernel));
     memcpy(descriptor.initrd, config->initrd, sizeof(descriptor.initrd));
     memcpy(descriptor.cmdline, config->cmdline, sizeof(descriptor.cmdline));
-    if (config->weight)
-        fill_shared(db, &descriptor);
-    else
-        fill_vcpus(db, &partition->run, &descriptor);
+    fill_pcpus(db, partition, &descriptor);
     fill_vfs(db, partition, &descriptor);
     return sealed_file("partition", &descriptor, sizeof(descriptor));
 }

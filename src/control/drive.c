@@ -23,8 +23,15 @@ uint64_t order_id(enum order order, uint64_t transaction)
 
 static uint64_t order_transaction(const struct partition *partition, enum order order)
 {
+    if (order == ORDER_PROCESSORS)
+        return partition->run.descriptor_generation;
     return order == ORDER_ATTACH || order == ORDER_DETACH ? partition->run.attach_transaction
                                                           : partition->run.start_transaction;
+}
+
+uint64_t drive_order_id(const struct partition *partition, enum order order)
+{
+    return order_id(order, order_transaction(partition, order));
 }
 
 static int send_stop(struct control *control, const struct partition *partition)
@@ -50,13 +57,13 @@ static int send_order(struct control *control, const struct partition *partition
     static const uint16_t types[] = {[ORDER_CREATE] = LEAD_CREATE,
                                      [ORDER_CHANNELS] = LEAD_CHANNELS,
                                      [ORDER_ATTACH] = LEAD_ATTACH,
-                                     [ORDER_DETACH] = LEAD_DETACH};
-    uint64_t transaction = order_transaction(partition, order);
+                                     [ORDER_DETACH] = LEAD_DETACH,
+                                     [ORDER_PROCESSORS] = LEAD_PROCESSORS};
     struct lead_order message = {
-        .header = frame_header(types[order], sizeof(message), order_id(order, transaction)),
+        .header = frame_header(types[order], sizeof(message), drive_order_id(partition, order)),
         .partition = partition->id,
-        .transaction = transaction};
-    bool described = order == ORDER_CREATE || order == ORDER_CHANNELS;
+        .transaction = order_transaction(partition, order)};
+    bool described = order == ORDER_CREATE || order == ORDER_CHANNELS || order == ORDER_PROCESSORS;
     int file = described ? descriptor_publish(control->db, partition) : -1;
 
     if (described && file < 0)
@@ -157,12 +164,20 @@ static void before_gate(struct control *control, struct partition *partition)
         begin_waiting(control, partition);
 }
 
+void drive_processors(struct control *control, struct partition *partition)
+{
+    if (partition->processors_due && partition->monitor.present && control->lead_synced &&
+        !partition_ending(partition) && may_order(control, partition))
+        drive_order(control, partition, ORDER_PROCESSORS);
+}
+
 void drive_partition(struct control *control, struct partition *partition)
 {
     const struct partition_run *run = &partition->run;
 
     if (!partition_started(partition) || !control->lead_synced || run->phase == PHASE_RELEASING)
         return;
+    drive_processors(control, partition);
     if (run->phase == PHASE_STOPPING)
         drive_order(control, partition, ORDER_STOP);
     else if (partition->monitor.present && run->attach == ATTACH_NONE)

@@ -17,9 +17,13 @@ enum order {
     ORDER_DETACH = 4,
     ORDER_STOP = 5,
     ORDER_CONSOLE = 6,
+    ORDER_PROCESSORS = 7, /* belongs to a generation of the descriptor, not to a transaction */
 };
 
 uint64_t order_id(enum order order, uint64_t transaction);
+
+/* The id that an order of the partition has now. */
+uint64_t drive_order_id(const struct partition *partition, enum order order);
 
 /* Sends an order unless it was sent on this link and not answered. */
 void drive_order(struct control *control, struct partition *partition, enum order order);
@@ -28,6 +32,9 @@ void drive_order(struct control *control, struct partition *partition, enum orde
 void drive_partition(struct control *control, struct partition *partition);
 void drive_users(struct control *control, const struct pf *pf);
 void drive_all(struct control *control);
+
+/* Only that: lead is to have the latest descriptor, and its vCPUs other pCPUs. */
+void drive_processors(struct control *control, struct partition *partition);
 
 /* The timer went off: does what is due of a retry, a rung of the ladder, a forced stop. */
 void drive_deadline(struct control *control, struct partition *partition);

@@ -12,6 +12,7 @@
 #include "gate.h"
 #include "lifecycle.h"
 #include "log/log.h"
+#include "processors.h"
 #include "recovery.h"
 #include "replies.h"
 #include "tell.h"
@@ -147,6 +148,8 @@ static void result_of(struct control *control, struct partition *partition, enum
         partition_gone(control, partition, EXIT_STOPPED, "");
     else if (order == ORDER_STOP)
         partition->ordered |= UINT32_C(1) << order;
+    else if (order == ORDER_PROCESSORS && !message->error)
+        partition->processors_due = false;
     if (partition_started(partition))
         drive_partition(control, partition);
 }
@@ -186,10 +189,7 @@ static void console_result(struct control *control, struct frame *frame,
 /* The transaction that the order with this id belongs to must still be the partition's. */
 static bool result_is_due(const struct partition *partition, enum order order, uint64_t id)
 {
-    uint64_t transaction = order == ORDER_ATTACH || order == ORDER_DETACH
-                               ? partition->run.attach_transaction
-                               : partition->run.start_transaction;
-    return partition_started(partition) && id == order_id(order, transaction);
+    return partition_started(partition) && id == drive_order_id(partition, order);
 }
 
 static int on_result(void *context, struct frame *frame)
@@ -200,7 +200,7 @@ static int on_result(void *context, struct frame *frame)
 
     if (message->partition.value < 1 || message->partition.value > PARCLOSE_MAX_PARTITIONS ||
         !frame_error_ok(message->error) || !frame_string_ok(message->text, sizeof(message->text)) ||
-        order < ORDER_CREATE || order > ORDER_CONSOLE)
+        order < ORDER_CREATE || order > ORDER_PROCESSORS)
         return -EBADMSG;
     struct partition *partition = &control->db->partitions[message->partition.value - 1];
     if (order == ORDER_CONSOLE)
@@ -215,6 +215,7 @@ const struct frame_row lead_rows[] = {
     {LEAD_RESULT, 0, 3, sizeof(struct lead_result), FRAME_ALWAYS, on_result},
     {LEAD_MONITOR, 0, 0, sizeof(struct lead_monitor), FRAME_ALWAYS, on_monitor},
     {LEAD_SYNC, 0, 0, sizeof(struct lead_sync), FRAME_ALWAYS, on_sync},
+    {LEAD_ONLINE, 0, 0, sizeof(struct lead_online), FRAME_ALWAYS, on_online},
 };
 const size_t lead_rows_count = sizeof(lead_rows) / sizeof(lead_rows[0]);
 

@@ -9,6 +9,7 @@
 #include "config/config_check.h"
 #include "drive.h"
 #include "log/log.h"
+#include "processors.h"
 #include "replies.h"
 #include "tell.h"
 #include "transaction.h"
@@ -20,6 +21,13 @@ static struct owner pcpu_default(const struct host_config *host, uint32_t index)
         return owner_of_kind(OWNER_BOOT);
     return owner_of_kind(index - host->reserved_pcpus < host->shared_pcpus ? OWNER_SHARED
                                                                            : OWNER_IDLE);
+}
+
+struct owner host_pcpu_owner(const struct db *db, const struct pcpu *pcpu)
+{
+    static const struct host_config first = {.reserved_pcpus = 1};
+
+    return pcpu_default(db->host_set ? &db->host : &first, (uint32_t)(pcpu - db->pcpus));
 }
 
 /* A partition that runs on the shared pCPUs; NULL: none does. */
@@ -58,8 +66,8 @@ static int reserve_pcpus(struct control *control, const struct host_config *host
     for (uint32_t i = 0; i < control->db->pcpus_count; i++) {
         const struct pcpu *pcpu = &control->db->pcpus[i];
         struct owner owner = pcpu_default(host, i);
-        if (owner_equal(pcpu->owner, owner))
-            continue;
+        if (owner_equal(pcpu->owner, owner) || pcpu->owner.kind == OWNER_OFFLINE)
+            continue; /* one that is offline becomes so when it comes back */
         if (pcpu->owner.kind == OWNER_GUEST && owner.kind == OWNER_IDLE)
             continue; /* a guest has it, and may keep it */
         int error = may_change(control, pcpu, owner, text);
@@ -180,6 +188,7 @@ int host_set(struct control *control, const struct control_host_set *request,
     host_tell_boot(control);
     tell_tcb(control);
     tell_pcim(control);
+    processors_mend(control);
     drive_all(control);
     return 0;
 }

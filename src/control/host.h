@@ -16,5 +16,8 @@ int host_set(struct control *control, const struct control_host_set *request,
 int host_reserve(struct control *control, const struct host_config *host,
                  char text[PARCLOSE_REASON_MAX]);
 
+/* Whose a pCPU of the map is when no guest has it. */
+struct owner host_pcpu_owner(const struct db *db, const struct pcpu *pcpu);
+
 /* Boot learns the watchdog's time. */
 void host_tell_boot(struct control *control);

@@ -10,6 +10,7 @@
 #include "config/config_check.h"
 #include "drive.h"
 #include "log/log.h"
+#include "processors.h"
 #include "replies.h"
 #include "tell.h"
 #include "transaction.h"
@@ -263,8 +264,10 @@ static void release(struct control *control, struct partition *partition,
                partition->run.reason[0] ? ": " : "", partition->run.reason);
     partition->monitor = (struct lead_monitor){0};
     partition->ordered = 0;
+    partition->processors_due = false;
     tell_assigns(control, partition);
     tell_wants(control, partition);
+    processors_mend(control);
     shutdown_finish(control);
     control_arm(control);
 }
@@ -298,8 +301,10 @@ static void reboot(struct control *control, struct partition *partition)
     log_notice("partition %s reboots", partition->config.name);
     partition->monitor = (struct lead_monitor){0};
     partition->ordered = 0;
+    partition->processors_due = false;
     partition->retry_boottime_ns = quick ? control_boottime(control) + REBOOT_PAUSE_NS : 0;
     tell_wants(control, partition);
+    processors_mend(control);
     drive_partition(control, partition);
     control_arm(control);
 }

@@ -4,6 +4,7 @@
 #include "drive.h"
 #include "gate.h"
 #include "lifecycle.h"
+#include "processors.h"
 
 /* Brings together what is committed and what is. */
 static void reconcile(struct control *control, struct partition *partition)
@@ -51,7 +52,9 @@ void recovery_from_lead(struct control *control)
             continue;
         }
         reconcile(control, partition);
+        partition->processors_due = processors_stale(partition);
         drive_partition(control, partition);
     }
     control->first_start = false;
+    processors_mend(control);
 }

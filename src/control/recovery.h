@@ -20,6 +20,7 @@
  *                      by id; shut: undone
  *   ATTACH, UNDONE     DETACH again, by id      DETACH again          failed, resources back
  *   ATTACH, APPLIED    ATTACH again, by id      whole                 failed, resources back
+ *   PCPU               PROCESSORS again, when lead has an older descriptor; else whole
  *   STOP, SHUTDOWN     STOP again, by id        STOP again            whole: resources back
  *   RELEASE            a stray: stopped         stopped               whole
  *

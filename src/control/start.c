@@ -33,6 +33,8 @@ static const char *owner_text(struct control *control, struct owner owner, char 
 
     if (owner.kind == OWNER_GUEST)
         snprintf(text, 64, "partition %s", partition ? partition->config.name : "?");
+    else if (owner.kind == OWNER_OFFLINE)
+        snprintf(text, 64, "nobody, it is offline");
     else
         snprintf(text, 64, "%s", owner.kind == OWNER_BOOT ? "the host" : "the infrastructure");
     return text;
@@ -57,13 +59,13 @@ static int pcpu_taken(struct control *control, const struct control_partition_st
 static int check_shared(struct control *control, const struct partition *partition,
                         const struct control_partition_start *request, char *text)
 {
-    uint32_t shared = control->db->host.shared_pcpus;
+    uint32_t shared = db_pcpus_of(control->db, OWNER_SHARED);
 
     if (request->pcpus_count)
         return refuse(text, -EINVAL, "%u pCPUs were selected for shared processors",
                       request->pcpus_count);
     if (partition->config.vcpus > shared)
-        return refuse(text, -EBUSY, "needs %u shared pCPUs: host.xml has %u",
+        return refuse(text, -EBUSY, "needs %u shared pCPUs: this host has %u online",
                       partition->config.vcpus, shared);
     return 0;
 }
@@ -197,6 +199,7 @@ static void forget_observed(struct control *control, struct partition *partition
     }
     partition->monitor = (struct lead_monitor){0};
     partition->ordered = 0;
+    partition->processors_due = false;
     partition->retry_boottime_ns = 0;
     partition->trouble[0] = 0;
 }

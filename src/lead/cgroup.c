@@ -68,21 +68,28 @@ int cgroup_begin(void)
 static const char *pcpus_text(const struct partition_descriptor *descriptor, uint32_t vcpu,
                               char text[PCPU_SET_TEXT_MAX])
 {
-    if (descriptor->weight)
+    if (descriptor->vcpus[vcpu].pcpu == DESCRIPTOR_SHARED)
         return pcpu_set_text(&descriptor->shared_pcpus, text);
     snprintf(text, PCPU_SET_TEXT_MAX, "%u", descriptor->vcpus[vcpu].pcpu);
     return text;
 }
 
-static int make_leaf(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu)
+static int set_pcpus(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu)
 {
     char path[64], pcpus[PCPU_SET_TEXT_MAX];
 
+    snprintf(path, sizeof(path), "vcpus/%u/cpuset.cpus", vcpu);
+    return write_at(folder, path, pcpus_text(descriptor, vcpu, pcpus));
+}
+
+static int make_leaf(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu)
+{
+    char path[64];
+
     snprintf(path, sizeof(path), "vcpus/%u", vcpu);
     int error = make_folder(folder, path);
-    snprintf(path, sizeof(path), "vcpus/%u/cpuset.cpus", vcpu);
     if (!error)
-        error = write_at(folder, path, pcpus_text(descriptor, vcpu, pcpus));
+        error = set_pcpus(folder, descriptor, vcpu);
     snprintf(path, sizeof(path), "vcpus/%u/cgroup.procs", vcpu);
     if (!error && fchownat(folder, path, descriptor->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0)
         error = -errno;
@@ -190,6 +197,15 @@ void cgroup_close(struct cgroup *cgroup)
     if (cgroup->events >= 0)
         close(cgroup->events);
     *cgroup = CGROUP_NONE;
+}
+
+int cgroup_set_pcpus(const struct cgroup *cgroup, const struct partition_descriptor *descriptor)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < descriptor->vcpus_count && !error; i++)
+        error = set_pcpus(cgroup->folder, descriptor, i);
+    return error;
 }
 
 int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen)

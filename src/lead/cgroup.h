@@ -34,6 +34,9 @@ int cgroup_make(struct cgroup *cgroup, const struct partition_descriptor *descri
 int cgroup_open(struct cgroup *cgroup, const char *name);
 void cgroup_close(struct cgroup *cgroup);
 
+/* The cpusets that the descriptor says; its vCPUs are the same as at cgroup_make(). */
+int cgroup_set_pcpus(const struct cgroup *cgroup, const struct partition_descriptor *descriptor);
+
 /* Freezes or thaws the vCPUs; done when cgroup_frozen() says so. */
 int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen);
 /* 1, 0 or a negative errno. */

@@ -27,20 +27,22 @@ static bool path_ok(const char path[PARCLOSE_PATH_MAX], bool may_lack)
     return frame_string_ok(path, PARCLOSE_PATH_MAX) && (path[0] == '/' || (may_lack && !path[0]));
 }
 
-/* Each vCPU has a pCPU of its own, or all run on the shared ones. */
+/* Each vCPU has a pCPU of its own or runs on the shared ones; with a weight all do that. */
 static bool vcpus_ok(const struct partition_descriptor *d)
 {
     static const struct pcpu_set none;
-    bool shared = d->weight != 0;
+    bool shared = false;
 
     if (d->vcpus_count < 1 || d->vcpus_count > PARCLOSE_MAX_VCPUS ||
-        d->weight > CONFIG_WEIGHT_MAX || d->reserved ||
-        shared == !memcmp(&d->shared_pcpus, &none, sizeof(none)))
+        d->weight > CONFIG_WEIGHT_MAX || d->reserved)
         return false;
-    for (uint32_t i = 0; i < d->vcpus_count; i++)
-        if (shared ? d->vcpus[i].pcpu != DESCRIPTOR_SHARED : d->vcpus[i].pcpu >= 1u << 16)
+    for (uint32_t i = 0; i < d->vcpus_count; i++) {
+        bool own = d->vcpus[i].pcpu != DESCRIPTOR_SHARED;
+        if (own && (d->weight || d->vcpus[i].pcpu >= 1u << 16))
             return false;
-    return true;
+        shared |= !own;
+    }
+    return shared == (memcmp(&d->shared_pcpus, &none, sizeof(none)) != 0);
 }
 
 static bool numbers_ok(const struct partition_descriptor *d)

@@ -11,6 +11,7 @@
 #include "log/log.h"
 #include "monitor.h"
 #include "order.h"
+#include "processors.h"
 #include "spawn.h"
 
 #define PATIENCE_US 3000000 /* for the word of monitors that outlived the predecessor */
@@ -74,6 +75,11 @@ static int prepare(void *context, struct process *process)
     if (error) {
         log_error("cgroup v2 with the cpuset controller at /sys/fs/cgroup is needed: %s",
                   strerror(-error));
+        return error;
+    }
+    error = processors_watch(lead);
+    if (error) {
+        log_error("the kernel's word of its processors cannot be heard: %s", strerror(-error));
         return error;
     }
     return sd_event_add_io(process_event(process), &lead->spawned, lead->spawner, EPOLLIN,

@@ -11,6 +11,7 @@
 #include "keep.h"
 #include "log/log.h"
 #include "monitor.h"
+#include "processors.h"
 
 /* ---- saying what is */
 
@@ -25,7 +26,7 @@ void lead_answer(struct partition *partition, uint64_t id, int error, const char
     process_send(partition->lead->process, PROCESS_CONTROL, &message, NULL, 0);
 }
 
-static void refuse(struct lead *lead, const struct lead_order *order, int error, const char *text)
+void order_refuse(struct lead *lead, const struct lead_order *order, int error, const char *text)
 {
     struct partition nobody = {.lead = lead, .id = order->partition};
     lead_answer(&nobody, order->header.id, error, text);
@@ -72,6 +73,7 @@ void lead_sync(struct lead *lead)
 void control_up(void *context)
 {
     struct lead *lead = context;
+    processors_tell(lead);
     lead->sync_due = true;
     lead_sync(lead);
 }
@@ -108,7 +110,7 @@ static int on_create(void *context, struct frame *frame)
         return -EBADMSG;
     struct partition *partition = &lead->partitions[order->partition.value - 1];
     if (partition->id.value && partition->gone) {
-        refuse(lead, order, -EAGAIN, "its last monitor is still being cleared away");
+        order_refuse(lead, order, -EAGAIN, "its last monitor is still being cleared away");
         return 0;
     }
     if (partition->id.value) { /* the same order again */
@@ -182,6 +184,15 @@ static void ask_for_files(struct partition *partition, uint64_t id)
     lead_answer(partition, id, -EAGAIN, "the TCB is restarting");
 }
 
+void descriptor_changed(struct partition *partition, const struct partition_descriptor *descriptor,
+                        int file)
+{
+    close(partition->files[KEPT_DESCRIPTOR]);
+    partition->files[KEPT_DESCRIPTOR] = file;
+    partition->descriptor = *descriptor;
+    keep_file(partition, KEPT_DESCRIPTOR);
+}
+
 static int on_channels(void *context, struct frame *frame)
 {
     struct lead *lead = context;
@@ -193,13 +204,10 @@ static int on_channels(void *context, struct frame *frame)
         descriptor.partition.value != order->partition.value)
         return -EBADMSG;
     if (!partition || partition->gone || !partition->link) {
-        refuse(lead, order, -ESRCH, "it has no monitor");
+        order_refuse(lead, order, -ESRCH, "it has no monitor");
         return 0;
     }
-    close(partition->files[KEPT_DESCRIPTOR]);
-    partition->files[KEPT_DESCRIPTOR] = frame_take(frame, 0);
-    partition->descriptor = descriptor;
-    keep_file(partition, KEPT_DESCRIPTOR);
+    descriptor_changed(partition, &descriptor, frame_take(frame, 0));
     if (partition->channels || !descriptor.vfs_count)
         lead_answer(partition, order->header.id, 0, "");
     else
@@ -323,7 +331,7 @@ static int on_attach(void *context, struct frame *frame)
     struct partition *partition = lead_find(context, order->partition);
 
     if (!partition || partition->gone) {
-        refuse(context, order, -ESRCH, "it has no monitor");
+        order_refuse(context, order, -ESRCH, "it has no monitor");
         return 0;
     }
     bool attach = order->header.type == LEAD_ATTACH;
@@ -347,7 +355,7 @@ static int on_stop(void *context, struct frame *frame)
         return -EBADMSG;
     if (!partition) {
         const struct lead_order plain = {.header = order->header, .partition = order->partition};
-        refuse(context, &plain, -ESRCH, "it has no monitor");
+        order_refuse(context, &plain, -ESRCH, "it has no monitor");
         return 0;
     }
     /* "it has no monitor" would give away what the one that is being made is about to use */
@@ -365,7 +373,7 @@ static int on_console(void *context, struct frame *frame)
     struct partition *partition = lead_find(context, order->partition);
 
     if (!partition) {
-        refuse(context, order, -ESRCH, "it has no monitor");
+        order_refuse(context, order, -ESRCH, "it has no monitor");
         return 0;
     }
     const struct lead_result message = {
@@ -384,6 +392,7 @@ const struct frame_row order_rows[] = {
     {LEAD_DETACH, 0, 0, sizeof(struct lead_order), FRAME_ALWAYS, on_attach},
     {LEAD_STOP, 0, 0, sizeof(struct lead_stop), FRAME_ALWAYS, on_stop},
     {LEAD_CONSOLE, 0, 0, sizeof(struct lead_order), FRAME_ALWAYS, on_console},
+    {LEAD_PROCESSORS, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_processors},
 };
 const size_t order_rows_count = sizeof(order_rows) / sizeof(order_rows[0]);
 

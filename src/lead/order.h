@@ -13,6 +13,13 @@ void control_up(void *context);
 void tcb_up(void *context);
 void tcb_down(void *context);
 
+/* Answers an order for a partition that has no monitor. */
+void order_refuse(struct lead *lead, const struct lead_order *order, int error, const char *text);
+
+/* The partition's descriptor is that one from now on, and is kept; takes the file. */
+void descriptor_changed(struct partition *partition, const struct partition_descriptor *descriptor,
+                        int file);
+
 /* cgroup.events changed: completes ATTACH or DETACH. */
 void order_frozen(struct partition *partition);
 

@@ -92,7 +92,7 @@ BAD_FILE(many_pfs, head.pfs_count, UINT32_MAX)
 BAD_FILE(many_vfs, head.vfs_count, UINT32_MAX)
 BAD_FILE(many_processes, head.processes_count, UINT32_MAX)
 BAD_FILE(many_cards, head.host, ((struct host_config){.reserved_pcpus = 1, .cards_count = 99}))
-BAD_FILE(no_such_owner, pcpu.owner.kind, OWNER_GUEST + 1)
+BAD_FILE(no_such_owner, pcpu.owner.kind, OWNER_KINDS)
 BAD_FILE(no_such_guest, pcpu.owner, ((struct owner){OWNER_GUEST, {PARCLOSE_MAX_PARTITIONS + 1}}))
 
 static int unsealed_file(void)

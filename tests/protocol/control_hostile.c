@@ -55,7 +55,8 @@ static const struct attack_row from_pcim[] = {
 static const struct attack_row from_lead[] = {
     ATTACK_ROW(LEAD_RESULT, 0, 3, lead_result, LINK_ENDS),
     ATTACK_ROW(LEAD_MONITOR, 0, 0, lead_monitor, LINK_ENDS),
-    ATTACK_ROW(LEAD_SYNC, 0, 0, lead_sync, NO_MATTER), /* it has no body */
+    ATTACK_ROW(LEAD_SYNC, 0, 0, lead_sync, NO_MATTER),     /* it has no body */
+    ATTACK_ROW(LEAD_ONLINE, 0, 0, lead_online, NO_MATTER), /* almost any set may be */
 };
 
 #define ROWS(table) table, sizeof(table) / sizeof((table)[0])
@@ -154,6 +155,12 @@ static const struct attack_peer peers[] = {
     PROCESS_LEAD, &(const struct lead_monitor)                                                     \
     {                                                                                              \
         LIE_HEADER(LEAD_MONITOR, lead_monitor, 0), __VA_ARGS__                                     \
+    }
+
+#define ONLINE(...)                                                                                \
+    PROCESS_LEAD, &(const struct lead_online)                                                      \
+    {                                                                                              \
+        LIE_HEADER(LEAD_ONLINE, lead_online, 0), __VA_ARGS__                                       \
     }
 
 /* A lie changes one word of what DEFINE() says. */
@@ -263,6 +270,7 @@ static const struct attack_lie lies[] = {
     {"a monitor's text without end",
      MONITOR(.partition = {1}, .text = ENDLESS(PARCLOSE_REASON_MAX)), LINK_ENDS},
     {"a monitor nobody ordered", MONITOR(.partition = {64}, .present = 1), NO_MATTER},
+    {"no pCPU at all", ONLINE(.online = {{0}}), LINK_ENDS},
 };
 #pragma GCC diagnostic pop
 

@@ -47,11 +47,42 @@ static void the_longest_fits(void **state)
     assert_string_equal(strrchr(text, ','), ",1023");
 }
 
+static const char *again(const char *text)
+{
+    static char written[PCPU_SET_TEXT_MAX];
+    struct pcpu_set set;
+
+    return pcpu_set_parse(text, &set) ? NULL : pcpu_set_text(&set, written);
+}
+
+static void what_the_kernel_writes_is_read(void **state)
+{
+    (void)state;
+    assert_string_equal(again(""), "");
+    assert_string_equal(again("\n"), "");
+    assert_string_equal(again("0\n"), "0");
+    assert_string_equal(again("0-1,3"), "0-1,3");
+    assert_string_equal(again("0,2-4,63-64,1023\n"), "0,2-4,63-64,1023");
+    assert_string_equal(again("1022-4294967295,99999999999999999999"), "1022-1023");
+}
+
+static void what_is_no_list_is_refused(void **state)
+{
+    static const char *const bad[] = {"-1",  "1-",    "1,", ",1",  "3-1",
+                                      "1 2", "1-2-3", " 1", "0x1", "a"};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_null(again(bad[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_the_kernel_writes_it),
         cmocka_unit_test(the_longest_fits),
+        cmocka_unit_test(what_the_kernel_writes_is_read),
+        cmocka_unit_test(what_is_no_list_is_refused),
     };
     return cmocka_run_group_tests_name("pcpu-set", tests, NULL, NULL);
 }

@@ -250,6 +250,7 @@ static const void *good_message(uint16_t type)
         struct lead_result result;
         struct lead_monitor monitor;
         struct lead_sync lead_sync;
+        struct lead_online online;
         _Alignas(8) uint8_t bytes[WIRE_MAX];
     } good;
 
@@ -325,6 +326,9 @@ static const void *good_message(uint16_t type)
         break;
     case LEAD_SYNC:
         good.lead_sync = (struct lead_sync){HEADER(type, lead_sync)};
+        break;
+    case LEAD_ONLINE:
+        good.online = (struct lead_online){HEADER(type, lead_online), .online = {{0xff}}};
         break;
     default:
         fail_msg("message 0x%x has no good example here", type);

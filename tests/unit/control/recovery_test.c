@@ -513,6 +513,44 @@ static void channel_whose_files_did_not_go(struct world *world)
     assert_int_equal(world_named(world, "web")->console.attached, 0);
 }
 
+/* Lead says, as ever, what is online and which descriptor it has. */
+static void pcpu_whose_order_did_not_go(struct world *world)
+{
+    start(world);
+    world_run(world, "web");
+    world->busy = true;
+    world_online(world, "0,2-7");
+    uint64_t generation = run(world)->descriptor_generation;
+    assert_int_equal(run(world)->pcpus[0], 2);
+    killed(world);
+    assert_int_equal(run(world)->pcpus[0], 2);
+    assert_int_equal(db_pcpu(world->control->db, 1)->owner.kind, OWNER_OFFLINE);
+    world_online(world, "0,2-7");
+    struct lead_monitor stale = {.header = frame_header(LEAD_MONITOR, sizeof(stale), 0),
+                                 .partition = world_named(world, "web")->id,
+                                 .present = 1,
+                                 .states = STATES_BEFORE_GATE,
+                                 .descriptor_generation = generation - 1};
+    assert_int_equal(world_say(world, PROCESS_LEAD, &stale), 0);
+    assert_no_order(world);
+    world_lead_sync(world);
+    const struct lead_order *order = world_take(world, PROCESS_LEAD, LEAD_PROCESSORS);
+    assert_non_null(order);
+    assert_int_equal(order->transaction, generation);
+}
+
+static void pcpu_whose_order_went(struct world *world)
+{
+    start(world);
+    world_run(world, "web");
+    world_online(world, "0,2-7");
+    killed(world);
+    world_online(world, "0,2-7");
+    world_monitor(world, "web", STATES_BEFORE_GATE, false);
+    world_lead_sync(world);
+    assert_no_order(world);
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -545,6 +583,8 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_ACTION, action_that_fails_is_undone),
     CASE(AUDIT_ACTION, action_answered_twice_counts_once),
     CASE(AUDIT_HOST_SET, host_is_told_to_all),
+    CASE(AUDIT_PCPU, pcpu_whose_order_did_not_go),
+    CASE(AUDIT_PCPU, pcpu_whose_order_went),
     CASE(AUDIT_DEFINE, definitions_are_whole),
     CASE(AUDIT_UNDEFINE, what_was_undefined_is_gone),
     CASE(AUDIT_RESET, reset_is_made_once),

@@ -153,7 +153,7 @@ static void shared_processors_stay_while_somebody_runs_on_them(void **state)
     assert_int_equal(owner_of(world, 2), OWNER_IDLE);
     control_idle(world->control);
     assert_int_equal(world_start(world, "one"), -EBUSY);
-    assert_string_equal(world_result_text, "needs 2 shared pCPUs: host.xml has 1");
+    assert_string_equal(world_result_text, "needs 2 shared pCPUs: this host has 1 online");
     assert_int_equal(share(world, 0), 0);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/config_check.h"
+#include "names/pcpu_set.h"
 
 char world_result_text[PARCLOSE_REASON_MAX];
 
@@ -447,6 +448,8 @@ void world_monitor(struct world *world, const char *name, uint32_t states, bool 
                                    .present = 1,
                                    .states = states,
                                    .frozen = frozen,
+                                   .descriptor_generation =
+                                       world_named(world, name)->run.descriptor_generation,
                                    .event_ns = world->now_ns};
     assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
 }
@@ -467,6 +470,14 @@ void world_lead_result(struct world *world, const char *name, uint64_t id, int e
                                   .done_ns = world->now_ns};
     if (error)
         strcpy(message.text, "it cannot be done");
+    assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
+}
+
+void world_online(struct world *world, const char *pcpus)
+{
+    struct lead_online message = {.header = frame_header(LEAD_ONLINE, sizeof(message), 0)};
+
+    assert_int_equal(pcpu_set_parse(pcpus, &message.online), 0);
     assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
 }
 

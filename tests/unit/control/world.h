@@ -106,10 +106,12 @@ uint64_t world_propose(struct world *world, enum device_action action, struct bd
                        uint32_t index, uint32_t vfs);
 
 /* ---- lead */
+/* It has the latest descriptor. */
 void world_monitor(struct world *world, const char *name, uint32_t states, bool frozen);
 void world_monitor_gone(struct world *world, const char *name, enum exit_reason exit);
 void world_lead_result(struct world *world, const char *name, uint64_t id, int error);
 void world_lead_sync(struct world *world);
+void world_online(struct world *world, const char *pcpus); /* "0-2,5" */
 
 struct partition *world_named(struct world *world, const char *name);
 

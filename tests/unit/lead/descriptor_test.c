@@ -117,19 +117,32 @@ static struct partition_descriptor shared(void)
     return d;
 }
 
-static void shared_processors_are_all_or_none(void **state)
+static void with_a_weight_all_processors_are_shared(void **state)
 {
     const struct partition_descriptor whole = shared();
     (void)state;
 
     assert_int_equal(take(&whole, sizeof(whole), SEALS), 0);
-    REFUSED(d = shared(); d.weight = 0);
     REFUSED(d = shared(); d.weight = 10001);
     REFUSED(d = shared(); d.vcpus[1].pcpu = 1);
     REFUSED(d = shared(); d.shared_pcpus.words[0] = 0);
     REFUSED(d.weight = 100);
     REFUSED(d.shared_pcpus.words[15] = 1);
     REFUSED(d.reserved = 1);
+}
+
+/* One whose own went offline. */
+static void a_vcpu_without_a_pcpu_runs_on_shared_ones(void **state)
+{
+    struct partition_descriptor one = shared();
+    (void)state;
+
+    one.weight = 0;
+    assert_int_equal(take(&one, sizeof(one), SEALS), 0);
+    one.vcpus[0].pcpu = 1;
+    assert_int_equal(take(&one, sizeof(one), SEALS), 0);
+    REFUSED(d = one; d.shared_pcpus.words[0] = 0);
+    REFUSED(d = one; d.vcpus[1].pcpu = 2);
 }
 
 static void every_bad_text_is_refused(void **state)
@@ -164,7 +177,8 @@ int main(void)
         cmocka_unit_test(each_missing_seal_is_refused),
         cmocka_unit_test(any_other_size_is_refused),
         cmocka_unit_test(every_number_out_of_range_is_refused),
-        cmocka_unit_test(shared_processors_are_all_or_none),
+        cmocka_unit_test(with_a_weight_all_processors_are_shared),
+        cmocka_unit_test(a_vcpu_without_a_pcpu_runs_on_shared_ones),
         cmocka_unit_test(every_bad_text_is_refused),
         cmocka_unit_test(what_is_no_memory_file_is_refused),
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Orders that come while a monitor's process is being started. The rest of lead is this test. */
+/* Orders that come while a monitor's process is being started, and those for its pCPUs. The rest of
+ * lead is this test. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +22,8 @@
 
 static struct lead lead;
 static struct partition_descriptor descriptor;
-static unsigned stops;
+static unsigned stops, cpusets, kept;
+static int cpusets_error;
 static struct {
     uint16_t type;
     uint64_t id;
@@ -67,7 +69,7 @@ int descriptor_take(int file, struct partition_descriptor *result)
 void keep_file(struct partition *partition, enum kept_file kind)
 {
     (void)partition;
-    (void)kind;
+    kept += kind == KEPT_DESCRIPTOR;
 }
 void keep_drop(struct partition *partition)
 {
@@ -107,6 +109,18 @@ void monitor_stop(struct partition *partition, bool force, uint32_t timeout_ms)
     assert_true(lead_spawned(partition));
     assert_true(force);
     stops++;
+}
+int cgroup_set_pcpus(const struct cgroup *cgroup, const struct partition_descriptor *with)
+{
+    (void)cgroup;
+    assert_int_equal(with->generation, descriptor.generation);
+    cpusets++;
+    return cpusets_error;
+}
+sd_event *process_event(struct process *process)
+{
+    (void)process;
+    return NULL;
 }
 int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen)
 {
@@ -172,7 +186,8 @@ static int setup(void **state)
     (void)state;
     memset(&lead, 0, sizeof(lead));
     descriptor = (struct partition_descriptor){.partition = {ID}};
-    sent_count = stops = 0;
+    sent_count = stops = cpusets = kept = 0;
+    cpusets_error = 0;
     return 0;
 }
 
@@ -218,11 +233,12 @@ static void sync_waits_for_what_is_being_started(void **state)
     (void)state;
     create();
     control_up(&lead);
-    assert_int_equal(sent_count, 0);
+    assert_int_equal(sent_count, 1);
+    assert_sent(0, LEAD_ONLINE, 0, 0);
     order_spawned(&lead.partitions[ID - 1], 0, 100);
-    assert_int_equal(sent_count, 4);
-    assert_sent(2, LEAD_MONITOR, 0, 0);
-    assert_sent(3, LEAD_SYNC, 0, 0);
+    assert_int_equal(sent_count, 5);
+    assert_sent(3, LEAD_MONITOR, 0, 0);
+    assert_sent(4, LEAD_SYNC, 0, 0);
 }
 
 static void sync_comes_after_a_start_that_failed(void **state)
@@ -231,8 +247,60 @@ static void sync_comes_after_a_start_that_failed(void **state)
     create();
     control_up(&lead);
     order_spawned(&lead.partitions[ID - 1], -ENOMEM, -1);
-    assert_sent(0, LEAD_RESULT, 1, -ENOMEM);
-    assert_sent(1, LEAD_SYNC, 0, 0);
+    assert_sent(1, LEAD_RESULT, 1, -ENOMEM);
+    assert_sent(2, LEAD_SYNC, 0, 0);
+}
+
+/* ---- other pCPUs */
+
+static void processors(uint64_t id)
+{
+    const struct lead_order order = {.header = frame_header(LEAD_PROCESSORS, sizeof(order), id),
+                                     .partition = {ID}};
+    say(&order, dup(0));
+}
+
+static void other_pcpus_are_written_and_kept(void **state)
+{
+    const struct partition *partition = &lead.partitions[ID - 1];
+    (void)state;
+
+    create();
+    order_spawned(&lead.partitions[ID - 1], 0, 100);
+    sent_count = 0;
+    descriptor.generation = 9;
+    processors(23);
+    assert_int_equal(cpusets, 1);
+    assert_int_equal(kept, 1);
+    assert_int_equal(partition->descriptor.generation, 9);
+    assert_sent(0, LEAD_RESULT, 23, 0);
+    assert_sent(1, LEAD_MONITOR, 0, 0);
+}
+
+static void cpusets_that_cannot_be_written_change_nothing(void **state)
+{
+    (void)state;
+    create();
+    order_spawned(&lead.partitions[ID - 1], 0, 100);
+    sent_count = 0;
+    descriptor.generation = 9;
+    cpusets_error = -EINVAL;
+    processors(23);
+    assert_int_equal(kept, 0);
+    assert_int_equal(lead.partitions[ID - 1].descriptor.generation, 0);
+    assert_sent(0, LEAD_RESULT, 23, -EINVAL);
+    assert_int_equal(sent_count, 1);
+}
+
+static void other_pcpus_of_nobody_are_refused(void **state)
+{
+    (void)state;
+    processors(23);
+    create();
+    processors(24);
+    assert_int_equal(cpusets, 0);
+    assert_sent(0, LEAD_RESULT, 23, -ESRCH);
+    assert_sent(1, LEAD_RESULT, 24, -ESRCH);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -244,6 +312,9 @@ int main(void)
         TEST(stop_of_nothing_says_so),
         TEST(sync_waits_for_what_is_being_started),
         TEST(sync_comes_after_a_start_that_failed),
+        TEST(other_pcpus_are_written_and_kept),
+        TEST(cpusets_that_cannot_be_written_change_nothing),
+        TEST(other_pcpus_of_nobody_are_refused),
     };
     return cmocka_run_group_tests_name("lead-order", tests, NULL, NULL);
 }
