@@ -5,8 +5,15 @@
  *
  * Order: FILE (one per kind and index), CREATE → STATE … ; CHANNELS (VFIO files, at any time after
  * CREATE) → STATE with CHANNEL_IMAGE; lead thaws; ATTACHED → STATE ….
- * Everything the monitor says can be asked for again by QUERY: lead does so on its own restart, on
- * the same link, which boot keeps for it.
+ *
+ * From CHANNEL_IMAGE on VFs come and go: VF_ADD → VF_RESULT, once the VF is on the guest's bus or
+ * the monitor holds nothing of it; the guest is asked to look. VF_REMOVE → VF_RESULT, once the
+ * monitor holds nothing of it. Without `force` the guest is asked to give it up and may take any
+ * time; repeated, it is asked again; with `force` the VF disappears at once, whatever the guest
+ * does with it, and the guest is told. Both may be repeated: what is so already is answered with 0.
+ *
+ * Everything the monitor says but VF_RESULT can be asked for again by QUERY: lead does so on its
+ * own restart, on the same link, which boot keeps for it. STATE has the VFs that are on the bus.
  */
 #pragma once
 
@@ -26,6 +33,9 @@ enum message_lead_monitor {
     MONITOR_QUERY,        /* lead -> monitor: say STATE again */
     MONITOR_STATE,        /* monitor -> lead: at each change */
     MONITOR_EXIT,         /* monitor -> lead: the last word before it ends */
+    MONITOR_VF_ADD,       /* lead -> monitor: container (used when there is none yet), group file */
+    MONITOR_VF_REMOVE,    /* lead -> monitor */
+    MONITOR_VF_RESULT,    /* monitor -> lead: the answer to the two, with their id */
 };
 
 enum monitor_file_kind {
@@ -60,6 +70,21 @@ struct monitor_channels {
 };
 _Static_assert(sizeof(struct monitor_channels) == 56, "wire size");
 
+struct monitor_vf_order { /* VF_ADD, VF_REMOVE */
+    struct wire_header header;
+    struct bdf vf;  /* for VFIO_GROUP_GET_DEVICE_FD */
+    uint32_t force; /* VF_REMOVE: 1: now; else 0 */
+};
+_Static_assert(sizeof(struct monitor_vf_order) == 24, "wire size");
+
+struct monitor_vf_result {
+    struct wire_header header;
+    struct bdf vf;
+    int32_t error;
+    char text[PARCLOSE_REASON_MAX]; /* the step that failed */
+};
+_Static_assert(sizeof(struct monitor_vf_result) == 184, "wire size");
+
 struct monitor_state {
     struct wire_header header;
     uint32_t states; /* STATE_BIT()s reached */
@@ -69,6 +94,7 @@ struct monitor_state {
     uint64_t event_ns; /* CLOCK_MONOTONIC of the latest of them */
     struct state_time times[PARTITION_STATES];
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
+    struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS]; /* place n: device n + 1 of the guest's bus 0 */
 };
 _Static_assert(sizeof(struct monitor_state) <= WIRE_MAX, "wire size");
 

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include "parclose/ids.h"
 
 enum partition_state {
     STATE_ENABLED = 0,           /* its definition is accepted */
@@ -55,6 +55,22 @@ enum partition_phase {
     PHASE_RELEASING = 7, /* its monitor is gone; a server still has a channel of it attached */
     PARTITION_PHASES
 };
+
+/* A place on the guest's bus: the VF that is there, as its monitor sees it. All 0: nothing. */
+enum vf_mark {
+    VF_PRESENT = 1,   /* the guest can find it */
+    VF_LEAVING = 2,   /* the guest was asked to give it up */
+    VF_ERROR = 4,     /* the host's kernel reported an error of it (VFIO's error notification) */
+    VF_REQUESTED = 8, /* the host's kernel wants it back: its PF's driver is being unbound, say */
+};
+#define VF_MARKS UINT32_C(15)
+#define VF_NEWS  ((uint32_t)VF_ERROR | VF_REQUESTED) /* for people: something is wrong with it */
+
+struct vf_seat {
+    struct bdf vf;
+    uint32_t marks; /* enum vf_mark */
+};
+_Static_assert(sizeof(struct vf_seat) == 8, "wire size");
 
 /* How a partition ended last. */
 enum exit_reason {

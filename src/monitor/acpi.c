@@ -35,6 +35,13 @@
 #define FLAG_RESET_REG   (1u << 10)
 #define FLAG_HW_REDUCED  (1u << 20)
 
+/* What is told of a device (ACPI 6.5, 5.6.6). */
+#define NOTIFY_CHECK   0x01 /* it may have come */
+#define NOTIFY_EJECT   0x03 /* it is to go */
+#define NOTIFY_PRESSED 0x80
+
+#define PLACE_NAME 11 /* where the last name of place_path() begins */
+
 struct table {
     struct aml *out;
     size_t start;
@@ -90,6 +97,36 @@ static uint32_t table_close(struct table table)
     return (uint32_t)table.start;
 }
 
+/* A path from the root: how many names, and each of four letters. */
+static const char *place_path(unsigned place)
+{
+    static char path[] = "\\\x2f\x03_SB_PCI0VF00";
+
+    path[sizeof(path) - 2] = (char)('0' + place);
+    return path;
+}
+
+static void dsdt_place(struct aml *aml, unsigned place)
+{
+    size_t device = aml_device_open(aml, place_path(place) + PLACE_NAME);
+    size_t method;
+
+    aml_name_integer(aml, "_ADR", (place + 1) << 16);
+    aml_name_integer(aml, "_SUN", place + 1);
+    method = aml_method_open(aml, "_EJ0", 1);
+    aml_set(aml, "EJEC", 1u << place);
+    aml_close(aml, method);
+    aml_close(aml, device);
+}
+
+/* The registers of hotplug.h. */
+static void dsdt_events(struct aml *aml)
+{
+    static const char *const names[] = {"ARRV", "WANT", "EJEC", "BTTN"};
+
+    aml_ports(aml, "EVTR", LAYOUT_EVENTS, names, 4);
+}
+
 static void dsdt_pci(struct aml *aml, const struct acpi_config *config)
 {
     size_t device = aml_device_open(aml, "PCI0");
@@ -107,6 +144,8 @@ static void dsdt_pci(struct aml *aml, const struct acpi_config *config)
     aml_window_memory(aml, LAYOUT_PCI_WINDOW, LAYOUT_PCI_SIZE);
     aml_window_memory(aml, config->pci64, LAYOUT_PCI64_SIZE);
     aml_resources_close(aml, crs);
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        dsdt_place(aml, i);
     aml_close(aml, device);
 }
 
@@ -137,12 +176,37 @@ static void dsdt_uart(struct aml *aml)
     aml_close(aml, device);
 }
 
-/* The power button, and the event device whose interrupt presses it (ACPI 6.5, 5.6.9). */
+static void notify_if(struct aml *aml, unsigned local, uint32_t mask, const char *device,
+                      unsigned value)
+{
+    size_t block = aml_if_open(aml, local, mask);
+
+    aml_notify(aml, device, value);
+    aml_close(aml, block);
+}
+
+/* What came is taken, then told. A VF that went and one that came to the same place: in this order.
+ */
+static void dsdt_event_method(struct aml *aml)
+{
+    size_t method = aml_method_open(aml, "_EVT", 1);
+
+    aml_take(aml, "ARRV", 0);
+    aml_take(aml, "WANT", 1);
+    aml_take(aml, "BTTN", 2);
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        notify_if(aml, 1, 1u << i, place_path(i), NOTIFY_EJECT);
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        notify_if(aml, 0, 1u << i, place_path(i), NOTIFY_CHECK);
+    notify_if(aml, 2, 1, "PWRB", NOTIFY_PRESSED);
+    aml_close(aml, method);
+}
+
+/* The power button, and the event device whose interrupt tells of it (ACPI 6.5, 5.6.9). */
 static void dsdt_button(struct aml *aml)
 {
     size_t device = aml_device_open(aml, "PWRB");
     struct aml_resources crs;
-    size_t method;
 
     aml_name_eisa(aml, "_HID", "PNP0C0C");
     aml_name_integer(aml, "_UID", 0);
@@ -154,11 +218,7 @@ static void dsdt_button(struct aml *aml)
     crs = aml_resources_open(aml);
     aml_interrupt(aml, LAYOUT_GSI_EVENT);
     aml_resources_close(aml, crs);
-    method = aml_method_open(aml, "_EVT", 1);
-    aml_byte(aml, 0x86); /* NotifyOp */
-    aml_name(aml, "PWRB");
-    aml_number(aml, 0x800a, 2); /* BytePrefix, 0x80: pressed */
-    aml_close(aml, method);
+    dsdt_event_method(aml);
     aml_close(aml, device);
 }
 
@@ -181,6 +241,7 @@ static uint32_t write_dsdt(struct aml *aml, const struct acpi_config *config)
     size_t scope = aml_scope_open(aml, "\\_SB_");
     size_t package;
 
+    dsdt_events(aml);
     dsdt_pci(aml, config);
     dsdt_board(aml);
     dsdt_uart(aml);

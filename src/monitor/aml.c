@@ -127,6 +127,71 @@ size_t aml_package_open(struct aml *aml, const char *name, unsigned elements)
     return start;
 }
 
+static void integer(struct aml *aml, uint32_t value)
+{
+    aml_byte(aml, 0x0c); /* DWordPrefix */
+    aml_number(aml, value, 4);
+}
+
+void aml_ports(struct aml *aml, const char *region, uint16_t port, const char *const names[],
+               unsigned count)
+{
+    size_t field;
+
+    aml_number(aml, 0x805b, 2); /* ExtOpPrefix, OpRegionOp */
+    aml_name(aml, region);
+    aml_byte(aml, 1); /* SystemIO */
+    integer(aml, port);
+    integer(aml, 4 * count);
+    aml_number(aml, 0x815b, 2); /* ExtOpPrefix, FieldOp */
+    field = length_open(aml);
+    aml_name(aml, region);
+    aml_byte(aml, 3); /* dword accesses, no lock, preserve */
+    for (unsigned i = 0; i < count; i++) {
+        aml_name(aml, names[i]);
+        aml_byte(aml, 32); /* bits */
+    }
+    aml_close(aml, field);
+}
+
+void aml_take(struct aml *aml, const char *field, unsigned local)
+{
+    aml_byte(aml, 0x70); /* StoreOp */
+    aml_name(aml, field);
+    aml_byte(aml, 0x60 + local);
+    aml_byte(aml, 0x70);
+    aml_byte(aml, 0x60 + local);
+    aml_name(aml, field);
+}
+
+void aml_set(struct aml *aml, const char *field, uint32_t value)
+{
+    aml_byte(aml, 0x70);
+    integer(aml, value);
+    aml_name(aml, field);
+}
+
+size_t aml_if_open(struct aml *aml, unsigned local, uint32_t mask)
+{
+    size_t start;
+
+    aml_byte(aml, 0xa0); /* IfOp */
+    start = length_open(aml);
+    aml_byte(aml, 0x7b); /* AndOp */
+    aml_byte(aml, 0x60 + local);
+    integer(aml, mask);
+    aml_byte(aml, 0); /* no target */
+    return start;
+}
+
+void aml_notify(struct aml *aml, const char *device, unsigned value)
+{
+    aml_byte(aml, 0x86); /* NotifyOp */
+    aml_name(aml, device);
+    aml_byte(aml, 0x0a); /* BytePrefix */
+    aml_byte(aml, value);
+}
+
 struct aml_resources aml_resources_open(struct aml *aml)
 {
     struct aml_resources resources;

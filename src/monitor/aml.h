@@ -33,6 +33,16 @@ size_t aml_method_open(struct aml *aml, const char *name, unsigned arguments);
 size_t aml_package_open(struct aml *aml, const char *name, unsigned elements);
 void aml_close(struct aml *aml, size_t start);
 
+/* A region of I/O ports with a field of dwords over all of it; names: four characters each. */
+void aml_ports(struct aml *aml, const char *region, uint16_t port, const char *const names[],
+               unsigned count);
+
+/* Code of methods. local: 0..7. Take reads a field into a local and writes the value back. */
+void aml_take(struct aml *aml, const char *field, unsigned local);
+void aml_set(struct aml *aml, const char *field, uint32_t value);
+size_t aml_if_open(struct aml *aml, unsigned local, uint32_t mask); /* if (local & mask) */
+void aml_notify(struct aml *aml, const char *device, unsigned value);
+
 /* Resource templates (ACPI 6.5, 6.4): _CRS of a device; open, descriptors, close. */
 struct aml_resources {
     size_t buffer; /* start of the block */

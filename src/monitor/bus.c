@@ -57,6 +57,8 @@ static void port_access(struct monitor *m, struct access *a)
         a->value = power_access(m, a->address, a->write, (uint8_t)a->value);
     else if (in_range(a->address, PCI_PORT, 8))
         pci_access(m, a);
+    else if (hotplug_has_port(a->address, a->size))
+        a->value = hotplug_access(m, a->address, a->write, (uint32_t)a->value);
 }
 
 /* One I/O exit is `count` accesses to the same port, their data one after the other. */

@@ -9,7 +9,6 @@
 #include "monitor.h"
 #include "sandbox.h"
 #include "sys.h"
-#include "vfio.h"
 
 static int *file_place(struct monitor *m, uint32_t kind, uint32_t index)
 {
@@ -89,12 +88,16 @@ static int step_slots(struct monitor *m)
     return 0;
 }
 
+/* KVM has one VFIO device a VM: made now, so that no VF that comes later needs to. */
 static int step_devices(struct monitor *m)
 {
+    struct kvm_create_device device = {.type = KVM_DEV_TYPE_VFIO};
     int rc = irq_begin(&m->router, m->vm.fd);
+    long groups = sys_ioctl_ptr(m->vm.fd, KVM_CREATE_DEVICE, &device);
 
     if (rc >= 0)
-        pci_begin(&m->pci, &m->router, &m->memory, m->vm.fd);
+        pci_begin(&m->pci, &m->router, &m->memory, m->vm.fd,
+                  groups < 0 ? (int)groups : (int)device.fd);
     return rc;
 }
 
@@ -189,63 +192,24 @@ int create_partition(struct monitor *m, struct inbox *inbox)
     return 0;
 }
 
-/* KVM learns of the groups: it then honours what devices without cache snooping need. */
-static int tell_kvm(const struct monitor *m, const int *groups, uint32_t count)
-{
-    struct kvm_create_device device = {.type = KVM_DEV_TYPE_VFIO};
-    long rc = sys_ioctl_ptr(m->vm.fd, KVM_CREATE_DEVICE, &device);
-
-    for (uint32_t i = 0; i < count && rc >= 0; i++) {
-        struct kvm_device_attr attr = {.group = KVM_DEV_VFIO_GROUP,
-                                       .attr = KVM_DEV_VFIO_GROUP_ADD,
-                                       .addr = (uint64_t)&groups[i]};
-
-        rc = sys_ioctl_ptr((int)device.fd, KVM_SET_DEVICE_ATTR, &attr);
-        if (rc == -EEXIST)
-            rc = 0; /* two VFs of one group */
-    }
-    return (int)rc;
-}
-
-static int attach_vfs(struct monitor *m, const struct monitor_channels *message, int container,
-                      const int *groups, const char **what)
-{
-    int rc = 0;
-
-    *what = "VFIO group";
-    for (uint32_t i = 0; i < message->vfs_count && rc >= 0; i++)
-        rc = vfio_join(container, groups[i], i == 0);
-    if (rc >= 0)
-        rc = tell_kvm(m, groups, message->vfs_count);
-    if (rc < 0)
-        return rc;
-    *what = "VFIO memory map (memory lock limit)";
-    rc = vfio_map_memory(container, &m->memory);
-    if (rc < 0)
-        return rc;
-    *what = "VF";
-    for (uint32_t i = 0; i < message->vfs_count && rc >= 0; i++)
-        rc = pci_add(&m->pci, groups[i], message->vfs[i]);
-    return rc;
-}
-
 int create_channels(struct monitor *m, struct inbox *inbox)
 {
     const struct monitor_channels *message = (const struct monitor_channels *)inbox->bytes;
-    int groups[PARCLOSE_MAX_PARTITION_VFS], container, rc;
-    const char *what;
+    const char *what = "";
+    int rc = 0;
 
     if (message->vfs_count != m->descriptor.vfs_count ||
         inbox->files_count != 1 + message->vfs_count)
         return -EINVAL;
     m->phase = PHASE_BUILD;
-    container = inbox_take(inbox, 0);
-    for (uint32_t i = 0; i < message->vfs_count; i++)
-        groups[i] = inbox_take(inbox, 1 + i);
-    rc = attach_vfs(m, message, container, groups, &what);
-    if (rc < 0)
+    for (uint32_t i = 0; i < message->vfs_count && rc >= 0; i++)
+        rc = pci_add(&m->pci, inbox->files[0], inbox->files[1 + i], message->vfs[i], &what);
+    if (rc < 0) {
         monitor_end(m, EXIT_MONITOR_ERROR, what, rc);
-    else
-        complete(m);
+        return 0;
+    }
+    for (uint32_t i = 0; i < inbox->files_count; i++)
+        (void)inbox_take(inbox, i); /* the VFs have them */
+    complete(m);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -86,11 +87,41 @@ int irq_attach(struct irq_router *router, unsigned vf, const struct msix *msix)
     int *vectors = router->vectors + first_of(vf);
 
     for (uint32_t i = 0; i < msix->count; i++) {
-        vectors[i] = (int)sys_eventfd(EFD_CLOEXEC | EFD_NONBLOCK);
-        if (vectors[i] < 0)
-            return vectors[i];
+        int event = (int)sys_eventfd(EFD_CLOEXEC | EFD_NONBLOCK);
+
+        if (event < 0)
+            return event;
+        vectors[i] = event;
     }
     return 0;
+}
+
+/* Ties first: what a closed eventfd leaves behind in KVM goes only some time later. */
+void irq_detach(struct irq_router *router, unsigned vf)
+{
+    size_t first = first_of(vf);
+
+    for (size_t i = first; i < first + MSIX_VECTORS; i++) {
+        int event = router->vectors[i];
+
+        if (event)
+            (void)tie(router, event, (uint32_t)(LAYOUT_GSIS + i), false);
+        router->vectors[i] = 0;
+        atomic_signal_fence(memory_order_seq_cst); /* forgotten before its number is free */
+        if (event)
+            (void)sys_close(event);
+    }
+    memset(router->messages + first, 0, MSIX_VECTORS * sizeof(router->messages[0]));
+    (void)write_routes(router); /* else they stay, and nothing leads to them */
+}
+
+void irq_forget(struct irq_router *router, unsigned vf)
+{
+    size_t first = first_of(vf);
+
+    for (size_t i = first; i < first + MSIX_VECTORS; i++)
+        if (router->vectors[i])
+            sys_event_clear(router->vectors[i]);
 }
 
 /* The message that the guest wrote; true when the kernel does not have it yet. */

@@ -28,7 +28,7 @@ struct irq_router {
     int vm;
     int uart;                                 /* eventfds of the lines */
     int event;                                /* of the generic event device */
-    int vectors[IRQ_VECTORS];                 /* eventfds; only those of attached VFs */
+    int vectors[IRQ_VECTORS];                 /* eventfds; 0: none (0 is the monitor's stdin) */
     struct irq_message messages[IRQ_VECTORS]; /* as the kernel knows them */
 };
 
@@ -37,6 +37,12 @@ int irq_begin(struct irq_router *router, int vm);
 
 /* Makes the eventfds of a VF's vectors. */
 int irq_attach(struct irq_router *router, unsigned vf, const struct msix *msix);
+
+/* Unties and closes them all, as far as they are there; routes go with them. */
+void irq_detach(struct irq_router *router, unsigned vf);
+
+/* The function was reset: signals that were not delivered are gone. */
+void irq_forget(struct irq_router *router, unsigned vf);
 
 /* Brings routes and ties of one VF in line with its MSI-X table. */
 int irq_follow(struct irq_router *router, unsigned vf, const struct msix *msix);

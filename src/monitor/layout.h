@@ -39,8 +39,9 @@
 #define LAYOUT_UART_STATUS  0x3fd /* its line status register */
 #define LAYOUT_PANIC        0x505
 #define LAYOUT_SLEEP        0x600 /* sleep control, sleep status, reset: one byte each */
+#define LAYOUT_EVENTS       0x610 /* events for the guest's ACPI code: hotplug.h */
 #define LAYOUT_GSI_UART     4
-#define LAYOUT_GSI_EVENT    5  /* generic event device: the power button */
+#define LAYOUT_GSI_EVENT    5  /* generic event device: power button, VFs that come and go */
 #define LAYOUT_GSIS         24 /* pins of the I/O APIC; above them: the VFs' vectors */
 #define LAYOUT_RESET_VALUE  1
 #define LAYOUT_SLEEP_TYPE_5 5

@@ -62,6 +62,10 @@ static const struct link_row rows[] = {
      IN(PHASE_BUILT), create_channels},
     {MONITOR_ATTACHED, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
      on_attached},
+    {MONITOR_VF_ADD, sizeof(struct monitor_vf_order), 2, 2, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
+     hotplug_add},
+    {MONITOR_VF_REMOVE, sizeof(struct monitor_vf_order), 0, 0,
+     IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED), hotplug_remove},
     {MONITOR_POWER_BUTTON, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_power_button},
     {MONITOR_STOP, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_stop},
     {MONITOR_QUERY, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_query},
@@ -88,6 +92,13 @@ int link_check(const struct inbox *inbox, enum monitor_phase phase, const struct
     return -EPROTO;
 }
 
+static void done(struct monitor *m)
+{
+    m->inbox_attempts = 0;
+    m->inbox.handled = true;
+    inbox_close(&m->inbox);
+}
+
 static void serve_one(struct monitor *m)
 {
     const struct link_row *row;
@@ -99,20 +110,31 @@ static void serve_one(struct monitor *m)
         monitor_end(m, EXIT_MONITOR_ERROR, "message refused", rc);
     else if (rc < 0)
         text_log("message refused", rc);
-    inbox_close(&m->inbox);
-    m->inbox_attempts = 0;
+    done(m);
+}
+
+/* A dead main's: once more, then no more. */
+static void serve_again(struct monitor *m)
+{
+    uint16_t type = m->inbox.header.type;
+
+    if (m->inbox.handled) {
+        done(m);
+    } else if (++m->inbox_attempts < REPLAY_MOST) {
+        serve_one(m);
+    } else {
+        if (type == MONITOR_VF_ADD || type == MONITOR_VF_REMOVE)
+            hotplug_refuse(m, &m->inbox, -EIO);
+        done(m);
+    }
 }
 
 void link_serve(struct monitor *m)
 {
     int rc = 0;
 
-    if (m->inbox.pending) { /* a dead main's: once more, then no more */
-        if (++m->inbox_attempts < REPLAY_MOST)
-            serve_one(m);
-        else
-            inbox_close(&m->inbox);
-    }
+    if (m->inbox.pending)
+        serve_again(m);
     while (!m->end.reason && (rc = inbox_receive(&m->inbox, MONITOR_FD)) > 0)
         serve_one(m);
     if (rc == 0 || (rc != -EAGAIN && rc != -EINTR))
@@ -143,6 +165,21 @@ static void fill_state(const struct monitor *m, struct monitor_state *s)
     memcpy(s->times, m->states.times, sizeof(s->times));
     for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
         s->vcpu_pids[i] = atomic_load(&m->vcpu_pids[i]);
+    hotplug_seats(m, s->vfs);
+}
+
+/* False: the link has no room now. */
+static bool tell_answers(struct monitor *m)
+{
+    for (unsigned i = 0; i < HOTPLUG_ANSWERS; i++) {
+        if (!m->hotplug.answers[i].due)
+            continue;
+        if (send_message(&m->hotplug.answers[i].message, sizeof(struct monitor_vf_result)) ==
+            -EAGAIN)
+            return false;
+        m->hotplug.answers[i].due = false;
+    }
+    return true;
 }
 
 void link_tell(struct monitor *m)
@@ -150,7 +187,7 @@ void link_tell(struct monitor *m)
     struct monitor_state state;
     long rc;
 
-    if (!m->states.dirty || m->link_closed)
+    if (!m->states.dirty || m->link_closed || !tell_answers(m))
         return;
     fill_state(m, &state);
     rc = send_message(&state, sizeof(state));

@@ -9,6 +9,7 @@
 #include "link.h"
 #include "monitor.h"
 #include "sys.h"
+#include "text.h"
 
 /* A vCPU operates once it has left the guest, for us or within the kernel: it was in it then. */
 static bool all_operate(const struct monitor *m)
@@ -34,7 +35,10 @@ static void observe(struct monitor *m, uint32_t *deaths_seen)
         state_enter(&m->states, STATE_CHANNELS_OPERATING);
 }
 
-static void wait_events(const struct monitor *m, struct pollfd fds[3])
+/* The files that main waits for: link, work, console, then two a VF. */
+#define FILES (3 + PARCLOSE_MAX_PARTITION_VFS * VFIO_NOTES)
+
+static void wait_events(const struct monitor *m, struct pollfd fds[FILES])
 {
     short send = m->states.dirty ? POLLOUT : 0;
 
@@ -42,11 +46,39 @@ static void wait_events(const struct monitor *m, struct pollfd fds[3])
     fds[1] = (struct pollfd){.fd = m->work, .events = POLLIN};
     fds[2] =
         (struct pollfd){.fd = m->ring ? m->files.single[FILE_CONSOLE_IN] : -1, .events = POLLIN};
-    if (sys_poll(fds, 3, 0) < 0)
-        fds[0].revents = fds[1].revents = fds[2].revents = 0;
+    for (unsigned i = 0; i < FILES - 3; i++) {
+        const struct vf *vf = &m->pci.vfs[i / VFIO_NOTES];
+        int file = vf->stage == VF_ON ? vf->notes[i % VFIO_NOTES] : -1;
+
+        fds[3 + i] = (struct pollfd){.fd = file, .events = POLLIN};
+    }
+    if (sys_poll(fds, FILES, 0) < 0)
+        for (unsigned i = 0; i < FILES; i++)
+            fds[i].revents = 0;
 }
 
-static void serve_events(struct monitor *m, const struct pollfd fds[3])
+/* Marks stay until the VF has gone: whoever asks later is told as well. */
+static void serve_notes(struct monitor *m, const struct pollfd fds[])
+{
+    static const uint32_t marks[VFIO_NOTES] = {VF_ERROR, VF_REQUESTED};
+
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS * VFIO_NOTES; i++) {
+        struct vf *vf = &m->pci.vfs[i / VFIO_NOTES];
+        uint32_t mark = marks[i % VFIO_NOTES];
+
+        if (!fds[i].revents)
+            continue;
+        sys_event_clear(fds[i].fd);
+        if (vf->marks & mark)
+            continue;
+        vf->marks |= mark;
+        m->states.dirty = true;
+        text_log(mark == VF_ERROR ? "an error of a VF was reported" : "the host asks for a VF back",
+                 0);
+    }
+}
+
+static void serve_events(struct monitor *m, const struct pollfd fds[FILES])
 {
     if (fds[1].revents)
         sys_event_clear(m->work); /* before the slots are looked at: none is missed */
@@ -54,15 +86,17 @@ static void serve_events(struct monitor *m, const struct pollfd fds[3])
         sys_event_clear(fds[2].fd);
         console_pump(m);
     }
+    serve_notes(m, fds + 3);
     if (fds[0].revents)
-        link_serve(m);
+        link_serve(m); /* last: VFs may go by it */
 }
 
 _Noreturn void model_run(struct monitor *m)
 {
-    struct pollfd fds[3];
+    struct pollfd fds[FILES];
     uint32_t deaths_seen = 0;
 
+    hotplug_recover(m);
     if (m->phase >= PHASE_COMPLETE)
         create_seal(m);
     state_enter(&m->states, STATE_ALIVE);

@@ -21,6 +21,7 @@
 #include "parclose/msg_lead_monitor.h"
 
 #include "birth.h"
+#include "hotplug.h"
 #include "inbox.h"
 #include "irq.h"
 #include "memory.h"
@@ -101,6 +102,7 @@ struct monitor {
     struct exit_journal journal;
     struct irq_router router;
     struct pci_bus pci;
+    struct hotplug hotplug;
 };
 
 /* The partition ends, once: the first reason counts. error 0: the text alone. */

@@ -1,47 +1,123 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pci.h"
 
+#include <errno.h>
+
 #include "layout.h"
+#include "sys.h"
 
 #define LATCH_ENABLE UINT32_C(0x80000000)
+#define FILES_MOST   1024 /* a new file has the lowest free number: we never have as many */
 
 void pci_begin(struct pci_bus *bus, struct irq_router *router, const struct guest_memory *memory,
-               int vm)
+               int vm, int groups)
 {
-    bus->vfs_count = 0;
-    bus->context = (struct vf_context){router, vm, memory_pci64(memory)};
-    bus->windows = (struct vf_windows){LAYOUT_PCI_WINDOW, bus->context.pci64};
+    bus->context = (struct vf_context){.router = router,
+                                       .memory = memory,
+                                       .vm = vm,
+                                       .groups = groups,
+                                       .pci64 = memory_pci64(memory),
+                                       .vfs = bus->vfs};
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        bus->vfs[i] = (struct vf){.stage = VF_NONE, .index = i};
     pci_config_host_bridge(&bus->bridge);
 }
 
-int pci_add(struct pci_bus *bus, int group, struct bdf bdf)
+/* ---- VFs come and go ---- */
+
+int pci_find(const struct pci_bus *bus, struct bdf bdf)
 {
-    struct vf *vf = &bus->vfs[bus->vfs_count];
+    for (int i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (bus->vfs[i].stage == VF_ON && bus->vfs[i].bdf.value == bdf.value)
+            return i;
+    return -1;
+}
+
+/* Any VF but the one at `place` that is on the bus; NULL: none. */
+static const struct vf *other(const struct pci_bus *bus, unsigned place)
+{
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (i != place && bus->vfs[i].stage == VF_ON)
+            return &bus->vfs[i];
+    return NULL;
+}
+
+int pci_add(struct pci_bus *bus, int container, int group, struct bdf bdf, const char **what)
+{
+    const struct vf *before = other(bus, PARCLOSE_MAX_PARTITION_VFS);
+    struct vf_files files = {before ? before->container : container, group, !before};
+    unsigned place = 0;
     int rc;
 
-    vf->index = bus->vfs_count;
-    rc = vfio_open(&vf->device, group, bdf);
-    if (rc == 0)
-        rc = vf_attach(vf, &bus->context, &bus->windows);
-    if (rc == 0)
-        bus->vfs_count++;
-    return rc;
+    *what = "the guest's bus has no free place";
+    while (place < PARCLOSE_MAX_PARTITION_VFS && bus->vfs[place].stage != VF_NONE)
+        place++;
+    if (place == PARCLOSE_MAX_PARTITION_VFS)
+        return -ENOSPC;
+    rc = vf_attach(&bus->vfs[place], &bus->context, &files, bdf, what);
+    return rc < 0 ? rc : (int)place;
+}
+
+void pci_remove(struct pci_bus *bus, unsigned place)
+{
+    vf_detach(&bus->vfs[place], &bus->context, !other(bus, place));
+}
+
+static bool has_file(const struct pci_bus *bus, int fd)
+{
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
+        const struct vf *vf = &bus->vfs[i];
+
+        if (vf->stage != VF_NONE && (vf->device.fd == fd || vf->group == fd || vf->container == fd))
+            return true;
+    }
+    return false;
+}
+
+static void close_strays(const struct pci_bus *bus, const int *files, unsigned count)
+{
+    for (int fd = 0; fd < FILES_MOST; fd++) {
+        bool known = has_file(bus, fd);
+
+        for (unsigned i = 0; i < count; i++)
+            known |= files[i] == fd;
+        if (!known && vfio_is_file(fd))
+            (void)sys_close(fd);
+    }
+}
+
+bool pci_recover(struct pci_bus *bus, const int *files, unsigned count)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
+        if (bus->vfs[i].stage != VF_MAKING && bus->vfs[i].stage != VF_UNMAKING)
+            continue;
+        pci_remove(bus, i);
+        found = true;
+    }
+    if (found || count)
+        close_strays(bus, files, count);
+    return found;
 }
 
 bool pci_operating(const struct pci_bus *bus)
 {
-    for (uint32_t i = 0; i < bus->vfs_count; i++)
-        if (!bus->vfs[i].mastered)
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (bus->vfs[i].stage == VF_ON && !bus->vfs[i].mastered)
             return false;
     return true;
 }
 
-/* Device n is VF n - 1, function 0; NULL: nothing there. */
+/* ---- accesses ---- */
+
+/* The VF that answers at a function; -1: none. */
 static int vf_index(const struct pci_bus *bus, uint32_t function)
 {
     uint32_t device = function >> 3;
 
-    if ((function & 7) || device == 0 || device > bus->vfs_count)
+    if ((function & 7) || device == 0 || device > PARCLOSE_MAX_PARTITION_VFS ||
+        bus->vfs[device - 1].stage != VF_ON)
         return -1;
     return (int)device - 1;
 }
@@ -111,7 +187,9 @@ void pci_port_write(struct pci_bus *bus, unsigned offset, unsigned size, uint32_
 
 static int find_vf(const struct pci_bus *bus, uint64_t address, int *bar)
 {
-    for (uint32_t i = 0; i < bus->vfs_count; i++) {
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
+        if (bus->vfs[i].stage != VF_ON)
+            continue;
         *bar = vf_find_bar(&bus->vfs[i], address);
         if (*bar >= 0)
             return (int)i;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's PCI bus 0: a host bridge at 00:00.0 and one endpoint a VF from 00:01.0 on. Reached
- * through ECAM and, since it is cheap and stock kernels try it first, ports 0xcf8 and 0xcfc.
+ * The guest's PCI bus 0: a host bridge at 00:00.0, and at devices 1..PARCLOSE_MAX_PARTITION_VFS one
+ * place each for a VF; an empty place reads as all ones. Reached through ECAM and, since it is
+ * cheap and stock kernels try it first, ports 0xcf8 and 0xcfc.
  */
 #pragma once
 
@@ -10,19 +11,34 @@
 #include "vf.h"
 
 struct pci_bus {
-    uint32_t vfs_count;
     uint32_t latch; /* port 0xcf8 */
     struct pci_config bridge;
     struct vf_context context;
-    struct vf_windows windows;
-    struct vf vfs[PARCLOSE_MAX_PARTITION_VFS];
+    struct vf vfs[PARCLOSE_MAX_PARTITION_VFS]; /* place n is device n + 1 */
 };
 
+/* `groups`: KVM's VFIO device, or why there is none. */
 void pci_begin(struct pci_bus *bus, struct irq_router *router, const struct guest_memory *memory,
-               int vm);
+               int vm, int groups);
 
-/* Puts the VF of an open group on the bus. */
-int pci_add(struct pci_bus *bus, int group, struct bdf bdf);
+/* The place of a VF that is on the bus; -1: it is not. */
+int pci_find(const struct pci_bus *bus, struct bdf bdf);
+
+/*
+ * Puts the VF of an open group on the bus, at the first free place, which is returned. The VF then
+ * has the group file, and the container file unless the bus had a container already: see its
+ * members. -ENOSPC: the bus is full. On failure *what names the step.
+ */
+int pci_add(struct pci_bus *bus, int container, int group, struct bdf bdf, const char **what);
+
+/* Takes a VF off the bus; everything of it is closed. */
+void pci_remove(struct pci_bus *bus, unsigned place);
+
+/*
+ * In a new main, while it has mapped nothing: undoes what a dead one left half done, and closes
+ * each VFIO file that neither a VF nor `files` (count; -1: none) has. True if there was anything.
+ */
+bool pci_recover(struct pci_bus *bus, const int *files, unsigned count);
 
 /* Every VF's driver has enabled bus mastering. */
 bool pci_operating(const struct pci_bus *bus);

@@ -3,7 +3,6 @@
 
 #include "layout.h"
 #include "monitor.h"
-#include "sys.h"
 
 #define SLEEP_GO       0x20
 #define PORT_RESET     0xcf9
@@ -43,5 +42,5 @@ uint8_t power_access(struct monitor *m, uint64_t port, bool write, uint8_t value
 
 void power_button(struct monitor *m)
 {
-    sys_event_signal(m->router.event);
+    hotplug_button(m);
 }

@@ -39,8 +39,23 @@ static const struct sandbox_rule vcpu_rules[] = {
 LIST(sandbox_vcpu, vcpu_rules);
 
 /* ---- main, once the guest may run ---- */
-static const uint32_t sealed_ioctls[] = {KVM_IRQFD, KVM_SET_GSI_ROUTING,
-                                         KVM_SET_USER_MEMORY_REGION};
+static const uint32_t sealed_ioctls[] = {
+    KVM_IRQFD,
+    KVM_SET_GSI_ROUTING,
+    KVM_SET_USER_MEMORY_REGION,
+    KVM_SET_DEVICE_ATTR, /* from here on: VFs come and go */
+    VFIO_GET_API_VERSION,
+    VFIO_SET_IOMMU,
+    VFIO_IOMMU_MAP_DMA,
+    VFIO_GROUP_GET_STATUS,
+    VFIO_GROUP_SET_CONTAINER,
+    VFIO_GROUP_UNSET_CONTAINER,
+    VFIO_GROUP_GET_DEVICE_FD,
+    VFIO_DEVICE_GET_INFO,
+    VFIO_DEVICE_GET_REGION_INFO,
+    VFIO_DEVICE_GET_IRQ_INFO,
+    VFIO_DEVICE_SET_IRQS,
+};
 static const uint32_t sealed_futexes[] = {0 /* FUTEX_WAIT */, 1 /* FUTEX_WAKE */};
 static const struct sandbox_rule sealed_rules[] = {
     ONE_OF(SYS_ioctl, 1, sealed_ioctls),
@@ -53,6 +68,9 @@ static const struct sandbox_rule sealed_rules[] = {
     ANY(SYS_recvmsg),
     ANY(SYS_sendmsg),
     ANY(SYS_close),
+    ANY(SYS_eventfd2),
+    CLEAR(SYS_mmap, 2, exec),
+    ANY(SYS_munmap),
     ANY(SYS_clock_gettime),
     ANY(SYS_exit_group),
 };
@@ -60,36 +78,19 @@ LIST(sandbox_main_sealed, sealed_rules);
 
 /* ---- main, while it builds the partition and takes the VFs ---- */
 static const uint32_t build_ioctls[] = {
-    KVM_GET_SUPPORTED_CPUID,
-    KVM_SET_CPUID2,
-    KVM_GET_SREGS,
-    KVM_SET_SREGS,
-    KVM_SET_REGS,
-    KVM_SET_MSRS,
+    KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2, KVM_GET_SREGS,
+    KVM_SET_SREGS,           KVM_SET_REGS,   KVM_SET_MSRS,
     KVM_CREATE_DEVICE,
-    KVM_SET_DEVICE_ATTR,
-    VFIO_GET_API_VERSION,
-    VFIO_GROUP_SET_CONTAINER,
-    VFIO_SET_IOMMU,
-    VFIO_GROUP_GET_DEVICE_FD,
-    VFIO_GROUP_GET_STATUS,
-    VFIO_IOMMU_MAP_DMA,
-    VFIO_DEVICE_GET_INFO,
-    VFIO_DEVICE_GET_IRQ_INFO,
-    VFIO_DEVICE_SET_IRQS,
-    VFIO_DEVICE_GET_REGION_INFO,
 };
 static const uint32_t build_fcntls[] = {F_GET_SEALS, F_ADD_SEALS};
 static const struct sandbox_rule build_rules[] = {
     ONE_OF(SYS_ioctl, 1, build_ioctls),
     ONE_OF(SYS_fcntl, 1, build_fcntls),
-    CLEAR(SYS_mmap, 2, exec),
     ANY(SYS_memfd_create),
     ANY(SYS_ftruncate),
     ANY(SYS_fstat),
     ANY(SYS_madvise),
     ANY(SYS_mbind),
-    ANY(SYS_eventfd2),
 };
 LIST(sandbox_main_build, build_rules);
 

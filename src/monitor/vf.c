@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "layout.h"
 #include "sys.h"
@@ -44,7 +47,7 @@ static void set_slot(struct vf *vf, const struct vf_context *context, unsigned b
     if (b->mapped[piece] == address)
         return;
     rc = sys_ioctl_ptr(context->vm, KVM_SET_USER_MEMORY_REGION, &region);
-    if (rc < 0)
+    if (rc < 0 && address)
         text_log("BAR not mapped", rc); /* the guest laid it over another: trapped accesses serve */
     b->mapped[piece] = rc < 0 ? 0 : address;
 }
@@ -117,20 +120,55 @@ static void cut_pieces(struct vf *vf, unsigned bar)
         vf->bars[bar].pieces[2] = (struct vf_area){second.end, end};
 }
 
-static int place_bar(struct vf *vf, unsigned bar, struct vf_windows *windows, uint64_t pci64)
+/* The end of a BAR, as its register says, that overlaps; 0: none does. */
+static uint64_t overlap(const struct vf *vf, uint64_t address, uint64_t size)
+{
+    for (unsigned i = 0; i < PCI_BARS && vf->stage != VF_NONE; i++) {
+        uint64_t start = pci_config_bar(&vf->config, i);
+        uint64_t length = vf->config.bars[i].size;
+
+        if (length && start < address + size && address < start + length)
+            return start + length;
+    }
+    return 0;
+}
+
+static uint64_t overlap_any(const struct vf_context *context, uint64_t address, uint64_t size)
+{
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
+        uint64_t end = overlap(&context->vfs[i], address, size);
+
+        if (end)
+            return end;
+    }
+    return 0;
+}
+
+uint64_t vf_room(const struct vf_context *context, uint64_t size, bool high)
+{
+    uint64_t align = size < PAGE ? PAGE : size;
+    uint64_t window = high ? context->pci64 : LAYOUT_PCI_WINDOW;
+    uint64_t length = high ? LAYOUT_PCI64_SIZE : LAYOUT_PCI_SIZE;
+    uint64_t next = window, address;
+
+    do {
+        address = (next + align - 1) & ~(align - 1);
+        if (!in_window(address, align, window, length))
+            return 0;
+        next = overlap_any(context, address, align);
+    } while (next);
+    return address;
+}
+
+static int place_bar(struct vf *vf, unsigned bar, const struct vf_context *context)
 {
     uint64_t size = vf->config.bars[bar].size;
-    uint64_t align = size < PAGE ? PAGE : size;
     bool high = (vf->config.bars[bar].flags & PCI_BASE_ADDRESS_MEM_TYPE_64) && size > BAR_32_MOST;
-    uint64_t *next = high ? &windows->next64 : &windows->next32;
-    uint64_t address = (*next + align - 1) & ~(align - 1);
+    uint64_t address = vf_room(context, size, high);
 
-    if (!in_window(address, size, high ? pci64 : LAYOUT_PCI_WINDOW,
-                   high ? LAYOUT_PCI64_SIZE : LAYOUT_PCI_SIZE))
-        return -ENOSPC;
-    *next = address + align;
-    pci_config_set_bar(&vf->config, bar, address);
-    return 0;
+    if (address)
+        pci_config_set_bar(&vf->config, bar, address);
+    return address ? 0 : -ENOSPC;
 }
 
 static void read_msix_place(struct vf *vf, const uint8_t *raw)
@@ -171,25 +209,164 @@ static int read_config(struct vf *vf)
     return 0;
 }
 
-int vf_attach(struct vf *vf, const struct vf_context *context, struct vf_windows *windows)
+/* KVM learns of the groups: it then honours what devices without cache snooping need. */
+static int tell_kvm(const struct vf_context *context, uint64_t what, const int *group)
 {
-    int rc = read_config(vf);
+    struct kvm_device_attr attr = {
+        .group = KVM_DEV_VFIO_GROUP, .attr = what, .addr = (uint64_t)group};
+    long rc = context->groups;
 
-    for (unsigned i = 0; i < PCI_BARS && rc == 0; i++) {
-        if (!vf->config.bars[i].size)
-            continue;
-        cut_pieces(vf, i);
-        rc = place_bar(vf, i, windows, context->pci64);
+    if (rc >= 0)
+        rc = sys_ioctl_ptr(context->groups, KVM_SET_DEVICE_ATTR, &attr);
+    return rc == -EEXIST ? 0 : (int)rc; /* two VFs of one group */
+}
+
+static int take_notes(struct vf *vf)
+{
+    for (int i = 0; i < VFIO_NOTES; i++) {
+        int event = (int)sys_eventfd(EFD_CLOEXEC | EFD_NONBLOCK);
+
+        if (event < 0)
+            return event;
+        vf->notes[i] = event;
+        if (vfio_set_note(&vf->device, (enum vfio_note)i, event) < 0)
+            text_log("the device does not tell of errors or of requests for it", 0);
     }
-    if (rc == 0)
-        rc = irq_attach(context->router, vf->index, &vf->msix);
-    if (rc == 0)
-        rc = vfio_set_vectors(&vf->device,
-                              context->router->vectors + (size_t)vf->index * MSIX_VECTORS,
-                              vf->msix.count);
-    if (rc == 0)
+    return 0;
+}
+
+static int make_bars(struct vf *vf, const struct vf_context *context)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        if (vf->config.bars[i].size)
+            cut_pieces(vf, i);
+    for (unsigned i = 0; i < PCI_BARS && rc == 0; i++)
+        if (vf->config.bars[i].size)
+            rc = place_bar(vf, i, context);
+    return rc;
+}
+
+static int make_vectors(struct vf *vf, const struct vf_context *context)
+{
+    int rc = irq_attach(context->router, vf->index, &vf->msix);
+
+    if (rc < 0)
+        return rc;
+    return vfio_set_vectors(
+        &vf->device, context->router->vectors + (size_t)vf->index * MSIX_VECTORS, vf->msix.count);
+}
+
+static int make(struct vf *vf, const struct vf_context *context, const struct vf_files *files,
+                const char **what)
+{
+    int rc;
+
+    *what = "VFIO group";
+    rc = vfio_join(files->container, files->group, files->first);
+    if (rc >= 0)
+        rc = tell_kvm(context, KVM_DEV_VFIO_GROUP_ADD, &vf->group);
+    if (rc < 0)
+        return rc;
+    *what = "VFIO memory map (memory lock limit)";
+    if (files->first)
+        rc = vfio_map_memory(files->container, context->memory);
+    if (rc < 0)
+        return rc;
+    *what = "VFIO device";
+    rc = vfio_open(&vf->device, files->group, vf->bdf);
+    if (rc >= 0)
+        rc = take_notes(vf);
+    if (rc < 0)
+        return rc;
+    *what = "VF";
+    rc = read_config(vf);
+    if (rc >= 0)
+        rc = make_bars(vf, context);
+    if (rc >= 0)
+        rc = make_vectors(vf, context);
+    if (rc >= 0)
         follow_bars(vf, context);
     return rc < 0 ? rc : 0;
+}
+
+static void set_stage(struct vf *vf, enum vf_stage stage)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    vf->stage = stage;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+int vf_attach(struct vf *vf, const struct vf_context *context, const struct vf_files *files,
+              struct bdf bdf, const char **what)
+{
+    unsigned index = vf->index;
+    int rc;
+
+    *vf = (struct vf){.index = index,
+                      .bdf = bdf,
+                      .container = files->container,
+                      .group = files->group,
+                      .notes = {-1, -1},
+                      .device = {.fd = -1}};
+    set_stage(vf, VF_MAKING);
+    rc = make(vf, context, files, what);
+    if (rc < 0)
+        vf_detach(vf, context, files->first);
+    else
+        set_stage(vf, VF_ON);
+    return rc;
+}
+
+/* ---- undoing it: each step as if it had been done, and again ---- */
+
+static void unmap_bars(struct vf *vf, const struct vf_context *context)
+{
+    for (unsigned bar = 0; bar < PCI_BARS; bar++) {
+        for (unsigned piece = 0; piece < VF_PIECES; piece++) {
+            struct vf_area area = vf->bars[bar].pieces[piece];
+
+            if (area.start == area.end)
+                continue;
+            vf->bars[bar].mapped[piece] = 1; /* whatever a dead main has noted */
+            set_slot(vf, context, bar, piece, 0);
+        }
+        vf->bars[bar].address = 0;
+    }
+}
+
+static void close_file(int *file)
+{
+    int fd = *file;
+
+    *file = -1;
+    atomic_signal_fence(memory_order_seq_cst); /* forgotten before its number is free */
+    if (fd >= 0)
+        (void)sys_close(fd);
+}
+
+void vf_detach(struct vf *vf, const struct vf_context *context, bool last)
+{
+    bool making = vf->stage == VF_MAKING;
+
+    if (!making)
+        set_stage(vf, VF_UNMAKING);
+    unmap_bars(vf, context);
+    irq_detach(context->router, vf->index);
+    for (int i = 0; i < VFIO_NOTES; i++)
+        close_file(&vf->notes[i]);
+    vfio_close(&vf->device);
+    if (vf->group >= 0)
+        (void)tell_kvm(context, KVM_DEV_VFIO_GROUP_DEL, &vf->group);
+    if (making) {
+        (void)sys_ioctl(vf->group, VFIO_GROUP_UNSET_CONTAINER, 0);
+    } else {
+        close_file(&vf->group);
+        if (last)
+            close_file(&vf->container);
+    }
+    set_stage(vf, VF_NONE);
 }
 
 /* ---- configuration space ---- */

@@ -3,8 +3,25 @@
  * One VF on the guest's bus: configuration space, BARs, MSI-X, each in front of its VFIO device.
  *
  * BAR contents are mapped into the guest straight (KVM memory slots) but for the pages that hold
- * the MSI-X table and pending bits. We give each BAR an address before the guest runs; if the guest
- * moves one or switches memory decoding, the slots follow.
+ * the MSI-X table and pending bits. We give each BAR an address before the guest can find it; if
+ * the guest moves one or switches memory decoding, the slots follow.
+ *
+ * A VF comes and goes while the guest runs, and main may die at any instruction of that. So its
+ * stage is written first, then all that it holds is known from here, and undoing it twice does no
+ * harm:
+ *
+ *   stage       group and container are   a new main that finds it
+ *   NONE        -                         leaves it
+ *   MAKING      still the inbox's         undoes it; the message is then carried out anew
+ *   ON          the VF's                  leaves it: it is whole
+ *   UNMAKING    the VF's                  goes on undoing it
+ *
+ * Example: main dies in VFIO_GROUP_GET_DEVICE_FD, after the kernel gave the file a number that
+ * nobody has noted. The new main finds MAKING: unmaps what is mapped (nothing), takes the group out
+ * of the container, and closes every VFIO file that no VF and no message has (pci_recover): the
+ * device is closed. Then it carries out the message, which is still there with its group file.
+ *
+ * The container is one for all; each VF knows it, and the last one to go closes it.
  */
 #pragma once
 
@@ -23,8 +40,21 @@ struct vf_bar {
     struct vf_area pieces[VF_PIECES];
 };
 
+enum vf_stage {
+    VF_NONE = 0,
+    VF_MAKING = 1,
+    VF_ON = 2,
+    VF_UNMAKING = 3,
+};
+
 struct vf {
+    enum vf_stage stage;
     unsigned index;
+    struct bdf bdf;
+    int container, group;
+    int notes[VFIO_NOTES]; /* eventfds; -1: none */
+    uint32_t marks;        /* enum vf_mark, but VF_PRESENT */
+    uint64_t remove;       /* id of the order that asks for it back */
     struct vfio_device device;
     struct pci_config config;
     struct msix msix;
@@ -37,17 +67,33 @@ struct vf {
 /* What of a VF's surroundings it uses. */
 struct vf_context {
     struct irq_router *router;
+    const struct guest_memory *memory;
     int vm;
-    uint64_t pci64; /* start of the 64-bit window */
+    int groups;           /* KVM's VFIO device, which wants to know the groups; negative errno */
+    uint64_t pci64;       /* start of the 64-bit window */
+    const struct vf *vfs; /* all of the bus, PARCLOSE_MAX_PARTITION_VFS: BARs must not overlap */
 };
 
-/* Where the next BAR goes, while VFs are added. */
-struct vf_windows {
-    uint64_t next32, next64;
+struct vf_files {
+    int container, group;
+    bool first; /* the container has no group yet */
 };
 
-/* The device is open. Everything up to "the guest can find it on its bus". */
-int vf_attach(struct vf *vf, const struct vf_context *context, struct vf_windows *windows);
+/*
+ * Everything from the open group to "the guest can find it on its bus". The stage is NONE before;
+ * then ON, and the VF has the files; or, with a negative errno and in *what the step, NONE.
+ */
+int vf_attach(struct vf *vf, const struct vf_context *context, const struct vf_files *files,
+              struct bdf bdf, const char **what);
+
+/* Undoes it, from any stage. `last`: no other VF uses the container. */
+void vf_detach(struct vf *vf, const struct vf_context *context, bool last);
+
+/*
+ * The lowest place in the 32-bit or 64-bit window for a BAR of `size` bytes (a power of two) where
+ * no BAR of the bus is, wherever the guest has moved it; 0: there is none.
+ */
+uint64_t vf_room(const struct vf_context *context, uint64_t size, bool high);
 
 uint32_t vf_config_read(const struct vf *vf, uint32_t offset, unsigned size);
 void vf_config_write(struct vf *vf, const struct vf_context *context, uint32_t offset,

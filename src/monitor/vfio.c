@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -55,10 +56,24 @@ static int read_region(const struct vfio_device *device, uint32_t index, struct 
     *region = (struct vfio_region){.size = info.size, .offset = info.offset};
     if (!(info.flags & VFIO_REGION_INFO_FLAG_MMAP) || info.size < 4096)
         return 0;
-    map = sys_mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, device->fd, info.offset);
+    map = sys_mmap(NULL, info.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (sys_is_error(map))
+        return 0; /* it works by read and write, only slower */
+    region->place = (uint8_t *)map;
+    atomic_signal_fence(memory_order_seq_cst); /* known before the device is behind it */
+    map = sys_mmap(region->place, info.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                   device->fd, info.offset);
     if (!sys_is_error(map))
-        region->map = (uint8_t *)map; /* else it works by read and write, only slower */
+        region->map = (uint8_t *)map;
     return 0;
+}
+
+/* A successor that does it again before it maps anything hits nobody else's addresses. */
+static void unmap_region(struct vfio_region *region)
+{
+    if (region->place)
+        (void)sys_call3(SYS_munmap, (long)region->place, (long)region->size, 0);
+    *region = (struct vfio_region){.size = 0};
 }
 
 static int read_device(struct vfio_device *device)
@@ -89,6 +104,46 @@ int vfio_open(struct vfio_device *device, int group, struct bdf bdf)
         return (int)fd;
     *device = (struct vfio_device){.fd = (int)fd};
     return read_device(device);
+}
+
+void vfio_close(struct vfio_device *device)
+{
+    int fd = device->fd;
+
+    for (uint32_t i = 0; i < PCI_BARS; i++)
+        unmap_region(&device->bars[i]);
+    device->fd = -1;
+    atomic_signal_fence(memory_order_seq_cst); /* forgotten before its number is free */
+    if (fd >= 0)
+        (void)sys_close(fd);
+}
+
+int vfio_set_note(const struct vfio_device *device, enum vfio_note note, int event)
+{
+    static const uint32_t indexes[VFIO_NOTES] = {VFIO_PCI_ERR_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX};
+    struct vfio_irq_info info = {.argsz = sizeof(info), .index = indexes[note]};
+    union {
+        struct vfio_irq_set set;
+        uint8_t bytes[sizeof(struct vfio_irq_set) + sizeof(int)];
+    } request = {.set = {.argsz = sizeof(request),
+                         .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+                         .index = indexes[note],
+                         .count = 1}};
+
+    if (sys_ioctl_ptr(device->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) < 0 || info.count == 0)
+        return -ENOENT;
+    memcpy(request.bytes + sizeof(struct vfio_irq_set), &event, sizeof(int));
+    return (int)sys_ioctl_ptr(device->fd, VFIO_DEVICE_SET_IRQS, &request);
+}
+
+bool vfio_is_file(int fd)
+{
+    struct vfio_device_info device = {.argsz = sizeof(device)};
+    struct vfio_group_status group = {.argsz = sizeof(group)};
+
+    return sys_ioctl_ptr(fd, VFIO_DEVICE_GET_INFO, &device) == 0 ||
+           sys_ioctl_ptr(fd, VFIO_GROUP_GET_STATUS, &group) == 0 ||
+           sys_ioctl(fd, VFIO_GET_API_VERSION, 0) == VFIO_API_VERSION;
 }
 
 int vfio_set_vectors(const struct vfio_device *device, const int *eventfds, uint32_t count)

@@ -135,6 +135,39 @@ static void srat_has_all_in_one_domain(void **state)
     assert_int_equal(memory, LAYOUT_LOW_MAX + GIB);
 }
 
+/* A device by its name in the DSDT's bytes, up to the end of the table. */
+static const uint8_t *find_device(const char *name)
+{
+    const uint8_t *dsdt = table(get(xsdt_entry(0, "FACP") + 140, 8), "DSDT");
+    const uint8_t *end = dsdt + get(dsdt + 4, 4);
+    const uint8_t *at;
+
+    for (at = dsdt; (at = memmem(at, (size_t)(end - at), name, 4)); at++)
+        if (at[-5] == 0x5b && at[-4] == 0x82)
+            return at;
+    return NULL;
+}
+
+static void every_vf_has_a_place(void **state)
+{
+    (void)state;
+    write_tables(1);
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
+        const char name[5] = {'V', 'F', '0', (char)('0' + i)};
+        const uint8_t *at = find_device(name);
+
+        assert_non_null(at);
+        assert_memory_equal(at + 4, "\x08_ADR\x0c", 6);
+        assert_int_equal(get(at + 10, 4), (i + 1) << 16);
+        assert_memory_equal(at + 14, "\x08_SUN\x0c", 6);
+        assert_int_equal(get(at + 20, 4), i + 1);
+        assert_memory_equal(at + 28, "_EJ0\x09\x70\x0c", 7); /* one argument; store */
+        assert_int_equal(get(at + 35, 4), 1u << i);
+        assert_memory_equal(at + 39, "EJEC", 4);
+    }
+    assert_null(find_device("VF08"));
+}
+
 static void too_small_a_place_is_refused(void **state)
 {
     struct acpi_config config = {.vcpus = PARCLOSE_MAX_VCPUS, .pci64 = LAYOUT_4G};
@@ -171,6 +204,7 @@ int main(void)
         cmocka_unit_test(madt_lists_every_vcpu),
         cmocka_unit_test(mcfg_says_where_ecam_is),
         cmocka_unit_test(srat_has_all_in_one_domain),
+        cmocka_unit_test(every_vf_has_a_place),
         cmocka_unit_test(too_small_a_place_is_refused),
         cmocka_unit_test(aml_lengths_and_ids),
     };

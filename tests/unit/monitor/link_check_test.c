@@ -24,6 +24,7 @@ static int check(uint16_t type, uint32_t size, uint32_t files, enum monitor_phas
 }
 
 #define PLAIN sizeof(struct monitor_plain)
+#define ORDER sizeof(struct monitor_vf_order)
 
 static void each_in_its_time(void **state)
 {
@@ -34,6 +35,9 @@ static void each_in_its_time(void **state)
     assert_int_equal(check(MONITOR_ATTACHED, PLAIN, 0, PHASE_COMPLETE), 0);
     assert_int_equal(check(MONITOR_ATTACHED, PLAIN, 0, PHASE_ATTACHED), 0);
     assert_int_equal(check(MONITOR_POWER_BUTTON, PLAIN, 0, PHASE_ATTACHED), 0);
+    assert_int_equal(check(MONITOR_VF_ADD, ORDER, 2, PHASE_COMPLETE), 0);
+    assert_int_equal(check(MONITOR_VF_ADD, ORDER, 2, PHASE_ATTACHED), 0);
+    assert_int_equal(check(MONITOR_VF_REMOVE, ORDER, 0, PHASE_ATTACHED), 0);
 }
 
 static void not_at_another_time(void **state)
@@ -45,6 +49,10 @@ static void not_at_another_time(void **state)
     assert_int_equal(check(MONITOR_CHANNELS, 56, 3, PHASE_COLLECT), -EBUSY);
     assert_int_equal(check(MONITOR_CHANNELS, 56, 3, PHASE_COMPLETE), -EBUSY);
     assert_int_equal(check(MONITOR_ATTACHED, PLAIN, 0, PHASE_BUILT), -EBUSY);
+    for (int phase = PHASE_COLLECT; phase < PHASE_COMPLETE; phase++) {
+        assert_int_equal(check(MONITOR_VF_ADD, ORDER, 2, (enum monitor_phase)phase), -EBUSY);
+        assert_int_equal(check(MONITOR_VF_REMOVE, ORDER, 0, (enum monitor_phase)phase), -EBUSY);
+    }
 }
 
 static void stop_query_and_button_at_any_time(void **state)
@@ -65,6 +73,9 @@ static void files_too_many_or_few(void **state)
     assert_int_equal(check(MONITOR_STOP, PLAIN, 1, PHASE_ATTACHED), -EPROTO);
     assert_int_equal(check(MONITOR_CHANNELS, 56, 1, PHASE_BUILT), -EPROTO);
     assert_int_equal(check(MONITOR_CHANNELS, 56, 10, PHASE_BUILT), -EPROTO);
+    assert_int_equal(check(MONITOR_VF_ADD, ORDER, 1, PHASE_ATTACHED), -EPROTO);
+    assert_int_equal(check(MONITOR_VF_ADD, ORDER, 3, PHASE_ATTACHED), -EPROTO);
+    assert_int_equal(check(MONITOR_VF_REMOVE, ORDER, 1, PHASE_ATTACHED), -EPROTO);
 }
 
 static void sizes_that_lie(void **state)
@@ -82,7 +93,7 @@ static void types_that_are_not_ours(void **state)
 {
     (void)state;
     for (uint32_t type = 0; type <= UINT16_MAX; type++)
-        if (type < MONITOR_FILE || type > MONITOR_QUERY)
+        if ((type < MONITOR_FILE || type > MONITOR_QUERY) && type != MONITOR_VF_REMOVE)
             assert_int_equal(check((uint16_t)type, PLAIN, 0, PHASE_ATTACHED), -EPROTO);
 }
 

@@ -10,8 +10,9 @@
  *     --wait MS       how long to stand before the gate (default 300)
  *     --until TEXT    stop once the console has it
  *     --console FILE  keep what the guest wrote, and nothing else
- *     --at TEXT=>ORDER when the console has TEXT: vcpu:N | main | spawner (SIGKILL), refreeze, lead
- *                     (close the link), query, stop, button, hostile, say:LINE
+ *     --at TEXT=>ORDER when the console, or a line of mini-lead's own, has TEXT: vcpu:N | main |
+ *                     spawner (SIGKILL), refreeze, lead (close the link), query, stop, button,
+ * hostile, say:LINE, and those of mini_vf.c
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,8 @@
 
 #include "parclose/console.h"
 #include "parclose/descriptor.h"
-#include "parclose/msg_lead_monitor.h"
+
+#include "mini_lead.h"
 
 #define ORDERS 32
 #define UID    0x70000001
@@ -53,15 +55,18 @@ static struct {
     struct order orders[ORDERS];
 } opt = {.name = "mini", .vcpus = 1, .memory = 256, .wait_ms = 300, .seconds = 60};
 
-static int link_fd, console_out, console_in, pid, vcpu_cgroups[PARCLOSE_MAX_VCPUS];
+int link_fd, pid;
+struct monitor_state last;
+static int console_out, console_in, vcpu_cgroups[PARCLOSE_MAX_VCPUS];
 static struct console_ring *ring;
-static struct monitor_state last;
 static uint64_t shown, started_ns;
 static char seen[1 << 20];
 static size_t seen_size;
-static bool ended;
+static char told[1 << 16];
+static size_t told_size;
+bool ended;
 
-static uint64_t now_ns(void)
+uint64_t now_ns(void)
 {
     struct timespec t;
 
@@ -69,19 +74,24 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
+void tell(const char *format, ...)
 {
+    char line[512];
     va_list args;
+    int size;
 
     va_start(args, format);
-    printf("mini: %s %7.3f ", opt.name, (double)(now_ns() - started_ns) / 1e9);
-    vprintf(format, args);
-    printf("\n");
-    fflush(stdout);
+    size = vsnprintf(line, sizeof(line), format, args);
     va_end(args);
+    printf("mini: %s %7.3f %s\n", opt.name, (double)(now_ns() - started_ns) / 1e9, line);
+    fflush(stdout);
+    if (size > 0 && (size_t)size < sizeof(line) && (size_t)size < sizeof(told) - told_size) {
+        memcpy(told + told_size, line, (size_t)size);
+        told_size += (size_t)size;
+    }
 }
 
-__attribute__((noreturn)) static void fail(const char *what)
+void fail(const char *what)
 {
     tell("FAIL %s: %s", what, strerror(errno));
     if (pid > 0)
@@ -174,7 +184,7 @@ static void cgroups_remove(void)
 
 /* ---- link ---- */
 
-static void send_files(const void *message, size_t size, const int *fds, unsigned count)
+void send_files(const void *message, size_t size, const int *fds, unsigned count)
 {
     char control[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))] = {0};
     struct iovec iov = {(void *)(uintptr_t)message, size};
@@ -192,7 +202,7 @@ static void send_files(const void *message, size_t size, const int *fds, unsigne
         tell("send: %s", strerror(errno));
 }
 
-static struct wire_header header(uint16_t type, size_t size)
+struct wire_header header(uint16_t type, size_t size)
 {
     static uint64_t id;
 
@@ -239,17 +249,19 @@ static void on_state(const struct monitor_state *s)
                  (double)(s->times[i].boottime_ns - started_ns) / 1e9);
     if (s->vcpu_restarts != last.vcpu_restarts || s->main_restarts != last.main_restarts)
         tell("restarts vcpu %u main %u", s->vcpu_restarts, s->main_restarts);
+    vf_seats(s);
     if (s->header.id)
         tell("answer %lu states %#x", (unsigned long)s->header.id, s->states);
     last = *s;
 }
 
-static void receive(void)
+void receive(void)
 {
     union {
         struct wire_header header;
         struct monitor_state state;
         struct monitor_exit exit;
+        struct monitor_vf_result vf;
         char bytes[WIRE_MAX];
     } m;
     ssize_t size = recv(link_fd, &m, sizeof(m), MSG_DONTWAIT);
@@ -260,6 +272,8 @@ static void receive(void)
     }
     if (size > 0 && m.header.type == MONITOR_STATE && size == sizeof(m.state))
         on_state(&m.state);
+    if (size > 0 && m.header.type == MONITOR_VF_RESULT && size == sizeof(m.vf))
+        vf_result(&m.vf);
     if (size > 0 && m.header.type == MONITOR_EXIT && size == sizeof(m.exit)) {
         tell("exit reason %u (%s)", m.exit.reason, m.exit.text);
         ended = true;
@@ -329,7 +343,7 @@ static void hand_over(void)
     send_plain(MONITOR_CREATE);
 }
 
-static uint32_t parse_bdf(const char *s)
+uint32_t parse_bdf(const char *s)
 {
     unsigned domain = 0, bus, device, function;
 
@@ -338,27 +352,32 @@ static uint32_t parse_bdf(const char *s)
     return domain << 16 | bus << 8 | device << 3 | function;
 }
 
+int open_group(const char *vf)
+{
+    char path[256], group[256];
+    ssize_t n;
+
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", vf);
+    n = readlink(path, group, sizeof(group) - 1);
+    if (n < 0)
+        return -1;
+    group[n] = 0;
+    snprintf(path, sizeof(path), "/dev/vfio/%.200s", strrchr(group, '/') + 1);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
 static void hand_channels(void)
 {
     struct monitor_channels m = {.header = header(MONITOR_CHANNELS, sizeof(m)),
                                  .vfs_count = opt.vfs_count};
     int fds[1 + PARCLOSE_MAX_PARTITION_VFS];
-    char path[256], group[256];
 
     fds[0] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
     for (uint32_t i = 0; i < opt.vfs_count; i++) {
-        ssize_t n;
-
         m.vfs[i].value = parse_bdf(opt.vfs[i]);
-        snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", opt.vfs[i]);
-        n = readlink(path, group, sizeof(group) - 1);
-        if (n < 0)
-            fail(path);
-        group[n] = 0;
-        snprintf(path, sizeof(path), "/dev/vfio/%.200s", strrchr(group, '/') + 1);
-        fds[1 + i] = open(path, O_RDWR | O_CLOEXEC);
+        fds[1 + i] = open_group(opt.vfs[i]);
         if (fds[1 + i] < 0)
-            fail(path);
+            fail(opt.vfs[i]);
     }
     send_files(&m, sizeof(m), fds, 1 + opt.vfs_count);
     for (uint32_t i = 0; i <= opt.vfs_count; i++)
@@ -456,7 +475,7 @@ static uint64_t memory_hash(void)
 
 /* ---- orders ---- */
 
-static int main_pid(void)
+int main_pid(void)
 {
     char path[64], line[512] = "";
     char *word;
@@ -507,6 +526,8 @@ static void send_hostile(void)
 static void carry_out(const char *what)
 {
     tell("order %s", what);
+    if (vf_order(what))
+        return;
     if (!strncmp(what, "vcpu:", 5))
         kill((pid_t)last.vcpu_pids[atoi(what + 5)], SIGKILL);
     else if (!strcmp(what, "main"))
@@ -542,7 +563,8 @@ static void look_for_orders(void)
     for (uint32_t i = 0; i < opt.orders_count; i++) {
         struct order *o = &opt.orders[i];
 
-        if (o->done || !memmem(seen, seen_size, o->text, strlen(o->text)))
+        if (o->done || (!memmem(seen, seen_size, o->text, strlen(o->text)) &&
+                        !memmem(told, told_size, o->text, strlen(o->text))))
             continue;
         o->done = true;
         carry_out(o->what);
@@ -564,6 +586,15 @@ static void show_console(void)
             printf("%s %7.3f| ", opt.name, (double)(now_ns() - started_ns) / 1e9);
     }
     fflush(stdout);
+}
+
+void look(void)
+{
+    struct pollfd p = {link_fd, POLLIN, 0};
+
+    if (poll(&p, 1, 20) > 0)
+        receive();
+    show_console();
 }
 
 /* The guest's bytes alone. */

@@ -60,7 +60,10 @@ static void main_has_no_run_and_no_birth(void **state)
 static void no_filter_maps_code(void **state)
 {
     (void)state;
+    assert_int_equal(try_call(SANDBOX_MAIN, SYS_mmap, 0, 0, PROT_READ), 0);
+    assert_int_equal(try_call(SANDBOX_MAIN, SYS_mmap, 0, 0, PROT_READ | PROT_EXEC), SIGSYS);
     assert_int_equal(try_call(SANDBOX_MAIN_BUILD, SYS_mmap, 0, 0, PROT_READ | PROT_EXEC), SIGSYS);
+    assert_int_equal(try_call(SANDBOX_MAIN, SYS_mprotect, 0, 0, PROT_EXEC), SIGSYS);
 }
 
 static void x32_calls_are_no_way_around(void **state)
