@@ -133,6 +133,8 @@ static bool show_cap(struct pci_config *config, const uint8_t *raw, uint32_t at,
         pass_body(config, at + 2, (rule->size ? rule->size : raw[at + 2]) - 2u, PCI_CFG_SPACE_SIZE);
     else
         return false;
+    if (id == PCI_CAP_ID_EXP)
+        config->express = at;
     config->image[at] = id;
     return true;
 }
@@ -188,6 +190,21 @@ void pci_config_begin(struct pci_config *config, const uint8_t raw[PCI_CONFIG_SI
     begin_bars(config, bars);
     begin_caps(config, raw, msix_count);
     begin_ext_caps(config, raw);
+}
+
+bool pci_config_is_reset(const struct pci_config *config, uint32_t offset, unsigned size,
+                         uint32_t value)
+{
+    uint32_t at = config->express + PCI_EXP_DEVCTL + 1; /* the bit is the register's highest */
+
+    return config->express && offset <= at && at - offset < size &&
+           (value >> 8 * (at - offset) & (PCI_EXP_DEVCTL_BCR_FLR >> 8));
+}
+
+void pci_config_reset(struct pci_config *config)
+{
+    for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
+        config->image[i] &= (uint8_t)~config->writable[i];
 }
 
 void pci_config_host_bridge(struct pci_config *config)

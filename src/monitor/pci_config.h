@@ -26,12 +26,23 @@ struct pci_config {
     uint8_t writable[PCI_CONFIG_SIZE];
     uint8_t pass[PCI_CONFIG_SIZE]; /* 1: the device's */
     uint32_t msix;                 /* offset of the MSI-X capability; 0: none */
+    uint32_t express;              /* of the PCI Express capability; 0: none */
     struct pci_bar bars[PCI_BARS];
 };
 
 /* From the whole space as VFIO shows it. msix_count: vectors to show. */
 void pci_config_begin(struct pci_config *config, const uint8_t raw[PCI_CONFIG_SIZE],
                       const struct pci_bar bars[PCI_BARS], uint32_t msix_count);
+
+/*
+ * Does a write ask for a function-level reset (PCI Express Base Specification 7.5.3.4, Initiate
+ * Function Level Reset)? The device's side of it is VFIO's.
+ */
+bool pci_config_is_reset(const struct pci_config *config, uint32_t offset, unsigned size,
+                         uint32_t value);
+
+/* Our side of a reset: what the guest wrote is gone. */
+void pci_config_reset(struct pci_config *config);
 
 /* A root complex's host bridge, with nothing behind these registers. */
 void pci_config_host_bridge(struct pci_config *config);

@@ -407,6 +407,20 @@ static void follow_msix(struct vf *vf, const struct vf_context *context)
         text_log("MSI-X routing", rc);
 }
 
+/*
+ * The guest has reset the function. VFIO then puts its registers back as they were before; a guest
+ * expects them as after power-on: not decoding, no BAR, no MSI-X, nothing pending.
+ */
+static void follow_reset(struct vf *vf, const struct vf_context *context)
+{
+    vfio_write(&vf->device, &vf->device.config, PCI_COMMAND, COMMAND_BYTES, 0);
+    pci_config_reset(&vf->config);
+    msix_begin(&vf->msix, vf->msix.count);
+    follow_msix(vf, context);
+    irq_forget(context->router, vf->index);
+    follow_bars(vf, context);
+}
+
 void vf_config_write(struct vf *vf, const struct vf_context *context, uint32_t offset,
                      unsigned size, uint32_t value)
 {
@@ -414,6 +428,8 @@ void vf_config_write(struct vf *vf, const struct vf_context *context, uint32_t o
 
     if (rest)
         pass_bytes(vf, offset, size, value, rest);
+    if (pci_config_is_reset(&vf->config, offset, size, value))
+        follow_reset(vf, context);
     if (touches(offset, size, PCI_COMMAND, PCI_COMMAND + COMMAND_BYTES) ||
         touches(offset, size, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_0 + 4 * PCI_BARS))
         follow_bars(vf, context);
