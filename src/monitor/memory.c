@@ -10,6 +10,8 @@
 #include "layout.h"
 #include "sys.h"
 
+#define GIB (UINT64_C(1) << 30)
+
 static int bind_node(const struct guest_memory *memory, uint32_t node)
 {
     uint64_t nodes = node < 64 ? UINT64_C(1) << node : 0;
@@ -44,6 +46,23 @@ static int take_pages(const struct guest_memory *memory, uint32_t pages)
     return (int)sys_call3(SYS_madvise, (long)memory->base, (long)memory->size, MADV_POPULATE_WRITE);
 }
 
+/*
+ * Mapped so that a huge page of the file is one of the address space too: KVM maps it as one, and
+ * so does the IOMMU, whose addresses are the guest's. What is left of the reservation stays unused.
+ */
+static long map_file(int fd, uint64_t size)
+{
+    uint64_t align = size < GIB ? UINT64_C(2) << 20 : GIB;
+    long place =
+        sys_mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (sys_is_error(place))
+        return place;
+    place = (long)(((uint64_t)place + align - 1) & ~(align - 1));
+    return sys_mmap((void *)place, size, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+}
+
 int memory_make(struct guest_memory *memory, uint64_t size, uint32_t node, uint32_t pages)
 {
     if (size < MEMORY_MIN || size > MEMORY_MAX || size % (2 << 20) || pages >= MEMORY_PAGES)
@@ -51,7 +70,7 @@ int memory_make(struct guest_memory *memory, uint64_t size, uint32_t node, uint3
     int fd = make_file(size, pages);
     if (fd < 0)
         return fd;
-    long base = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    long base = map_file(fd, size);
     if (sys_is_error(base))
         return (int)base;
     *memory = (struct guest_memory){fd, (uint8_t *)base, size};
