@@ -174,6 +174,14 @@ const char *name_of_owner(uint32_t kind)
     return NAME(names, kind);
 }
 
+const char *name_of_vf_news(uint32_t marks)
+{
+    static const char *const names[] = {"", "an error of it was reported",
+                                        "the host asks for it back",
+                                        "an error of it was reported; the host asks for it back"};
+    return names[(marks & VF_ERROR ? 1 : 0) + (marks & VF_REQUESTED ? 2 : 0)];
+}
+
 const char *name_of_bdf(struct bdf bdf, char text[NAME_BDF_MAX])
 {
     snprintf(text, NAME_BDF_MAX, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,

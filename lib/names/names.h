@@ -22,6 +22,7 @@ const char *name_of_action(uint32_t action);       /* enum device_action: "pf-bi
 const char *name_of_process(uint32_t kind);        /* enum process_kind: "control" … */
 const char *name_of_health(uint32_t health);       /* enum process_health: "up" … */
 const char *name_of_owner(uint32_t kind);          /* enum owner_kind: "available" … */
+const char *name_of_vf_news(uint32_t marks);       /* VF_NEWS of them, for people; "": none */
 
 #define NAME_BDF_MAX 16
 /* "0000:01:00.0" into text; returns it. */

@@ -26,6 +26,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_RECOVERED] = "recovered",
     [AUDIT_CHANNEL] = "channel",
     [AUDIT_PCPU] = "pcpu",
+    [AUDIT_VF_NEWS] = "vf-news",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

@@ -83,7 +83,7 @@ static void vf_row(struct table *table, const json_t *vf)
     table_cell(table, "%s", json_is_object(is) ? text_of(is, "status") : "absent");
     table_cell(table, "%s", text_of(pf, "address"));
     table_cell(table, "%s", text_of(pf, "readiness"));
-    table_cell(table, "%s", text_of(pf, "reason"));
+    table_cell(table, "%s", *text_of(vf, "news") ? text_of(vf, "news") : text_of(pf, "reason"));
 }
 
 static void print_vfs(const json_t *partition)

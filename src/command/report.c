@@ -156,8 +156,19 @@ static json_t *timeline(const struct snapshot_partition *partition)
     return array;
 }
 
+/* What its monitor says of a VF of a partition. */
+static uint32_t marks_of(const struct snapshot_partition *partition, struct bdf vf)
+{
+    for (uint32_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (partition->vfs[i].marks && partition->vfs[i].vf.value == vf.value)
+            return partition->vfs[i].marks;
+    return 0;
+}
+
 /* A VF of a partition: what is wanted beside what is. */
-static json_t *partition_vf(const struct command *command, const struct partition_vf *wanted)
+static json_t *partition_vf(const struct command *command,
+                            const struct snapshot_partition *partition,
+                            const struct partition_vf *wanted)
 {
     const struct snapshot_pf *pf = snapshot_view_card(&command->view, wanted->card);
     const struct snapshot_vf *vf =
@@ -167,15 +178,20 @@ static json_t *partition_vf(const struct command *command, const struct partitio
 
     json_object_set_new(report, "pf", pf ? report_pf_brief(pf) : json_null());
     json_object_set_new(report, "vf", vf ? report_vf(command, vf) : json_null());
+    json_object_set_new(
+        report, "news",
+        report_text(name_of_vf_news(vf ? marks_of(partition, vf->observed.bdf) : 0)));
     return report;
 }
 
-static json_t *partition_vfs(const struct command *command, const struct partition_config *config)
+static json_t *partition_vfs(const struct command *command,
+                             const struct snapshot_partition *partition)
 {
+    const struct partition_config *config = &partition->config;
     json_t *array = json_array();
 
     for (uint32_t i = 0; i < config->vfs_count; i++)
-        json_array_append_new(array, partition_vf(command, &config->vfs[i]));
+        json_array_append_new(array, partition_vf(command, partition, &config->vfs[i]));
     return array;
 }
 
@@ -263,7 +279,7 @@ json_t *report_show(const struct command *command, const char *name)
     json_t *report = partition_brief(command, partition);
     add_running(&command->view, partition, report);
     add_definition(partition, report);
-    json_object_set_new(report, "vfs", partition_vfs(command, &partition->config));
+    json_object_set_new(report, "vfs", partition_vfs(command, partition));
     return json_pack("{s:b, s:o, s:o}", "ok", 1, "snapshot", snapshot_report(command), "partition",
                      report);
 }

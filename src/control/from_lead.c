@@ -12,6 +12,7 @@
 #include "gate.h"
 #include "lifecycle.h"
 #include "log/log.h"
+#include "names/names.h"
 #include "processors.h"
 #include "recovery.h"
 #include "replies.h"
@@ -20,12 +21,20 @@
 
 #define RETRY_NS UINT64_C(1000000000)
 
+static bool seats_ok(const struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (seats[i].marks & ~VF_MARKS)
+            return false;
+    return true;
+}
+
 static bool monitor_ok(const struct lead_monitor *monitor)
 {
     return monitor->partition.value >= 1 && monitor->partition.value <= PARCLOSE_MAX_PARTITIONS &&
            monitor->present <= 1 && monitor->frozen <= 1 &&
            monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit <= EXIT_MONITOR_DIED &&
-           monitor->vcpus_count <= PARCLOSE_MAX_VCPUS &&
+           monitor->vcpus_count <= PARCLOSE_MAX_VCPUS && seats_ok(monitor->vfs) &&
            frame_string_ok(monitor->text, sizeof(monitor->text));
 }
 
@@ -53,9 +62,38 @@ static void note_created(struct control *control, struct partition *partition)
     transaction_commit(control, false);
 }
 
+static uint32_t marks_of(const struct lead_monitor *monitor, struct bdf vf)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (monitor->vfs[i].marks && monitor->vfs[i].vf.value == vf.value)
+            return monitor->vfs[i].marks;
+    return 0;
+}
+
+/* Noted, no more: the guest goes on. A control that was started anew notes it once more. */
+static void note_vf_news(struct control *control, const struct partition *partition,
+                         const struct lead_monitor *message)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
+        const struct vf_seat *seat = &message->vfs[i];
+        uint32_t news = seat->marks & ~marks_of(&partition->monitor, seat->vf) & VF_NEWS;
+        char vf[NAME_BDF_MAX];
+
+        if (!news)
+            continue;
+        name_of_bdf(seat->vf, vf);
+        transaction_begin(control, AUDIT_VF_NEWS, AUDIT_APPLIED, partition->run.start_transaction);
+        transaction_text(control, "%s: VF %s: %s", partition->config.name, vf,
+                         name_of_vf_news(news));
+        transaction_commit(control, false);
+        log_warning("partition %s: VF %s: %s", partition->config.name, vf, name_of_vf_news(news));
+    }
+}
+
 static void monitor_said(struct control *control, struct partition *partition,
                          const struct lead_monitor *message)
 {
+    note_vf_news(control, partition, message);
     partition->monitor = *message;
     partition->said = true;
     note_created(control, partition);

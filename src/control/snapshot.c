@@ -70,6 +70,7 @@ static void fill_partition(struct control *control, const struct partition *part
         to->monitor_pid = monitor->spawner_pid;
         to->vcpu_restarts = monitor->vcpu_restarts;
         memcpy(to->vcpu_pids, monitor->vcpu_pids, sizeof(to->vcpu_pids));
+        memcpy(to->vfs, monitor->vfs, sizeof(to->vfs));
     }
     fill_waiting(control, partition, to);
 }

@@ -140,6 +140,7 @@ static void lies_of_lead_end_its_session(void **state)
     BAD(PROCESS_LEAD, monitor, states, STATE_BIT(PARTITION_STATES));
     BAD(PROCESS_LEAD, monitor, exit, EXIT_MONITOR_DIED + 1);
     BAD(PROCESS_LEAD, monitor, vcpus_count, PARCLOSE_MAX_VCPUS + 1);
+    BAD(PROCESS_LEAD, monitor, vfs[PARCLOSE_MAX_PARTITION_VFS - 1].marks, VF_MARKS + 1);
     ENDLESS(PROCESS_LEAD, monitor, text);
     BAD(PROCESS_LEAD, result, partition.value, 0);
     BAD(PROCESS_LEAD, result, partition.value, PARCLOSE_MAX_PARTITIONS + 1);

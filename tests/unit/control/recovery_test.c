@@ -551,6 +551,38 @@ static void pcpu_whose_order_went(struct world *world)
     assert_no_order(world);
 }
 
+static void say_marks(struct world *world, uint32_t marks)
+{
+    struct lead_monitor message = world_named(world, "web")->monitor;
+
+    message.header = frame_header(LEAD_MONITOR, sizeof(message), 0);
+    message.vfs[1] = (struct vf_seat){.vf = {0x0180}, .marks = marks};
+    assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
+}
+
+/* Once for each piece of news; a control that was started anew does not know that it was noted. */
+static void vf_news_is_noted(struct world *world)
+{
+    struct lead_monitor monitor;
+
+    start(world);
+    world_monitor(world, "web", OWN_STATES, true);
+    uint64_t next = audit_log_next(world->control->log);
+    say_marks(world, VF_PRESENT);
+    assert_int_equal(audit_log_next(world->control->log), next);
+    say_marks(world, VF_PRESENT | VF_REQUESTED);
+    assert_int_equal(audit_log_next(world->control->log), next + 1);
+    say_marks(world, VF_PRESENT | VF_REQUESTED | VF_LEAVING);
+    assert_int_equal(audit_log_next(world->control->log), next + 1);
+    say_marks(world, VF_PRESENT | VF_REQUESTED | VF_ERROR);
+    assert_int_equal(audit_log_next(world->control->log), next + 2);
+    monitor = world_named(world, "web")->monitor;
+    killed(world);
+    monitor.header = frame_header(LEAD_MONITOR, sizeof(monitor), 0);
+    assert_int_equal(world_say(world, PROCESS_LEAD, &monitor), 0);
+    assert_int_equal(audit_log_next(world->control->log), next + 3);
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -578,6 +610,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_RELEASE, release_no_message_went),
     CASE(AUDIT_RELEASE, release_of_what_is_still_there),
     CASE(AUDIT_CHANNEL, channel_whose_files_did_not_go),
+    CASE(AUDIT_VF_NEWS, vf_news_is_noted),
     CASE(AUDIT_SHUTDOWN, shutdown_goes_on),
     CASE(AUDIT_ACTION, action_is_applied_again),
     CASE(AUDIT_ACTION, action_that_fails_is_undone),
