@@ -18,10 +18,7 @@ struct inbox {
         struct wire_header header;
         uint8_t bytes[WIRE_MAX];
     };
-    union {
-        struct cmsghdr align;
-        uint8_t control[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))];
-    };
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))];
     struct iovec part;
     struct msghdr message;
     uint32_t size;

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "sandbox_lists.h"
@@ -236,7 +237,8 @@ static void few_calls_are_allowed(void **state)
     assert_in_range(sandbox_spawner_own.count, 1, 8);
 }
 
-/* Only a vCPU process runs the guest, only the spawner gives birth, and nobody runs a program. */
+/* Only a vCPU process runs the guest, only the spawner gives birth, and nobody runs a program or
+ * maps one. */
 static void each_kind_has_its_own(void **state)
 {
     static const uint32_t nobody[] = {SYS_execve, SYS_execveat, SYS_open,     SYS_openat,
@@ -248,13 +250,15 @@ static void each_kind_has_its_own(void **state)
     assert_false(allowed(SANDBOX_MAIN, SYS_ioctl, 1, KVM_RUN));
     assert_false(allowed(SANDBOX_MAIN_BUILD, SYS_ioctl, 1, KVM_RUN));
     assert_false(allowed(SANDBOX_MAIN, SYS_clone3, 0, 0));
-    assert_false(allowed(SANDBOX_MAIN, SYS_mmap, 2, 0));
     assert_false(allowed(SANDBOX_VCPU, SYS_clone3, 0, 0));
     assert_true(allowed(SANDBOX_SPAWNER, SYS_clone3, 0, 0));
-    assert_false(allowed(SANDBOX_SPAWNER, SYS_mmap, 2, 0));
-    for (unsigned i = 0; i < SANDBOX_FILTERS; i++)
+    assert_false(allowed(SANDBOX_VCPU, SYS_mmap, 2, 0));
+    assert_true(allowed(SANDBOX_MAIN, SYS_mmap, 2, PROT_READ | PROT_WRITE)); /* a VF that comes */
+    for (unsigned i = 0; i < SANDBOX_FILTERS; i++) {
+        assert_false(allowed(i, SYS_mmap, 2, PROT_READ | PROT_EXEC));
         for (unsigned k = 0; k < sizeof(nobody) / sizeof(nobody[0]); k++)
             assert_false(allowed(i, nobody[k], 0, 0));
+    }
 }
 
 int main(void)
