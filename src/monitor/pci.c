@@ -88,16 +88,17 @@ static void close_strays(const struct pci_bus *bus, const int *files, unsigned c
 
 bool pci_recover(struct pci_bus *bus, const int *files, unsigned count)
 {
-    bool found = false;
+    bool half[PARCLOSE_MAX_PARTITION_VFS], found = false;
 
     for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
-        if (bus->vfs[i].stage != VF_MAKING && bus->vfs[i].stage != VF_UNMAKING)
-            continue;
-        pci_remove(bus, i);
-        found = true;
+        half[i] = bus->vfs[i].stage == VF_MAKING || bus->vfs[i].stage == VF_UNMAKING;
+        found |= half[i];
     }
     if (found || count)
-        close_strays(bus, files, count);
+        close_strays(bus, files, count); /* a group with an open device stays in its container */
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (half[i])
+            pci_remove(bus, i);
     return found;
 }
 

@@ -17,9 +17,9 @@
  *   UNMAKING    the VF's                  goes on undoing it
  *
  * Example: main dies in VFIO_GROUP_GET_DEVICE_FD, after the kernel gave the file a number that
- * nobody has noted. The new main finds MAKING: unmaps what is mapped (nothing), takes the group out
- * of the container, and closes every VFIO file that no VF and no message has (pci_recover): the
- * device is closed. Then it carries out the message, which is still there with its group file.
+ * nobody has noted. The new main finds MAKING: closes every VFIO file that no VF and no message has
+ * (pci_recover): the device is closed. Then it unmaps what is mapped (nothing), takes the group out
+ * of the container, and carries out the message, which is still there with its group file.
  *
  * The container is one for all; each VF knows it, and the last one to go closes it.
  */
