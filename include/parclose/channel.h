@@ -10,11 +10,11 @@
 #define PARCLOSE_MAX_CHANNELS 8
 #define CHANNEL_SERVER_MAX    108 /* as sun_path, NUL included */
 
-enum channel_kind {
-    CHANNEL_KIND_NETWORK = 0,
-    CHANNEL_KIND_BLOCK = 1,
-    CHANNEL_KIND_CONSOLE = 2,
-    CHANNEL_KINDS
+enum channel_device {
+    CHANNEL_DEVICE_NETWORK = 0,
+    CHANNEL_DEVICE_BLOCK = 1,
+    CHANNEL_DEVICE_CONSOLE = 2,
+    CHANNEL_DEVICES
 };
 
 enum channel_mode {
@@ -25,7 +25,7 @@ enum channel_mode {
 
 struct partition_channel {
     char name[PARCLOSE_NAME_MAX];    /* [a-z][a-z0-9-]*, unique in its partition */
-    uint32_t kind;                   /* enum channel_kind */
+    uint32_t kind;                   /* enum channel_device */
     uint32_t mode;                   /* enum channel_mode */
     uint8_t mac[6];                  /* of a network, else 0 */
     uint16_t mtu;                    /* of a network: 68..65535; 0: not said */

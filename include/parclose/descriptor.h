@@ -7,10 +7,11 @@
  */
 #pragma once
 
+#include "parclose/channel.h"
 #include "parclose/config.h"
 
 #define DESCRIPTOR_MAGIC   UINT64_C(0x50434c5344455343) /* "PCLSDESC" */
-#define DESCRIPTOR_VERSION 2
+#define DESCRIPTOR_VERSION 3
 /* A vCPU that runs on any of shared_pcpus: by its weight, or because its own went offline. */
 #define DESCRIPTOR_SHARED UINT32_MAX
 
@@ -39,7 +40,7 @@ struct partition_descriptor {
     uint32_t memory_node; /* UINT32_MAX: any */
     uint32_t pages;       /* enum memory_pages */
     uint32_t weight;      /* its share of the shared pCPUs, as in cpu.weight; 0: it has its own */
-    uint32_t reserved;
+    uint32_t channels_count;
     struct pcpu_set shared_pcpus; /* empty when no vCPU is DESCRIPTOR_SHARED */
     char name[PARCLOSE_NAME_MAX];
     char monitor[PARCLOSE_NAME_MAX];
@@ -48,6 +49,7 @@ struct partition_descriptor {
     char cmdline[PARCLOSE_CMDLINE_MAX];
     struct descriptor_vcpu vcpus[PARCLOSE_MAX_VCPUS];
     struct descriptor_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
+    struct partition_channel channels[PARCLOSE_MAX_CHANNELS];
 };
-_Static_assert(sizeof(struct partition_descriptor) == 64 + 128 + 64 + 512 + 1024 + 256 + 128,
+_Static_assert(sizeof(struct partition_descriptor) == 64 + 128 + 64 + 512 + 1024 + 256 + 128 + 1280,
                "wire size");

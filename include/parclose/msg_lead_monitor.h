@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "parclose/ids.h"
+#include "parclose/channel.h"
 #include "parclose/state.h"
 #include "parclose/wire.h"
 
@@ -31,6 +31,7 @@ enum message_lead_monitor {
     MONITOR_POWER_BUTTON, /* lead -> monitor */
     MONITOR_STOP,         /* lead -> monitor: end now */
     MONITOR_QUERY,        /* lead -> monitor: say STATE again */
+    MONITOR_CHANNEL,      /* lead -> monitor: a connected socket to the channel's server */
     MONITOR_STATE,        /* monitor -> lead: at each change */
     MONITOR_EXIT,         /* monitor -> lead: the last word before it ends */
     MONITOR_VF_ADD,       /* lead -> monitor: container (used when there is none yet), group file */
@@ -85,6 +86,13 @@ struct monitor_vf_result {
 };
 _Static_assert(sizeof(struct monitor_vf_result) == 184, "wire size");
 
+struct monitor_channel { /* as STATE says that one is wanted; what is too much is closed */
+    struct wire_header header;
+    uint32_t index; /* in the descriptor */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct monitor_channel) == 24, "wire size");
+
 struct monitor_state {
     struct wire_header header;
     uint32_t states; /* STATE_BIT()s reached */
@@ -95,6 +103,9 @@ struct monitor_state {
     struct state_time times[PARTITION_STATES];
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
     struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS]; /* place n: device n + 1 of the guest's bus 0 */
+    uint32_t channels_count;
+    uint32_t reserved;
+    struct channel_status channels[PARCLOSE_MAX_CHANNELS];
 };
 _Static_assert(sizeof(struct monitor_state) <= WIRE_MAX, "wire size");
 

@@ -152,6 +152,16 @@ bool ring_publish_used(const struct ring *ring, uint16_t next)
     return !(load16(&ring->available[WORD_FLAGS]) & NO_INTERRUPT);
 }
 
+uint16_t ring_used_index(const struct ring *ring)
+{
+    return load16(&ring->used[WORD_INDEX]);
+}
+
+bool ring_waits(const struct ring *ring)
+{
+    return load16(&ring->available[WORD_INDEX]) != ring_used_index(ring);
+}
+
 /* ---- the driver's side ---- */
 
 void ring_clear(const struct ring *ring)

@@ -92,6 +92,11 @@ void ring_give(const struct ring *ring, uint16_t position, uint16_t head, uint32
 /* Everything before `next` is given back. Returns whether the driver wants to be interrupted. */
 bool ring_publish_used(const struct ring *ring, uint16_t next);
 
+/* As the ring itself says, for who goes on with it after another: how many were given back, and
+ * whether the driver waits for any. */
+uint16_t ring_used_index(const struct ring *ring);
+bool ring_waits(const struct ring *ring);
+
 /* ---- the driver's side ---- */
 
 /* All zero: a ring on which nothing has happened. */

@@ -33,8 +33,7 @@ static bool vcpus_ok(const struct partition_descriptor *d)
     static const struct pcpu_set none;
     bool shared = false;
 
-    if (d->vcpus_count < 1 || d->vcpus_count > PARCLOSE_MAX_VCPUS ||
-        d->weight > CONFIG_WEIGHT_MAX || d->reserved)
+    if (d->vcpus_count < 1 || d->vcpus_count > PARCLOSE_MAX_VCPUS || d->weight > CONFIG_WEIGHT_MAX)
         return false;
     for (uint32_t i = 0; i < d->vcpus_count; i++) {
         bool own = d->vcpus[i].pcpu != DESCRIPTOR_SHARED;
@@ -45,13 +44,29 @@ static bool vcpus_ok(const struct partition_descriptor *d)
     return shared == (memcmp(&d->shared_pcpus, &none, sizeof(none)) != 0);
 }
 
+/* Its server is a socket at an absolute path. */
+static bool channels_ok(const struct partition_descriptor *d)
+{
+    if (d->channels_count > PARCLOSE_MAX_CHANNELS)
+        return false;
+    for (uint32_t i = 0; i < d->channels_count; i++) {
+        const struct partition_channel *c = &d->channels[i];
+
+        if (c->kind >= CHANNEL_DEVICES || c->mode >= CHANNEL_MODES || c->reserved ||
+            !config_name_ok(c->name) || !frame_string_ok(c->server, sizeof(c->server)) ||
+            c->server[0] != '/')
+            return false;
+    }
+    return true;
+}
+
 static bool numbers_ok(const struct partition_descriptor *d)
 {
     if (d->partition.value < 1 || d->partition.value > PARCLOSE_MAX_PARTITIONS ||
         d->uid != UID_BASE + d->partition.value)
         return false;
-    return vcpus_ok(d) && d->vfs_count <= PARCLOSE_MAX_PARTITION_VFS && d->memory_bytes &&
-           d->memory_bytes <= MEMORY_MAX;
+    return vcpus_ok(d) && channels_ok(d) && d->vfs_count <= PARCLOSE_MAX_PARTITION_VFS &&
+           d->memory_bytes && d->memory_bytes <= MEMORY_MAX;
 }
 
 int descriptor_take(int file, struct partition_descriptor *d)

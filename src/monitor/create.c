@@ -96,9 +96,15 @@ static int step_devices(struct monitor *m)
     long groups = sys_ioctl_ptr(m->vm.fd, KVM_CREATE_DEVICE, &device);
 
     if (rc >= 0)
-        pci_begin(&m->pci, &m->router, &m->memory, m->vm.fd,
+        pci_begin(&m->pci, &m->router, &m->memory, &m->channels, m->vm.fd,
                   groups < 0 ? (int)groups : (int)device.fd);
     return rc;
+}
+
+static int step_channels(struct monitor *m)
+{
+    return channel_make(&m->channels, m->descriptor.channels, m->descriptor.channels_count,
+                        &m->memory, &m->router, m->vm.fd);
 }
 
 static int step_processors(struct monitor *m, const struct boot_entry *entry)
@@ -136,7 +142,7 @@ static int build(struct monitor *m, const char **what)
         {"descriptor and files", step_files}, {"vCPU cgroups", step_cgroups},
         {"guest memory", step_memory},        {"console ring", console_begin},
         {"virtual machine", step_vm},         {"memory slots", step_slots},
-        {"interrupts", step_devices},
+        {"interrupts", step_devices},         {"channels", step_channels},
     };
     struct boot_entry entry;
     int rc;
@@ -166,9 +172,11 @@ void create_seal(struct monitor *m)
         monitor_end(m, EXIT_MONITOR_ERROR, "sandbox", rc);
 }
 
-/* Everything is in place; what remains is the thaw, which is lead's. */
-static void complete(struct monitor *m)
+/* What remains then is the thaw, which is lead's. */
+void create_complete(struct monitor *m)
 {
+    if (m->vfs_attached != (m->descriptor.vfs_count > 0) || !channel_known(&m->channels))
+        return;
     m->phase = PHASE_COMPLETE;
     create_seal(m);
     state_enter(&m->states, STATE_CHANNEL_IMAGE);
@@ -187,8 +195,7 @@ int create_partition(struct monitor *m, struct inbox *inbox)
         return 0;
     }
     m->phase = PHASE_BUILT;
-    if (m->descriptor.vfs_count == 0)
-        complete(m);
+    create_complete(m);
     return 0;
 }
 
@@ -199,7 +206,7 @@ int create_channels(struct monitor *m, struct inbox *inbox)
     int rc = 0;
 
     if (message->vfs_count != m->descriptor.vfs_count ||
-        inbox->files_count != 1 + message->vfs_count)
+        inbox->files_count != 1 + message->vfs_count || m->vfs_attached)
         return -EINVAL;
     m->phase = PHASE_BUILD;
     for (uint32_t i = 0; i < message->vfs_count && rc >= 0; i++)
@@ -210,6 +217,8 @@ int create_channels(struct monitor *m, struct inbox *inbox)
     }
     for (uint32_t i = 0; i < inbox->files_count; i++)
         (void)inbox_take(inbox, i); /* the VFs have them */
-    complete(m);
+    m->vfs_attached = true;
+    m->phase = PHASE_BUILT;
+    create_complete(m);
     return 0;
 }

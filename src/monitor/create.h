@@ -13,5 +13,8 @@ int create_file(struct monitor *monitor, struct inbox *inbox);
 int create_partition(struct monitor *monitor, struct inbox *inbox);
 int create_channels(struct monitor *monitor, struct inbox *inbox);
 
+/* Once the VFs and the channels' servers are all there: the partition stands before the gate. */
+void create_complete(struct monitor *monitor);
+
 /* Narrows main's and the spawner's filters; again after each restart of main. */
 void create_seal(struct monitor *monitor);

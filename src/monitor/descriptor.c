@@ -16,12 +16,24 @@ static bool string_ok(const char *string, size_t size)
     return memchr(string, 0, size) != NULL;
 }
 
+static bool channels_ok(const struct partition_descriptor *d)
+{
+    for (uint32_t i = 0; i < d->channels_count; i++) {
+        const struct partition_channel *c = &d->channels[i];
+
+        if (c->kind >= CHANNEL_DEVICES || c->mode >= CHANNEL_MODES ||
+            !string_ok(c->name, sizeof(c->name)) || !string_ok(c->server, sizeof(c->server)))
+            return false;
+    }
+    return true;
+}
+
 int descriptor_check(const struct partition_descriptor *d)
 {
     if (d->magic != DESCRIPTOR_MAGIC || d->version != DESCRIPTOR_VERSION || d->size != sizeof(*d))
         return -EINVAL;
     if (d->vcpus_count == 0 || d->vcpus_count > PARCLOSE_MAX_VCPUS ||
-        d->vfs_count > PARCLOSE_MAX_PARTITION_VFS)
+        d->vfs_count > PARCLOSE_MAX_PARTITION_VFS || d->channels_count > PARCLOSE_MAX_CHANNELS)
         return -EINVAL;
     if (d->memory_bytes < MEMORY_MIN || d->memory_bytes > MEMORY_MAX || d->pages >= MEMORY_PAGES)
         return -EINVAL;
@@ -29,7 +41,7 @@ int descriptor_check(const struct partition_descriptor *d)
         return -EINVAL;
     if (!string_ok(d->name, sizeof(d->name)) || !string_ok(d->monitor, sizeof(d->monitor)) ||
         !string_ok(d->kernel, sizeof(d->kernel)) || !string_ok(d->initrd, sizeof(d->initrd)) ||
-        !string_ok(d->cmdline, sizeof(d->cmdline)))
+        !string_ok(d->cmdline, sizeof(d->cmdline)) || !channels_ok(d))
         return -EINVAL;
     return 0;
 }

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "msix.h"
-#include "parclose/ids.h"
+#include "parclose/channel.h"
 
-#define IRQ_VECTORS (PARCLOSE_MAX_PARTITION_VFS * MSIX_VECTORS)
+#define IRQ_VECTORS ((PARCLOSE_MAX_PARTITION_VFS + PARCLOSE_MAX_CHANNELS) * MSIX_VECTORS)
 
 struct irq_message {
     uint64_t address;

@@ -6,7 +6,7 @@
  *   0x000e0000  ACPI tables (reserved in the memory map; the RSDP first, where a search finds it)
  *   0x000ffff0  reset entry
  *   0x00100000  RAM, up to LAYOUT_LOW_MAX
- *   0xc0000000  32-bit PCI window
+ *   0xc0000000  32-bit PCI window; the channels' BARs at its end
  *   0xe8000000  ECAM of bus 0
  *   0xfec00000  I/O APIC; 0xfee00000 local APICs (both in the kernel)
  *   0x100000000 the rest of RAM, then from the next GiB the 64-bit PCI window
@@ -26,6 +26,7 @@
 #define LAYOUT_LOW_MAX      UINT64_C(0xc0000000)
 #define LAYOUT_PCI_WINDOW   UINT64_C(0xc0000000)
 #define LAYOUT_PCI_SIZE     UINT64_C(0x28000000)
+#define LAYOUT_CHANNELS     UINT64_C(0xe7f00000)
 #define LAYOUT_ECAM         UINT64_C(0xe8000000)
 #define LAYOUT_ECAM_SIZE    UINT64_C(0x00100000)
 #define LAYOUT_IOAPIC       UINT64_C(0xfec00000)

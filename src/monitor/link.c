@@ -30,6 +30,16 @@ static int on_attached(struct monitor *m, struct inbox *inbox)
     return 0;
 }
 
+static int on_channel(struct monitor *m, struct inbox *inbox)
+{
+    const struct monitor_channel *message = (const struct monitor_channel *)inbox->bytes;
+    int rc = channel_connect(&m->channels, message->index, inbox->files[0]);
+
+    if (rc == 0)
+        (void)inbox_take(inbox, 0);
+    return m->phase == PHASE_BUILT && rc == -EBUSY ? 0 : rc; /* lead was sooner than our word */
+}
+
 /* A guest that has not begun has nothing to put in order. */
 static int on_power_button(struct monitor *m, struct inbox *inbox)
 {
@@ -60,6 +70,8 @@ static const struct link_row rows[] = {
     {MONITOR_CREATE, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COLLECT), create_partition},
     {MONITOR_CHANNELS, sizeof(struct monitor_channels), 2, 1 + PARCLOSE_MAX_PARTITION_VFS,
      IN(PHASE_BUILT), create_channels},
+    {MONITOR_CHANNEL, sizeof(struct monitor_channel), 1, 1,
+     IN(PHASE_BUILT) | IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED), on_channel},
     {MONITOR_ATTACHED, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
      on_attached},
     {MONITOR_VF_ADD, sizeof(struct monitor_vf_order), 2, 2, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
@@ -166,6 +178,8 @@ static void fill_state(const struct monitor *m, struct monitor_state *s)
     for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
         s->vcpu_pids[i] = atomic_load(&m->vcpu_pids[i]);
     hotplug_seats(m, s->vfs);
+    s->channels_count = m->channels.count;
+    channel_status(&m->channels, s->channels);
 }
 
 /* False: the link has no room now. */

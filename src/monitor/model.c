@@ -24,9 +24,12 @@ static void observe(struct monitor *m, uint32_t *deaths_seen)
 {
     uint32_t deaths = atomic_load(&m->deaths);
 
-    if (deaths != *deaths_seen)
+    if (deaths != *deaths_seen || m->channels.dirty)
         m->states.dirty = true;
+    m->channels.dirty = false;
     *deaths_seen = deaths;
+    if (m->phase == PHASE_BUILT)
+        create_complete(m);
     if (m->phase != PHASE_ATTACHED)
         return;
     if (!state_is(&m->states, STATE_PROCESSORS_OPERATING) && all_operate(m))
@@ -35,26 +38,31 @@ static void observe(struct monitor *m, uint32_t *deaths_seen)
         state_enter(&m->states, STATE_CHANNELS_OPERATING);
 }
 
-/* The files that main waits for: link, work, console, then two a VF. */
-#define FILES (3 + PARCLOSE_MAX_PARTITION_VFS * VFIO_NOTES)
+/* The files that main waits for: link, work, console; two a VF; those of the channels. */
+#define VF_FILES (PARCLOSE_MAX_PARTITION_VFS * VFIO_NOTES)
+#define OWN      (3 + VF_FILES)
+#define FILES    (OWN + CHANNEL_FILES)
 
-static void wait_events(const struct monitor *m, struct pollfd fds[FILES])
+/* Returns how many files are the channels'. */
+static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
 {
+    unsigned channels = channel_files(&m->channels, fds + OWN);
     short send = m->states.dirty ? POLLOUT : 0;
 
     fds[0] = (struct pollfd){.fd = m->link_closed ? -1 : MONITOR_FD, .events = POLLIN | send};
     fds[1] = (struct pollfd){.fd = m->work, .events = POLLIN};
     fds[2] =
         (struct pollfd){.fd = m->ring ? m->files.single[FILE_CONSOLE_IN] : -1, .events = POLLIN};
-    for (unsigned i = 0; i < FILES - 3; i++) {
+    for (unsigned i = 0; i < VF_FILES; i++) {
         const struct vf *vf = &m->pci.vfs[i / VFIO_NOTES];
         int file = vf->stage == VF_ON ? vf->notes[i % VFIO_NOTES] : -1;
 
         fds[3 + i] = (struct pollfd){.fd = file, .events = POLLIN};
     }
-    if (sys_poll(fds, FILES, 0) < 0)
-        for (unsigned i = 0; i < FILES; i++)
+    if (sys_poll(fds, OWN + channels, 0) < 0)
+        for (unsigned i = 0; i < OWN + channels; i++)
             fds[i].revents = 0;
+    return channels;
 }
 
 /* Marks stay until the VF has gone: whoever asks later is told as well. */
@@ -62,7 +70,7 @@ static void serve_notes(struct monitor *m, const struct pollfd fds[])
 {
     static const uint32_t marks[VFIO_NOTES] = {VF_ERROR, VF_REQUESTED};
 
-    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS * VFIO_NOTES; i++) {
+    for (unsigned i = 0; i < VF_FILES; i++) {
         struct vf *vf = &m->pci.vfs[i / VFIO_NOTES];
         uint32_t mark = marks[i % VFIO_NOTES];
 
@@ -78,7 +86,7 @@ static void serve_notes(struct monitor *m, const struct pollfd fds[])
     }
 }
 
-static void serve_events(struct monitor *m, const struct pollfd fds[FILES])
+static void serve_events(struct monitor *m, const struct pollfd fds[FILES], unsigned channels)
 {
     if (fds[1].revents)
         sys_event_clear(m->work); /* before the slots are looked at: none is missed */
@@ -87,6 +95,7 @@ static void serve_events(struct monitor *m, const struct pollfd fds[FILES])
         console_pump(m);
     }
     serve_notes(m, fds + 3);
+    channel_serve(&m->channels, fds + OWN, channels);
     if (fds[0].revents)
         link_serve(m); /* last: VFs may go by it */
 }
@@ -95,11 +104,13 @@ _Noreturn void model_run(struct monitor *m)
 {
     struct pollfd fds[FILES];
     uint32_t deaths_seen = 0;
+    unsigned channels;
 
     hotplug_recover(m);
     if (m->phase >= PHASE_COMPLETE)
         create_seal(m);
     state_enter(&m->states, STATE_ALIVE);
+    channel_begin(&m->channels);
     bus_begin(m);
     if (m->inbox.pending)
         link_serve(m);
@@ -110,8 +121,8 @@ _Noreturn void model_run(struct monitor *m)
         link_tell(m);
         if (m->end.reason)
             break;
-        wait_events(m, fds);
-        serve_events(m, fds);
+        channels = wait_events(m, fds);
+        serve_events(m, fds, channels);
     }
     console_flush(m);
     link_tell(m);

@@ -2,9 +2,10 @@
 /*
  * parclose-monitor: one partition's virtual machine monitor.
  *
- * It may touch: its own guest's memory and vCPUs (KVM), the VFs handed to it (VFIO), its console
- * ring, its link to lead, standard error. It opens nothing, has no capability, no other I/O, and a
- * system-call allow-list per process (sandbox.h).
+ * It may touch: its own guest's memory and vCPUs (KVM), the VFs handed to it (VFIO), its channels'
+ * memory and connections to their servers, its console ring, its link to lead, standard error. It
+ * opens nothing, has no capability, no other I/O, and a system-call allow-list per process
+ * (sandbox.h).
  *
  * Processes, all in one address space and file table (birth.h):
  *   spawner   makes the VM, is parent of the others, replaces the dead        spawner.c
@@ -21,6 +22,7 @@
 #include "parclose/msg_lead_monitor.h"
 
 #include "birth.h"
+#include "channel.h"
 #include "hotplug.h"
 #include "inbox.h"
 #include "irq.h"
@@ -84,6 +86,7 @@ struct monitor {
     struct inbox inbox;
     uint32_t inbox_attempts; /* mains that died of the message in it */
     bool link_closed;
+    bool vfs_attached;
     uint64_t answer_id; /* of the QUERY that the next STATE answers */
     int work;           /* eventfd to main: from vCPUs and spawner */
     struct spawner_desk desk;
@@ -103,6 +106,7 @@ struct monitor {
     struct irq_router router;
     struct pci_bus pci;
     struct hotplug hotplug;
+    struct channel_set channels;
 };
 
 /* The partition ends, once: the first reason counts. error 0: the text alone. */

@@ -6,12 +6,14 @@
 #include "layout.h"
 #include "sys.h"
 
-#define LATCH_ENABLE UINT32_C(0x80000000)
-#define FILES_MOST   1024 /* a new file has the lowest free number: we never have as many */
+#define CHANNEL_FIRST 16 /* device */
+#define LATCH_ENABLE  UINT32_C(0x80000000)
+#define FILES_MOST    1024 /* a new file has the lowest free number: we never have as many */
 
 void pci_begin(struct pci_bus *bus, struct irq_router *router, const struct guest_memory *memory,
-               int vm, int groups)
+               struct channel_set *channels, int vm, int groups)
 {
+    bus->channels = channels;
     bus->context = (struct vf_context){.router = router,
                                        .memory = memory,
                                        .vm = vm,
@@ -107,7 +109,7 @@ bool pci_operating(const struct pci_bus *bus)
     for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
         if (bus->vfs[i].stage == VF_ON && !bus->vfs[i].mastered)
             return false;
-    return true;
+    return channel_operating(bus->channels);
 }
 
 /* ---- accesses ---- */
@@ -123,11 +125,23 @@ static int vf_index(const struct pci_bus *bus, uint32_t function)
     return (int)device - 1;
 }
 
+/* The channel at a function; -1: none. */
+static int channel_index(const struct pci_bus *bus, uint32_t function)
+{
+    uint32_t device = function >> 3;
+
+    if ((function & 7) || device < CHANNEL_FIRST || device - CHANNEL_FIRST >= bus->channels->count)
+        return -1;
+    return (int)(device - CHANNEL_FIRST);
+}
+
 static uint32_t config_read(const struct pci_bus *bus, uint32_t function, uint32_t offset,
                             unsigned size)
 {
-    int index = vf_index(bus, function);
+    int index = vf_index(bus, function), channel = channel_index(bus, function);
 
+    if (channel >= 0)
+        return channel_config_read(bus->channels, (unsigned)channel, offset, size);
     if (function == 0)
         return pci_config_read(&bus->bridge, offset, size, 0);
     return index < 0 ? UINT32_MAX : vf_config_read(&bus->vfs[index], offset, size);
@@ -136,9 +150,11 @@ static uint32_t config_read(const struct pci_bus *bus, uint32_t function, uint32
 static void config_write(struct pci_bus *bus, uint32_t function, uint32_t offset, unsigned size,
                          uint32_t value)
 {
-    int index = vf_index(bus, function);
+    int index = vf_index(bus, function), channel = channel_index(bus, function);
 
-    if (index >= 0)
+    if (channel >= 0)
+        channel_config_write(bus->channels, (unsigned)channel, offset, size, value);
+    else if (index >= 0)
         vf_config_write(&bus->vfs[index], &bus->context, offset, size, value);
 }
 
@@ -204,7 +220,7 @@ bool pci_memory_read(const struct pci_bus *bus, uint64_t address, unsigned size,
     const struct vf *vf = &bus->vfs[index < 0 ? 0 : index];
 
     if (index < 0)
-        return false;
+        return channel_memory_read(bus->channels, address, size, value);
     *value = vf_bar_read(vf, &bus->context, (unsigned)bar, address - vf->bars[bar].address, size);
     return true;
 }
@@ -215,7 +231,7 @@ bool pci_memory_write(struct pci_bus *bus, uint64_t address, unsigned size, uint
     struct vf *vf = &bus->vfs[index < 0 ? 0 : index];
 
     if (index < 0)
-        return false;
+        return channel_memory_write(bus->channels, address, size, value);
     vf_bar_write(vf, &bus->context, (unsigned)bar, address - vf->bars[bar].address, size, value);
     return true;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's PCI bus 0: a host bridge at 00:00.0, and at devices 1..PARCLOSE_MAX_PARTITION_VFS one
- * place each for a VF; an empty place reads as all ones. Reached through ECAM and, since it is
- * cheap and stock kernels try it first, ports 0xcf8 and 0xcfc.
+ * The guest's PCI bus 0: a host bridge at 00:00.0; at devices 1..PARCLOSE_MAX_PARTITION_VFS one
+ * place each for a VF; from device 16 on one each for a channel. An empty place reads as all ones.
+ * Reached through ECAM and, since it is cheap and stock kernels try it first, ports 0xcf8 and
+ * 0xcfc.
  */
 #pragma once
 
+#include "channel.h"
 #include "memory.h"
 #include "parclose/ids.h"
 #include "vf.h"
@@ -13,13 +15,14 @@
 struct pci_bus {
     uint32_t latch; /* port 0xcf8 */
     struct pci_config bridge;
+    struct channel_set *channels;
     struct vf_context context;
     struct vf vfs[PARCLOSE_MAX_PARTITION_VFS]; /* place n is device n + 1 */
 };
 
 /* `groups`: KVM's VFIO device, or why there is none. */
 void pci_begin(struct pci_bus *bus, struct irq_router *router, const struct guest_memory *memory,
-               int vm, int groups);
+               struct channel_set *channels, int vm, int groups);
 
 /* The place of a VF that is on the bus; -1: it is not. */
 int pci_find(const struct pci_bus *bus, struct bdf bdf);

@@ -41,6 +41,7 @@ LIST(sandbox_vcpu, vcpu_rules);
 /* ---- main, once the guest may run ---- */
 static const uint32_t sealed_ioctls[] = {
     KVM_IRQFD,
+    KVM_IOEVENTFD,
     KVM_SET_GSI_ROUTING,
     KVM_SET_USER_MEMORY_REGION,
     KVM_SET_DEVICE_ATTR, /* from here on: VFs come and go */

@@ -36,7 +36,7 @@ struct ring_place shadow_place(uint64_t address)
 }
 
 int shadow_open(struct shadow *s, const struct ring_memory *memory, const struct ring_place *guest,
-                uint8_t *area)
+                uint8_t *area, uint64_t address)
 {
     const struct ring_memory own = {1, {{0, SHADOW_BYTES, area}}};
     const struct ring_place place = shadow_place(0);
@@ -45,6 +45,7 @@ int shadow_open(struct shadow *s, const struct ring_memory *memory, const struct
     memset(s, 0, sizeof(*s));
     s->memory = memory;
     s->buffers = area + SHADOW_RING;
+    s->address = address;
     rc = ring_open(&s->server, &own, &place);
     if (rc == 0)
         rc = ring_open(&s->guest, memory, guest);
@@ -188,8 +189,8 @@ static void offer(struct shadow *s, struct shadow_request *r)
 
     for (uint32_t i = 0; i < r->count; i++, at = s->parts[at].next) {
         const struct shadow_part *p = &s->parts[at];
-        const struct ring_part part = {SHADOW_RING + (uint64_t)at * SHADOW_PART, p->size,
-                                       p->writable};
+        const struct ring_part part = {s->address + SHADOW_RING + (uint64_t)at * SHADOW_PART,
+                                       p->size, p->writable};
 
         copy_out(s, at);
         ring_describe(&s->server, at, &part, i + 1u < r->count ? p->next : SHADOW_SIZE);
@@ -292,8 +293,8 @@ int shadow_return(struct shadow *s, struct shadow_news *news)
     int rc = 1;
 
     for (uint32_t i = 0; i < SHADOW_SIZE && rc == 1; i++) {
-        rc = ring_collect(&s->server, (uint16_t)(s->returned - s->returned_base),
-                          (uint32_t)out(s), &used);
+        rc = ring_collect(&s->server, (uint16_t)(s->returned - s->returned_base), (uint32_t)out(s),
+                          &used);
         if (rc == 1)
             rc = give_back(s, &used);
     }

@@ -66,6 +66,7 @@ struct shadow {
     struct ring guest, server;
     const struct ring_memory *memory; /* the guest's */
     uint8_t *buffers;
+    uint64_t address; /* of the channel memory of the queue, to the server */
     uint64_t accepted, offered, returned;
     uint64_t offered_base, returned_base; /* counts when the shadow ring was empty */
     uint32_t free_count;                  /* from here to heads: derived */
@@ -85,10 +86,10 @@ struct shadow_news {
 /* The addresses of the shadow ring, `address` being that of the queue's channel memory. */
 struct ring_place shadow_place(uint64_t address);
 
-/* A queue on which nothing has happened. `area`: its SHADOW_BYTES of channel memory. -EINVAL,
- * -EFAULT: what the guest said is no ring. */
+/* A queue on which nothing has happened. `area`: its SHADOW_BYTES of channel memory, which the
+ * server sees at `address`. -EINVAL, -EFAULT: what the guest said is no ring. */
 int shadow_open(struct shadow *shadow, const struct ring_memory *memory,
-                const struct ring_place *guest, uint8_t *area);
+                const struct ring_place *guest, uint8_t *area, uint64_t address);
 
 /* Once in each main, before anything else. */
 void shadow_begin(struct shadow *shadow);

@@ -148,7 +148,7 @@ uint64_t vf_room(const struct vf_context *context, uint64_t size, bool high)
 {
     uint64_t align = size < PAGE ? PAGE : size;
     uint64_t window = high ? context->pci64 : LAYOUT_PCI_WINDOW;
-    uint64_t length = high ? LAYOUT_PCI64_SIZE : LAYOUT_PCI_SIZE;
+    uint64_t length = high ? LAYOUT_PCI64_SIZE : LAYOUT_CHANNELS - LAYOUT_PCI_WINDOW;
     uint64_t next = window, address;
 
     do {

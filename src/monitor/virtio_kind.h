@@ -27,6 +27,7 @@ struct virtio_kind {
     uint16_t device; /* virtio's number of it */
     uint16_t queues_count;
     uint16_t queue_size;    /* most */
+    bool lossy;             /* a lost request is a lost packet: nobody waits for it for ever */
     uint16_t server_config; /* bytes that the server is asked for; 0: it is all ours */
     uint16_t config_size;
     uint32_t class;                 /* PCI class code, 24 bits */
@@ -38,10 +39,10 @@ struct virtio_kind {
 
 extern const struct virtio_kind virtio_network, virtio_block, virtio_console;
 
-/* Of an enum channel_kind that was checked. */
+/* Of an enum channel_device that was checked. */
 static inline const struct virtio_kind *virtio_kind(uint32_t kind)
 {
-    return kind == CHANNEL_KIND_NETWORK ? &virtio_network
-           : kind == CHANNEL_KIND_BLOCK ? &virtio_block
-                                        : &virtio_console;
+    return kind == CHANNEL_DEVICE_NETWORK ? &virtio_network
+           : kind == CHANNEL_DEVICE_BLOCK ? &virtio_block
+                                          : &virtio_console;
 }

@@ -27,6 +27,7 @@ const struct virtio_kind virtio_network = {
     .device = 1,
     .queues_count = 2, /* receive, transmit */
     .queue_size = 256,
+    .lossy = true,
     .config_size = 12,
     .class = 0x020000,
     .passes = {[CHANNEL_CONFINED] = F_CSUM | F_GUEST_CSUM | F_MRG_RXBUF,

@@ -128,7 +128,24 @@ static void with_a_weight_all_processors_are_shared(void **state)
     REFUSED(d = shared(); d.shared_pcpus.words[0] = 0);
     REFUSED(d.weight = 100);
     REFUSED(d.shared_pcpus.words[15] = 1);
-    REFUSED(d.reserved = 1);
+}
+
+static void every_bad_channel_is_refused(void **state)
+{
+    struct partition_descriptor whole = good();
+    (void)state;
+
+    whole.channels_count = 1;
+    whole.channels[0] = (struct partition_channel){
+        .name = "disk", .kind = CHANNEL_DEVICE_BLOCK, .server = "/run/disk.sock"};
+    assert_int_equal(take(&whole, sizeof(whole), SEALS), 0);
+    REFUSED(d = whole; d.channels_count = PARCLOSE_MAX_CHANNELS + 1);
+    REFUSED(d = whole; d.channels[0].kind = CHANNEL_DEVICES);
+    REFUSED(d = whole; d.channels[0].mode = CHANNEL_MODES);
+    REFUSED(d = whole; d.channels[0].name[0] = '/');
+    REFUSED(d = whole; d.channels[0].server[0] = 0);
+    REFUSED(d = whole; memset(d.channels[0].server, '/', CHANNEL_SERVER_MAX));
+    REFUSED(d = whole; d.channels[0].reserved = 1);
 }
 
 /* One whose own went offline. */
@@ -179,6 +196,7 @@ int main(void)
         cmocka_unit_test(every_number_out_of_range_is_refused),
         cmocka_unit_test(with_a_weight_all_processors_are_shared),
         cmocka_unit_test(a_vcpu_without_a_pcpu_runs_on_shared_ones),
+        cmocka_unit_test(every_bad_channel_is_refused),
         cmocka_unit_test(every_bad_text_is_refused),
         cmocka_unit_test(what_is_no_memory_file_is_refused),
     };

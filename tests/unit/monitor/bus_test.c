@@ -30,6 +30,7 @@ static int setup(void **state)
     for (int i = 0; i < MONITOR_FILE_KINDS; i++)
         m.files.single[i] = -1;
     pci_config_host_bridge(&m.pci.bridge);
+    m.pci.channels = &m.channels;
     return 0;
 }
 

@@ -29,7 +29,7 @@ static int setup(void **state)
     m.phase = PHASE_ATTACHED;
     m.router.vm = -1;
     m.router.event = eventfd(0, EFD_NONBLOCK);
-    pci_begin(&m.pci, &m.router, &memory, -1, -1);
+    pci_begin(&m.pci, &m.router, &memory, &m.channels, -1, -1);
     return 0;
 }
 

@@ -8,6 +8,8 @@
  *     --name NAME --vcpus N --memory MIB --pcpu LIST (one a vCPU) --vf BDF (again for more)
  *     --seconds N     dead-line of the run
  *     --wait MS       how long to stand before the gate (default 300)
+ *     --channel KIND:MODE:PATH (again for more): network, block or console; confined or direct; the
+ *                     server's socket, connected to whenever the monitor wants it
  *     --until TEXT    stop once the console has it
  *     --console FILE  keep what the guest wrote, and nothing else
  *     --at TEXT=>ORDER when the console, or a line of mini-lead's own, has TEXT: vcpu:N | main |
@@ -29,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +55,8 @@ static struct {
     uint32_t vcpus, memory, wait_ms, seconds, vfs_count, orders_count;
     int pcpus[PARCLOSE_MAX_VCPUS];
     char vfs[PARCLOSE_MAX_PARTITION_VFS][16];
+    uint32_t channels_count;
+    struct partition_channel channels[PARCLOSE_MAX_CHANNELS];
     struct order orders[ORDERS];
 } opt = {.name = "mini", .vcpus = 1, .memory = 256, .wait_ms = 300, .seconds = 60};
 
@@ -241,8 +246,49 @@ static const char *const state_names[] = {"Enabled",
                                           "ProcessorsOperating",
                                           "ChannelsOperating"};
 
+/* ---- channels ---- */
+
+static void connect_channel(uint32_t index)
+{
+    struct monitor_channel m = {header(MONITOR_CHANNEL, sizeof(m)), index, 0};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    memcpy(address.sun_path, opt.channels[index].server, CHANNEL_SERVER_MAX);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        send_files(&m, sizeof(m), &fd, 1);
+    close(fd);
+}
+
+/* Called often: a server may not be there yet. */
+static void connect_wanted(void)
+{
+    static uint64_t tried;
+
+    if (now_ns() - tried < 200000000u)
+        return;
+    tried = now_ns();
+    for (uint32_t i = 0; i < last.channels_count; i++)
+        if (last.channels[i].wants)
+            connect_channel(i);
+}
+
+static void on_channels(const struct monitor_state *s)
+{
+    static const char *const names[CHANNEL_STATES] = {"waiting", "ready", "operating", "lost"};
+
+    for (uint32_t i = 0; i < s->channels_count; i++) {
+        const struct channel_status *c = &s->channels[i];
+
+        if (memcmp(c, &last.channels[i], sizeof(*c)))
+            tell("channel %s %s wants %u connections %u error %d", opt.channels[i].name,
+                 names[c->state], c->wants, c->connections, c->error);
+    }
+}
+
 static void on_state(const struct monitor_state *s)
 {
+    on_channels(s);
     for (int i = 0; i < PARTITION_STATES; i++)
         if (s->states & ~last.states & STATE_BIT(i))
             tell("state %s at %.3f", state_names[i],
@@ -287,9 +333,10 @@ static void wait_state(enum partition_state state)
     while (!(last.states & STATE_BIT(state)) && !ended && now_ns() < end) {
         struct pollfd p = {link_fd, POLLIN, 0};
 
-        poll(&p, 1, 1000);
+        poll(&p, 1, 200);
         if (p.revents)
             receive();
+        connect_wanted();
     }
     if (!(last.states & STATE_BIT(state))) {
         errno = ETIMEDOUT;
@@ -312,6 +359,8 @@ static int make_descriptor(void)
 
     d.vcpus_count = opt.vcpus;
     d.vfs_count = opt.vfs_count;
+    d.channels_count = opt.channels_count;
+    memcpy(d.channels, opt.channels, sizeof(d.channels));
     d.memory_bytes = (uint64_t)opt.memory << 20;
     snprintf(d.name, sizeof(d.name), "%s", opt.name);
     snprintf(d.cmdline, sizeof(d.cmdline), "%s", opt.cmdline);
@@ -615,12 +664,13 @@ static void follow(void)
         struct pollfd p[2] = {{link_fd, POLLIN, 0}, {console_out, POLLIN, 0}};
         eventfd_t value;
 
-        poll(p, 2, 500);
+        poll(p, 2, 200);
         if (p[1].revents)
             eventfd_read(console_out, &value);
         show_console();
         if (p[0].revents)
             receive();
+        connect_wanted();
         look_for_orders();
         if (opt.until && memmem(seen, seen_size, opt.until, strlen(opt.until))) {
             tell("found \"%s\"", opt.until);
@@ -661,6 +711,23 @@ static void before_gate(void)
          hash == memory_hash() ? "unchanged" : "CHANGED", hash);
 }
 
+static void add_channel(const char *text)
+{
+    static const char *const kinds[CHANNEL_DEVICES] = {"network", "block", "console"};
+    uint32_t n = opt.channels_count++;
+    struct partition_channel *c = &opt.channels[n % PARCLOSE_MAX_CHANNELS];
+    char kind[16], mode[16];
+
+    if (sscanf(text, "%15[^:]:%15[^:]:%107s", kind, mode, c->server) != 3)
+        errno = EINVAL, fail(text);
+    while (c->kind < CHANNEL_DEVICES && strcmp(kinds[c->kind], kind))
+        c->kind++;
+    c->mode = strcmp(mode, "direct") ? CHANNEL_CONFINED : CHANNEL_DIRECT;
+    snprintf(c->name, sizeof(c->name), "%s%u", kind, n);
+    if (c->kind == CHANNEL_DEVICE_NETWORK)
+        memcpy(c->mac, (uint8_t[]){0x52, 0x54, 0, 0xcc, (uint8_t)getpid(), (uint8_t)n}, 6);
+}
+
 static void parse(int argc, char **argv)
 {
     int i = 1;
@@ -685,6 +752,8 @@ static void parse(int argc, char **argv)
             opt.console = value;
         else if (!strcmp(argv[i], "--vf"))
             snprintf(opt.vfs[opt.vfs_count++ % PARCLOSE_MAX_PARTITION_VFS], 16, "%s", value);
+        else if (!strcmp(argv[i], "--channel"))
+            add_channel(value);
         else if (!strcmp(argv[i], "--pcpu"))
             for (int n = 0; *value && n < PARCLOSE_MAX_VCPUS; n++)
                 opt.pcpus[n] = (int)strtol(value, &value, 10), value += *value == ',';

@@ -18,6 +18,7 @@
 #include "test.h"
 
 #define GUEST   UINT64_C(0x40000000)
+#define SERVER  UINT64_C(0x100000) /* channel memory, to the server */
 #define SIZE    8
 #define NONE    RING_SIZE_MAX
 #define REQUEST 40 /* bytes each way */
@@ -40,15 +41,15 @@ static struct outside {
 
 static int setup(void **state)
 {
-    const struct ring_place at = shadow_place(0);
-    const struct ring_memory channel = {1, {{0, SHADOW_BYTES, a->channel}}};
+    const struct ring_place at = shadow_place(SERVER);
+    const struct ring_memory channel = {1, {{SERVER, SHADOW_BYTES, a->channel}}};
 
     (void)state;
     memset(a, 0, sizeof(*a));
     a->memory = (struct ring_memory){1, {{GUEST, sizeof(a->guest), a->guest}}};
     assert_int_equal(ring_open(&guest, &a->memory, &place), 0);
     assert_int_equal(ring_open(&server, &channel, &at), 0);
-    assert_int_equal(shadow_open(&a->shadow, &a->memory, &place, a->channel), 0);
+    assert_int_equal(shadow_open(&a->shadow, &a->memory, &place, a->channel, SERVER), 0);
     memset(&o, 0, sizeof(o));
     return 0;
 }
@@ -98,12 +99,12 @@ static int guest_collect(void)
 
 static uint8_t *channel_at(uint64_t address)
 {
-    return a->channel + address;
+    return a->channel + (address - SERVER);
 }
 
 static void serve(uint16_t head, struct ring_chain *chain)
 {
-    const struct ring_memory channel = {1, {{0, SHADOW_BYTES, a->channel}}};
+    const struct ring_memory channel = {1, {{SERVER, SHADOW_BYTES, a->channel}}};
     uint8_t seed = 0;
 
     assert_int_equal(ring_chain(&server, &channel, head, chain), 0);
@@ -172,7 +173,7 @@ static void requests_go_through(void **state)
 static void long_requests(void **state)
 {
     static struct ring_chain chain;
-    const struct ring_memory channel = {1, {{0, SHADOW_BYTES, a->channel}}};
+    const struct ring_memory channel = {1, {{SERVER, SHADOW_BYTES, a->channel}}};
     struct shadow_news news = {0};
     uint32_t total = 0;
     uint16_t head;
