@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "parclose/channel.h"
 #include "parclose/device.h"
 
 #define HOST_MAX_CARDS  PARCLOSE_MAX_PFS
@@ -72,10 +73,14 @@ struct partition_config {
     uint32_t vfs_count;
     uint32_t pages;  /* enum memory_pages */
     uint32_t weight; /* 0: pCPUs of its own; 1..CONFIG_WEIGHT_MAX: its share of the shared ones */
+    uint32_t channels_count;
+    uint32_t reserved;               /* 0 */
     char monitor[PARCLOSE_NAME_MAX]; /* "native" */
     char kernel[PARCLOSE_PATH_MAX];  /* absolute */
     char initrd[PARCLOSE_PATH_MAX];  /* absolute, or "" */
     char cmdline[PARCLOSE_CMDLINE_MAX];
     struct partition_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
+    struct partition_channel channels[PARCLOSE_MAX_CHANNELS];
 };
-_Static_assert(sizeof(struct partition_config) == 32 + 24 + 32 + 512 + 1024 + 512, "wire size");
+_Static_assert(sizeof(struct partition_config) == 32 + 32 + 32 + 512 + 1024 + 512 + 1280,
+               "wire size");

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "parclose/ids.h"
+#include "parclose/channel.h"
 #include "parclose/state.h"
 #include "parclose/wire.h"
 
@@ -63,6 +63,7 @@ struct lead_monitor {
     struct state_time times[PARTITION_STATES];
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
     struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS]; /* on the guest's bus */
+    struct channel_status channels[PARCLOSE_MAX_CHANNELS]; /* in the descriptor's order */
     char text[PARCLOSE_REASON_MAX];
 };
 _Static_assert(sizeof(struct lead_monitor) <= WIRE_MAX, "wire size");

@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 4
+#define SNAPSHOT_VERSION 5
 
 struct snapshot_partition {
     struct partition_id id;
@@ -36,6 +36,7 @@ struct snapshot_partition {
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS];
     struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS]; /* on its guest's bus */
+    struct channel_status channels[PARCLOSE_MAX_CHANNELS]; /* while it has a monitor */
     struct partition_config config;
 };
 

@@ -193,6 +193,42 @@ static int vf_check(const struct partition_config *partition, uint32_t number, c
     return vf_attributes_check(&vf->attributes, reason);
 }
 
+static int channel_network_check(const struct partition_channel *channel, char *reason)
+{
+    static const uint8_t none[6];
+    bool network = channel->kind == CHANNEL_DEVICE_NETWORK;
+
+    if (!network && (memcmp(channel->mac, none, sizeof(none)) != 0 || channel->mtu))
+        return refuse(reason, "channel %s: mac and mtu are a network's", channel->name);
+    if (network && !mac_ok(channel->mac))
+        return refuse(reason, "channel %s: mac is needed, a unicast address other than zero",
+                      channel->name);
+    if (channel->mtu && range(reason, "mtu", channel->mtu, CONFIG_MTU_MIN, CONFIG_MTU_MAX))
+        return -EINVAL;
+    return 0;
+}
+
+int partition_channel_check(const struct partition_config *partition, uint32_t number,
+                            char reason[PARCLOSE_REASON_MAX])
+{
+    const struct partition_channel *channel = &partition->channels[number];
+
+    if (!config_name_ok(channel->name))
+        return refuse(reason, "channel %u: its name must be [a-z][a-z0-9-]*", number);
+    if (range(reason, "kind of channel", channel->kind, 0, CHANNEL_DEVICES - 1) ||
+        range(reason, "mode of channel", channel->mode, 0, CHANNEL_MODES - 1) ||
+        range(reason, "reserved", channel->reserved, 0, 0))
+        return -EINVAL;
+    if (channel->server[0] != '/' || !line_ok(channel->server, sizeof(channel->server)))
+        return refuse(reason,
+                      "channel %s: server must be an absolute path of at most %d characters",
+                      channel->name, CHANNEL_SERVER_MAX - 1);
+    for (uint32_t i = 0; i < number; i++)
+        if (!strcmp(partition->channels[i].name, channel->name))
+            return refuse(reason, "channel %s is named twice", channel->name);
+    return channel_network_check(channel, reason);
+}
+
 static int image_check(const struct partition_config *partition, char *reason)
 {
     if (!path_ok(partition->kernel))
@@ -220,7 +256,9 @@ int partition_config_check(const struct partition_config *partition,
         range(reason, "autostart", partition->autostart, 0, 1) ||
         range(reason, "huge-pages", partition->pages, 0, MEMORY_PAGES - 1) ||
         range(reason, "weight", partition->weight, 0, CONFIG_WEIGHT_MAX) ||
-        range(reason, "number of VFs", partition->vfs_count, 0, PARCLOSE_MAX_PARTITION_VFS))
+        range(reason, "number of VFs", partition->vfs_count, 0, PARCLOSE_MAX_PARTITION_VFS) ||
+        range(reason, "number of channels", partition->channels_count, 0, PARCLOSE_MAX_CHANNELS) ||
+        range(reason, "reserved", partition->reserved, 0, 0))
         return -EINVAL;
     if (partition->memory_mib % 2)
         return refuse(reason, "memory-mib is %u: expected a multiple of 2", partition->memory_mib);
@@ -234,6 +272,9 @@ int partition_config_check(const struct partition_config *partition,
         return -EINVAL;
     for (uint32_t i = 0; i < partition->vfs_count; i++)
         if (vf_check(partition, i, reason))
+            return -EINVAL;
+    for (uint32_t i = 0; i < partition->channels_count; i++)
+        if (partition_channel_check(partition, i, reason))
             return -EINVAL;
     return 0;
 }

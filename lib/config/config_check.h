@@ -25,6 +25,8 @@
 #define CONFIG_KEEP_MAX       1000
 #define CONFIG_VLAN_MAX       4094
 #define CONFIG_QOS_MAX        7
+#define CONFIG_MTU_MIN        68
+#define CONFIG_MTU_MAX        65535
 
 /* What host.xml need not say: time-outs, budgets, watchdog, reservations, the audit log's size; no
  * cards. */
@@ -34,6 +36,10 @@ void host_config_defaults(struct host_config *host);
 int host_config_check(const struct host_config *host, char reason[PARCLOSE_REASON_MAX]);
 
 /* The partition by itself: ranges, paths, attributes; no VF twice. */
+/* One of its channels; those before it are good. */
+int partition_channel_check(const struct partition_config *partition, uint32_t number,
+                            char reason[PARCLOSE_REASON_MAX]);
+
 int partition_config_check(const struct partition_config *partition,
                            char reason[PARCLOSE_REASON_MAX]);
 

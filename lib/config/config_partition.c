@@ -27,10 +27,9 @@ _Static_assert(IFLA_VF_LINK_STATE_AUTO == 0 && IFLA_VF_LINK_STATE_ENABLE == 1 &&
         }                                                                                          \
     } while (0)
 
-static int read_mac(const struct xml_source *source, const xmlNode *node,
-                    struct vf_attributes *attributes)
+/* 1: it is there. */
+static int read_mac(const struct xml_source *source, const xmlNode *node, uint8_t mac[6])
 {
-    uint8_t *mac = attributes->mac;
     char text[18];
     int got = xml_attribute_text(source, node, "mac", text, sizeof(text));
     if (got <= 0)
@@ -43,16 +42,16 @@ static int read_mac(const struct xml_source *source, const xmlNode *node,
     }
     if (!at)
         return xml_refuse(source, node, "mac is \"%s\": expected one like 52:54:00:12:34:56", text);
-    attributes->present |= VF_ATTR_MAC;
-    return 0;
+    return 1;
 }
 
 static int read_network(const struct xml_source *source, const xmlNode *node,
                         struct vf_attributes *attributes)
 {
-    int error = read_mac(source, node, attributes);
+    int error = read_mac(source, node, attributes->mac);
     if (error < 0)
         return error;
+    attributes->present |= error ? VF_ATTR_MAC : 0;
     TAKE(xml_attribute_number(source, node, "vlan", 0, CONFIG_VLAN_MAX, &taken), VF_ATTR_VLAN,
          vlan);
     bool vlan = attributes->present & VF_ATTR_VLAN;
@@ -120,6 +119,46 @@ static int read_vfs(const struct xml_source *source, const xmlNode *root,
         int error = read_vf(source, vf, host, partition);
         if (error < 0)
             return error;
+    }
+    return 0;
+}
+
+/* In the order of enum channel_device, enum channel_mode. */
+static const char *const channel_kinds[] = {"network", "block", "console", NULL};
+static const char *const channel_modes[] = {"confined", "direct", NULL};
+
+static int read_channel(const struct xml_source *source, const xmlNode *node,
+                        struct partition_config *partition)
+{
+    struct partition_channel *channel = &partition->channels[partition->channels_count];
+    uint32_t mtu = 0;
+
+    if (partition->channels_count >= PARCLOSE_MAX_CHANNELS)
+        return xml_refuse(source, node, "at most %d channels are permitted", PARCLOSE_MAX_CHANNELS);
+    if (xml_attribute_text(source, node, "name", channel->name, sizeof(channel->name)) < 0 ||
+        xml_attribute_choice(source, node, "kind", channel_kinds, &channel->kind) < 0 ||
+        xml_attribute_choice(source, node, "mode", channel_modes, &channel->mode) < 0 ||
+        xml_attribute_text(source, node, "server", channel->server, sizeof(channel->server)) < 0 ||
+        xml_attribute_number(source, node, "mtu", CONFIG_MTU_MIN, CONFIG_MTU_MAX, &mtu) < 0 ||
+        read_mac(source, node, channel->mac) < 0)
+        return -EINVAL;
+    channel->mtu = (uint16_t)mtu;
+    partition->channels_count++;
+    return 0;
+}
+
+static int read_channels(const struct xml_source *source, const xmlNode *root,
+                         struct partition_config *partition)
+{
+    const xmlNode *list = xml_child(root, "channels");
+    char reason[PARCLOSE_REASON_MAX];
+
+    for (const xmlNode *node = list ? xml_child(list, "channel") : NULL; node;
+         node = xml_next(node, "channel")) {
+        if (read_channel(source, node, partition))
+            return -EINVAL;
+        if (partition_channel_check(partition, partition->channels_count - 1, reason))
+            return xml_refuse(source, node, "%s", reason);
     }
     return 0;
 }
@@ -195,6 +234,8 @@ int partition_document_read(const struct xml_source *source, const xmlNode *root
         error = read_image(source, root, partition);
     if (!error)
         error = read_vfs(source, root, host, partition);
+    if (!error)
+        error = read_channels(source, root, partition);
     if (error)
         return error;
     return partition_config_check(partition, reason) ? xml_refuse(source, root, "%s", reason) : 0;

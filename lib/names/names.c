@@ -105,6 +105,36 @@ const char *name_of_class_code(uint32_t code)
     return NAME(names, code >> 16);
 }
 
+const char *name_of_channel_device(uint32_t kind)
+{
+    static const char *const names[] = {
+        [CHANNEL_DEVICE_NETWORK] = "network",
+        [CHANNEL_DEVICE_BLOCK] = "block",
+        [CHANNEL_DEVICE_CONSOLE] = "console",
+    };
+    return NAME(names, kind);
+}
+
+const char *name_of_channel_mode(uint32_t mode)
+{
+    static const char *const names[] = {
+        [CHANNEL_CONFINED] = "confined",
+        [CHANNEL_DIRECT] = "direct",
+    };
+    return NAME(names, mode);
+}
+
+const char *name_of_channel_state(uint32_t state)
+{
+    static const char *const names[] = {
+        [CHANNEL_WAITING] = "waiting",
+        [CHANNEL_READY] = "ready",
+        [CHANNEL_OPERATING] = "operating",
+        [CHANNEL_LOST] = "lost",
+    };
+    return NAME(names, state);
+}
+
 const char *name_of_pages(uint32_t pages)
 {
     static const char *const names[] = {

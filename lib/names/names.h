@@ -16,6 +16,9 @@ const char *name_of_readiness(uint32_t readiness); /* enum pf_readiness: "ready"
 const char *name_of_status(uint32_t status);       /* enum function_status: "active" … */
 const char *name_of_class(uint32_t class);         /* enum function_class: "network" … */
 const char *name_of_class_code(uint32_t code);     /* 24 bits: "bridge"; PCI Code and ID 1 */
+const char *name_of_channel_device(uint32_t kind); /* enum channel_device: "block" … */
+const char *name_of_channel_mode(uint32_t mode);   /* enum channel_mode: "confined" … */
+const char *name_of_channel_state(uint32_t state); /* enum channel_state: "operating" … */
 const char *name_of_pages(uint32_t pages);         /* enum memory_pages: "2MiB" … */
 const char *name_of_rung(uint32_t rung);           /* enum rung: "restart the PF" … */
 const char *name_of_action(uint32_t action);       /* enum device_action: "pf-bind" … */

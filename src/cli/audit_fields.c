@@ -92,6 +92,7 @@ static const struct field_row partition_rows[] = {
     ROW(TEXT, partition_config, initrd),
     ROW(TEXT, partition_config, cmdline),
     ROW(NUMBER, partition_config, vfs_count),
+    ROW(NUMBER, partition_config, channels_count),
 };
 
 static const struct field_row vf_rows[] = {
@@ -108,6 +109,15 @@ static const struct field_row vf_rows[] = {
     ROW(NUMBER, partition_vf, attributes.max_tx_rate),
     ROW(NUMBER, partition_vf, attributes.nvme_queues),
     ROW(NUMBER, partition_vf, attributes.nvme_vectors),
+};
+
+static const struct field_row partition_channel_rows[] = {
+    ROW(TEXT, partition_channel, name),
+    ROW_NAMED(partition_channel, kind, name_of_channel_device),
+    ROW_NAMED(partition_channel, mode, name_of_channel_mode),
+    ROW(MAC, partition_channel, mac),
+    ROW(NUMBER, partition_channel, mtu),
+    ROW(TEXT, partition_channel, server),
 };
 
 static const struct field_row run_rows[] = {
@@ -184,22 +194,29 @@ static const struct list vfs = {"vfs",
                                 PARCLOSE_MAX_PARTITION_VFS,
                                 ROWS(vf_rows)};
 
+static const struct list partition_channels = {"channels",
+                                               offsetof(struct partition_config, channels_count),
+                                               offsetof(struct partition_config, channels),
+                                               sizeof(struct partition_channel),
+                                               PARCLOSE_MAX_CHANNELS,
+                                               ROWS(partition_channel_rows)};
+
 static const struct {
     const struct field_row *rows;
     size_t rows_count;
-    const struct list *list;
+    const struct list *lists[2];
 } kinds[RESOURCE_KINDS] = {
-    [RESOURCE_CONTROL] = {ROWS(control_rows), NULL},
-    [RESOURCE_HOST] = {ROWS(host_rows), &cards},
-    [RESOURCE_PARTITION] = {ROWS(partition_rows), &vfs},
-    [RESOURCE_RUN] = {ROWS(run_rows), NULL},
-    [RESOURCE_PCPU] = {ROWS(owner_rows), NULL},
-    [RESOURCE_MEMORY] = {ROWS(memory_rows), NULL},
-    [RESOURCE_PF] = {ROWS(pf_rows), NULL},
-    [RESOURCE_VF] = {ROWS(owner_rows), NULL},
-    [RESOURCE_ACTION] = {ROWS(action_rows), NULL},
-    [RESOURCE_REQUEST] = {ROWS(request_rows), NULL},
-    [RESOURCE_CHANNEL] = {ROWS(channel_rows), NULL},
+    [RESOURCE_CONTROL] = {ROWS(control_rows), {NULL}},
+    [RESOURCE_HOST] = {ROWS(host_rows), {&cards}},
+    [RESOURCE_PARTITION] = {ROWS(partition_rows), {&vfs, &partition_channels}},
+    [RESOURCE_RUN] = {ROWS(run_rows), {NULL}},
+    [RESOURCE_PCPU] = {ROWS(owner_rows), {NULL}},
+    [RESOURCE_MEMORY] = {ROWS(memory_rows), {NULL}},
+    [RESOURCE_PF] = {ROWS(pf_rows), {NULL}},
+    [RESOURCE_VF] = {ROWS(owner_rows), {NULL}},
+    [RESOURCE_ACTION] = {ROWS(action_rows), {NULL}},
+    [RESOURCE_REQUEST] = {ROWS(request_rows), {NULL}},
+    [RESOURCE_CHANNEL] = {ROWS(channel_rows), {NULL}},
 };
 
 /* --- one value -------------------------------------------------------------------------------- */
@@ -391,6 +408,7 @@ void audit_fields(const struct audit_names *names, uint32_t kind, const void *be
         return;
     for (size_t i = 0; i < kinds[kind].rows_count; i++)
         visit_row(&walk, "", &kinds[kind].rows[i], before, after);
-    if (kinds[kind].list)
-        visit_list(&walk, kinds[kind].list, before, after);
+    for (size_t i = 0; i < sizeof(kinds[kind].lists) / sizeof(struct list *); i++)
+        if (kinds[kind].lists[i])
+            visit_list(&walk, kinds[kind].lists[i], before, after);
 }

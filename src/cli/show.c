@@ -37,14 +37,36 @@ static void print_definition(const json_t *partition)
     field("autostart", "%s", true_of(partition, "autostart") ? "yes" : "no");
 }
 
+/* One that its definition names: what is asked for, then what is. */
+static void print_channel(const json_t *channel)
+{
+    const char *state = text_of(channel, "state"), *error = text_of(channel, "error");
+    char name[64];
+
+    snprintf(name, sizeof(name), "channel %s", text_of(channel, "name"));
+    if (!state[0])
+        field(name, "%s, %s, server %s", text_of(channel, "kind"), text_of(channel, "mode"),
+              text_of(channel, "server"));
+    else
+        field(name, "%s, %s, server %s: %s, connections %lld%s%s", text_of(channel, "kind"),
+              text_of(channel, "mode"), text_of(channel, "server"), state,
+              (long long)number_of(channel, "connections"), error[0] ? ", the last one lost: " : "",
+              error);
+}
+
 static void print_channels(const json_t *partition)
 {
     const json_t *channel;
     size_t i;
 
     json_array_foreach(json_object_get(partition, "channels"), i, channel)
-        field(text_of(channel, "kind"), "served by %s, attached %lld", text_of(channel, "server"),
-              (long long)number_of(channel, "attached"));
+    {
+        if (json_object_get(channel, "name"))
+            print_channel(channel);
+        else
+            field(text_of(channel, "kind"), "served by %s, attached %lld",
+                  text_of(channel, "server"), (long long)number_of(channel, "attached"));
+    }
 }
 
 static void print_running(const json_t *partition)

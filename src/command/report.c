@@ -211,14 +211,41 @@ static json_t *pcpus(const struct snapshot_view *view, const struct snapshot_par
     return numbers(partition->pcpus, partition->pcpus_count);
 }
 
-/* Those that it has while it is started. */
-static json_t *channels(const struct snapshot_partition *partition)
+/* As its definition names them, and as its monitor sees them. */
+static json_t *channel(const struct snapshot_partition *partition, uint32_t index)
+{
+    const struct partition_channel *config = &partition->config.channels[index];
+    const struct channel_status *status = &partition->channels[index];
+    json_t *report = json_pack(
+        "{s:s, s:s, s:s, s:o}", "name", config->name, "kind", name_of_channel_device(config->kind),
+        "mode", name_of_channel_mode(config->mode), "server", report_text(config->server));
+
+    if (!partition->monitor_pid)
+        return report;
+    json_object_set_new(report, "state", json_string(name_of_channel_state(status->state)));
+    json_object_set_new(report, "connections", json_integer(status->connections));
+    json_object_set_new(report, "error",
+                        status->error ? report_text(strerror(-status->error)) : json_null());
+    return report;
+}
+
+/* The console while it is started. */
+static json_t *console_channel(const struct snapshot_partition *partition)
 {
     if (snapshot_partition_stopped(partition))
         return json_array();
     return json_pack("[{s:s, s:s, s:i}]", "kind", "console", "server",
                      name_of_process(PROCESS_COMMAND), "attached",
                      (int)partition->console_attached);
+}
+
+static json_t *channels(const struct snapshot_partition *partition)
+{
+    json_t *array = console_channel(partition);
+
+    for (uint32_t i = 0; i < partition->config.channels_count; i++)
+        json_array_append_new(array, channel(partition, i));
+    return array;
 }
 
 static void add_running(const struct snapshot_view *view,

@@ -102,5 +102,7 @@ int descriptor_publish(struct db *db, const struct partition *partition)
     memcpy(descriptor.cmdline, config->cmdline, sizeof(descriptor.cmdline));
     fill_pcpus(db, partition, &descriptor);
     fill_vfs(db, partition, &descriptor);
+    descriptor.channels_count = config->channels_count;
+    memcpy(descriptor.channels, config->channels, sizeof(descriptor.channels));
     return sealed_file("partition", &descriptor, sizeof(descriptor));
 }

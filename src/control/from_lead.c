@@ -29,13 +29,22 @@ static bool seats_ok(const struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
     return true;
 }
 
+static bool channels_ok(const struct channel_status channels[PARCLOSE_MAX_CHANNELS])
+{
+    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
+        if (channels[i].state >= CHANNEL_STATES || channels[i].wants > 1 ||
+            !frame_error_ok(channels[i].error))
+            return false;
+    return true;
+}
+
 static bool monitor_ok(const struct lead_monitor *monitor)
 {
     return monitor->partition.value >= 1 && monitor->partition.value <= PARCLOSE_MAX_PARTITIONS &&
            monitor->present <= 1 && monitor->frozen <= 1 &&
            monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit <= EXIT_MONITOR_DIED &&
            monitor->vcpus_count <= PARCLOSE_MAX_VCPUS && seats_ok(monitor->vfs) &&
-           frame_string_ok(monitor->text, sizeof(monitor->text));
+           channels_ok(monitor->channels) && frame_string_ok(monitor->text, sizeof(monitor->text));
 }
 
 /* A monitor that no start stands for: ended. */

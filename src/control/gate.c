@@ -102,11 +102,24 @@ static void pf_waiting_text(const struct db *db, const struct pf *pf, char *text
              pf->reason[0] ? pf->reason : readiness_text(pf->readiness));
 }
 
+/* The first of its channels that no server has answered; NULL: none, or no monitor to ask. */
+static const char *channel_waiting(const struct partition *partition)
+{
+    for (uint32_t i = 0; partition->monitor.present && i < partition->config.channels_count; i++)
+        if (partition->monitor.channels[i].state == CHANNEL_WAITING)
+            return partition->config.channels[i].name;
+    return NULL;
+}
+
 static void state_waiting_text(const struct partition *partition, uint32_t missing, char *text)
 {
     unsigned state = (unsigned)__builtin_ctz(missing);
 
-    if (partition->trouble[0] && state == STATE_CHANNEL_IMAGE)
+    const char *channel = state == STATE_CHANNEL_IMAGE ? channel_waiting(partition) : NULL;
+
+    if (channel)
+        snprintf(text, PARCLOSE_REASON_MAX, "channel %s: no server has answered yet", channel);
+    else if (partition->trouble[0] && state == STATE_CHANNEL_IMAGE)
         snprintf(text, PARCLOSE_REASON_MAX, "handing over its VFs: %.120s", partition->trouble);
     else
         snprintf(text, PARCLOSE_REASON_MAX, "its monitor: state %s is not reached yet",

@@ -71,6 +71,7 @@ static void fill_partition(struct control *control, const struct partition *part
         to->vcpu_restarts = monitor->vcpu_restarts;
         memcpy(to->vcpu_pids, monitor->vcpu_pids, sizeof(to->vcpu_pids));
         memcpy(to->vfs, monitor->vfs, sizeof(to->vfs));
+        memcpy(to->channels, monitor->channels, sizeof(to->channels));
     }
     fill_waiting(control, partition, to);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parclose-lead, the lead monitor: root; may write cgroups under parclose.slice, open /dev/kvm,
- * guests' kernels and initrds for reading, and spawn monitors. /sys is read-only but for cgroup2.
+ * guests' kernels and initrds for reading, connect to the sockets of channels' servers, and spawn
+ * monitors. /sys is read-only but for cgroup2.
  * It does so on control's order only.
  *
  * What a successor needs is kept by boot (process_store), per partition: descriptor, link,
@@ -39,8 +40,11 @@ struct partition {
     struct cgroup cgroup;
     struct link *link; /* to the monitor; NULL: not spawned, or it broke the protocol */
     sd_event_source *died;
-    sd_event_source *events; /* of the vCPUs' cgroup */
-    sd_event_source *timer;  /* of the stop, then of the clearing away */
+    sd_event_source *events;     /* of the vCPUs' cgroup */
+    sd_event_source *timer;      /* of the stop, then of the clearing away */
+    sd_event_source *connecting; /* the next try to reach its channels' servers */
+    uint64_t connecting_ms;      /* after this time; 0: none is wanted */
+    uint64_t connected_ns;       /* the last try */
     uint32_t spawner_pid;
     bool frozen;         /* as cgroup.events says */
     bool channels;       /* VFIO files were handed to the monitor */

@@ -97,7 +97,8 @@ static int start(void *context, struct process *process, uint32_t generation)
 static const int system_calls[] = {
     SCMP_SYS(openat),  SCMP_SYS(mkdirat),  SCMP_SYS(mkdir),        SCMP_SYS(unlinkat),
     SCMP_SYS(rmdir),   SCMP_SYS(fchownat), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
-    SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(socketpair),
+    SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(socketpair),   SCMP_SYS(socket),
+    SCMP_SYS(connect),
 };
 
 int main(void)

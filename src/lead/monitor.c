@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "keep.h"
 #include "log/log.h"
 #include "order.h"
@@ -82,6 +83,7 @@ void monitor_forget(struct partition *partition)
     sd_event_source_disable_unref(partition->died);
     sd_event_source_disable_unref(partition->events);
     sd_event_source_disable_unref(partition->timer);
+    sd_event_source_disable_unref(partition->connecting);
     cgroup_close(&partition->cgroup);
     close_file(&partition->kernel);
     close_file(&partition->initrd);
@@ -226,7 +228,8 @@ static int on_state(void *context, struct frame *frame)
     const struct monitor_state *state = (const void *)frame->bytes;
 
     if (state->states >= STATE_BIT(PARTITION_STATES) ||
-        state->vcpus_count > partition->descriptor.vcpus_count || !seats_ok(state->vfs))
+        state->vcpus_count > partition->descriptor.vcpus_count || !seats_ok(state->vfs) ||
+        !channel_state_ok(state))
         return -EBADMSG;
     partition->state = *state;
     partition->changed_ns = state->event_ns;
@@ -237,6 +240,7 @@ static int on_state(void *context, struct frame *frame)
         !(state->states & STATE_BIT(STATE_CHANNELS_ATTACHED)))
         monitor_say(partition, MONITOR_ATTACHED);
     partition->asked = false;
+    channel_follow(partition);
     lead_tell(partition);
     lead_sync(partition->lead);
     return 0;
@@ -446,5 +450,7 @@ int monitor_watch(struct partition *partition)
     if (error >= 0)
         error = sd_event_add_time_relative(event, &partition->timer, CLOCK_MONOTONIC, 0, 0,
                                            on_timer, partition);
-    return error < 0 ? error : sd_event_source_set_enabled(partition->timer, SD_EVENT_OFF);
+    if (error >= 0)
+        error = sd_event_source_set_enabled(partition->timer, SD_EVENT_OFF);
+    return error < 0 ? error : channel_watch(partition, event);
 }

@@ -50,6 +50,7 @@ void lead_tell(struct partition *partition)
     memcpy(message.times, state->times, sizeof(message.times));
     memcpy(message.vcpu_pids, state->vcpu_pids, sizeof(message.vcpu_pids));
     memcpy(message.vfs, state->vfs, sizeof(message.vfs));
+    memcpy(message.channels, state->channels, sizeof(message.channels));
     memcpy(message.text, partition->text, sizeof(message.text));
     process_send(partition->lead->process, PROCESS_CONTROL, &message, NULL, 0);
 }

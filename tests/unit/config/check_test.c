@@ -31,7 +31,16 @@ static struct partition_config good_partition(void)
                                          .vfs_count = 1,
                                          .monitor = "native",
                                          .kernel = "/k",
-                                         .vfs = {{.card = "net0", .index = 6}}};
+                                         .vfs = {{.card = "net0", .index = 6}},
+                                         .channels_count = 2,
+                                         .channels = {{.name = "lan",
+                                                       .kind = CHANNEL_DEVICE_NETWORK,
+                                                       .mac = {2, 0, 0, 0, 0, 1},
+                                                       .server = "/run/lan.sock"},
+                                                      {.name = "data",
+                                                       .kind = CHANNEL_DEVICE_BLOCK,
+                                                       .mode = CHANNEL_DIRECT,
+                                                       .server = "/run/data.sock"}}};
     return partition;
 }
 
@@ -118,6 +127,26 @@ static void bad_partitions(void **state)
     REFUSES(memset(partition.cmdline, 'a', sizeof(partition.cmdline)));
 }
 
+static void bad_channels(void **state)
+{
+    (void)state;
+    REFUSES(partition.channels_count = PARCLOSE_MAX_CHANNELS + 1);
+    REFUSES(partition.reserved = 1);
+    REFUSES(partition.channels[0].reserved = 1);
+    REFUSES(partition.channels[1].kind = CHANNEL_DEVICES);
+    REFUSES(partition.channels[1].mode = CHANNEL_MODES);
+    REFUSES(strcpy(partition.channels[1].name, "lan"));
+    REFUSES(strcpy(partition.channels[1].name, ""));
+    REFUSES(memset(partition.channels[1].name, 'a', PARCLOSE_NAME_MAX));
+    REFUSES(strcpy(partition.channels[1].server, "run/data.sock"));
+    REFUSES(memset(partition.channels[1].server, '/', CHANNEL_SERVER_MAX));
+    REFUSES(partition.channels[1].mac[0] = 2);
+    REFUSES(partition.channels[1].mtu = 1500);
+    REFUSES(partition.channels[0].mtu = 67);
+    REFUSES(partition.channels[0].mac[0] = 1);
+    REFUSES(memset(partition.channels[0].mac, 0, 6));
+}
+
 static void bad_vfs(void **state)
 {
     (void)state;
@@ -176,6 +205,7 @@ int main(void)
         cmocka_unit_test(good_ones_pass),
         cmocka_unit_test(bad_hosts),
         cmocka_unit_test(bad_partitions),
+        cmocka_unit_test(bad_channels),
         cmocka_unit_test(bad_vfs),
         cmocka_unit_test(vfs_that_the_cards_do_not_have),
         cmocka_unit_test(many_cards_fit_in_the_reason),

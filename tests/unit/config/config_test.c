@@ -363,6 +363,48 @@ static void attributes_of_a_vf(void **state)
         "VF 1 of this card is named twice");
 }
 
+#define CHANNEL(attributes) PARTITION(SMALL, "<channels><channel " attributes "/></channels>")
+#define DISK                "name='data' kind='block' server='/run/data.sock'"
+
+static void channels_of_a_partition(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        read_partition(PARTITION(SMALL, "<channels><channel " DISK "/><channel name='lan' "
+                                        "kind='network' mode='direct' mac='52:54:00:00:00:01' "
+                                        "mtu='9000' server='/run/lan.sock'/></channels>"),
+                       NULL),
+        0);
+    assert_int_equal(partition.channels_count, 2);
+    assert_string_equal(partition.channels[0].name, "data");
+    assert_int_equal(partition.channels[0].kind, CHANNEL_DEVICE_BLOCK);
+    assert_int_equal(partition.channels[0].mode, CHANNEL_CONFINED);
+    assert_string_equal(partition.channels[1].server, "/run/lan.sock");
+    assert_int_equal(partition.channels[1].kind, CHANNEL_DEVICE_NETWORK);
+    assert_int_equal(partition.channels[1].mode, CHANNEL_DIRECT);
+    assert_int_equal(partition.channels[1].mac[5], 1);
+    assert_int_equal(partition.channels[1].mtu, 9000);
+}
+
+static void bad_channels(void **state)
+{
+    (void)state;
+    refuses_partition(CHANNEL("name='data' kind='block'"), "server");
+    refuses_partition(CHANNEL("name='data' server='/s'"), "kind");
+    refuses_partition(CHANNEL("kind='block' server='/s'"), "name");
+    refuses_partition(CHANNEL("name='data' kind='disk' server='/s'"), "block");
+    refuses_partition(CHANNEL("name='data' kind='block' server='s'"), "server");
+    refuses_partition(CHANNEL(DISK " mode='shared'"), "confined");
+    refuses_partition(CHANNEL(DISK " mtu='1500'"), "mac and mtu are a network's");
+    refuses_partition(CHANNEL("name='lan' kind='network' server='/s'"), "mac is needed");
+    refuses_partition(CHANNEL("name='lan' kind='network' server='/s' mac='52:54:00:00:00:01' "
+                              "mtu='67'"),
+                      "68");
+    refuses_partition(
+        PARTITION(SMALL, "<channels><channel " DISK "/><channel " DISK "/></channels>"),
+        "named twice");
+}
+
 static void vfs_against_the_cards(void **state)
 {
     struct host_config cards;
@@ -678,6 +720,8 @@ int main(void)
         cmocka_unit_test(texts_that_are_too_long),
         cmocka_unit_test(bytes_count_not_characters),
         cmocka_unit_test(attributes_of_a_vf),
+        cmocka_unit_test(channels_of_a_partition),
+        cmocka_unit_test(bad_channels),
         cmocka_unit_test(vfs_against_the_cards),
         cmocka_unit_test(too_many_vfs),
         cmocka_unit_test(a_doctype_of_any_kind),
