@@ -66,15 +66,14 @@ static int allow_memory(scmp_filter_ctx filter)
     return error;
 }
 
-int sandbox_seal(const int *extra, size_t extra_count)
+static int seal(const int *calls, size_t count, const int *extra, size_t extra_count)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (!filter)
         return -ENOMEM;
-    int error =
-        allow(filter, event_loop_calls, sizeof(event_loop_calls) / sizeof(event_loop_calls[0]));
+    int error = allow(filter, calls, count);
     if (!error)
         error = allow(filter, extra, extra_count);
     if (!error)
@@ -83,6 +82,17 @@ int sandbox_seal(const int *extra, size_t extra_count)
         error = seccomp_load(filter);
     seccomp_release(filter);
     return error;
+}
+
+int sandbox_seal(const int *extra, size_t extra_count)
+{
+    return seal(event_loop_calls, sizeof(event_loop_calls) / sizeof(event_loop_calls[0]), extra,
+                extra_count);
+}
+
+int sandbox_seal_only(const int *calls, size_t count)
+{
+    return seal(calls, count, NULL, 0);
 }
 
 int sandbox_refuse(const int *calls, size_t count)

@@ -14,6 +14,12 @@
 int sandbox_seal(const int *extra, size_t extra_count);
 
 /*
+ * The same for a child that only computes: `calls`, memory as above, and nothing else. A filter
+ * that is loaded already stays in force beside it.
+ */
+int sandbox_seal_only(const int *calls, size_t count);
+
+/*
  * For those who start other programs, which inherit the filter: everything is permitted but
  * `calls`, which fail with EPERM. Needs CAP_SYS_ADMIN; no_new_privs stays as it is.
  */

@@ -96,6 +96,28 @@ static void plain_memory_works(void **state)
     assert_int_equal(run_sealed(map_plain, NULL, 0), 0);
 }
 
+/* In a child that may only compute: what an event loop may, kills it, too. */
+static void only_memory_and_its_own_calls(void **state)
+{
+    const int calls[] = {SYS_exit_group};
+    (void)state;
+    skip_if_sanitized();
+    for (int writes = 0; writes < 2; writes++) {
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (sandbox_seal_only(calls, 1))
+                _exit(100);
+            map_plain();
+            if (writes)
+                syscall(SYS_write, 2, "", 0);
+            _exit(0);
+        }
+        waitpid(pid, &status, 0);
+        assert_int_equal(WIFSIGNALED(status) ? WTERMSIG(status) : 0, writes ? SIGSYS : 0);
+    }
+}
+
 /* In a child: 0 when the refused call fails, its child's too, and another works. */
 static int refuse_and_look(void)
 {
@@ -133,9 +155,12 @@ static void refused_call_fails_for_good(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unlisted_call_kills),         cmocka_unit_test(listed_extra_call_works),
-        cmocka_unit_test(executable_memory_kills),     cmocka_unit_test(plain_memory_works),
+        cmocka_unit_test(unlisted_call_kills),
+        cmocka_unit_test(listed_extra_call_works),
+        cmocka_unit_test(executable_memory_kills),
+        cmocka_unit_test(plain_memory_works),
         cmocka_unit_test(refused_call_fails_for_good),
+        cmocka_unit_test(only_memory_and_its_own_calls),
     };
     return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
 }
