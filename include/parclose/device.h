@@ -129,6 +129,17 @@ struct vf_attributes {
 };
 _Static_assert(sizeof(struct vf_attributes) == 28, "wire size");
 
+/* What an edit of devices.xml asks of one VF: other attributes than those that are desired now. */
+struct vf_edit {
+    struct bdf pf;
+    uint32_t index;
+    struct vf_attributes before, after;
+};
+_Static_assert(sizeof(struct vf_edit) == 64, "wire size, on disk");
+
+#define PARCLOSE_EDIT_VFS_MAX  32 /* of one edit */
+#define PARCLOSE_EDIT_NAME_MAX 64 /* of its file, NUL included */
+
 /* Why a PF is, or is not, ready. The one list that gate, show and audit share. */
 enum pf_readiness {
     PF_UNKNOWN = 0, /* nobody judged it since the SR-PCIM (re)started */
@@ -144,16 +155,19 @@ enum pf_readiness {
     PF_READINESS_KINDS
 };
 
-/* The actions on devices. Each is proposed by SR-PCIM, committed by control, applied by the TCB. */
+/* The actions on devices. Each is proposed by SR-PCIM (VF_CONFIGURE: asked for by an edit of
+ * devices.xml), committed by control, applied by the TCB. */
 enum device_action {
     ACTION_NONE = 0,
     ACTION_PF_BIND = 1, /* bind the PF's driver; nothing when bound */
     ACTION_PF_CREATE_VFS =
         2, /* autoprobe off, numvfs = desired; refused while a VF is open or any exists */
-    ACTION_PF_LINK_UP = 3,  /* network: interface up */
-    ACTION_PF_RESTART = 4,  /* rung 1: unbind (refused while a VF is open) and bind */
-    ACTION_VF_ACTIVATE = 5, /* reset, attributes, vfio-pci, read back; refused while it is open */
-    ACTION_VF_RELEASE = 6,  /* clear driver_override; attributes stay; refused while it is open */
+    ACTION_PF_LINK_UP = 3,   /* network: interface up */
+    ACTION_PF_RESTART = 4,   /* rung 1: unbind (refused while a VF is open) and bind */
+    ACTION_VF_ACTIVATE = 5,  /* reset, attributes, vfio-pci, read back; refused while it is open */
+    ACTION_VF_RELEASE = 6,   /* clear driver_override; attributes stay; refused while it is open */
+    ACTION_VF_CONFIGURE = 7, /* attributes alone, read back; what an open VF does not stand (MAC,
+                                NVMe resources) is refused while it is open */
     DEVICE_ACTIONS
 };
 

@@ -167,6 +167,7 @@ const char *name_of_action(uint32_t action)
         [ACTION_PF_RESTART] = "pf-restart",
         [ACTION_VF_ACTIVATE] = "vf-activate",
         [ACTION_VF_RELEASE] = "vf-release",
+        [ACTION_VF_CONFIGURE] = "vf-configure",
     };
     return NAME(names, action);
 }
