@@ -9,7 +9,14 @@
  * host's configuration has changed, and a card or an assignment that it does not name is one no
  * more. An ASSIGN of a VF to another partition than before makes the VF FUNCTION_INACTIVE with
  * attributes_set 0 until ACTION_VF_ACTIVATE was applied for it (no owner gets the state that
- * another left); the TCB says VF at once. ASSIGN to the same partition changes nothing.
+ * another left); the TCB says VF at once. ASSIGN to the same partition with other attributes makes
+ * it so, too, until an action set them; with the same ones it changes nothing.
+ *
+ * An edit of devices.xml is proposed as EDIT and answered with EDITED when all that it asks for is
+ * on the devices, or when it is refused, or was undone: then the devices have what they had. It is
+ * one transaction; one edit is under way at a time (-EBUSY). Its id stays the same when the TCB
+ * asks again on a new link of either; without VFs it is only asked what became of it (-ENOENT:
+ * control has never had it, or has had another one since).
  */
 #pragma once
 
@@ -26,6 +33,8 @@ enum message_control_tcb {
     TCB_VF,                          /* tcb -> control: observed */
     TCB_GONE,                        /* tcb -> control: PF or VF is gone */
     TCB_FUNCTION, /* tcb -> control: any other PCI function, or that it is gone */
+    TCB_EDIT,     /* tcb -> control: an edit of devices.xml, parsed and checked */
+    TCB_EDITED,   /* control -> tcb: what became of it */
 };
 
 struct tcb_card {
@@ -64,9 +73,11 @@ struct tcb_applied {
     uint64_t transaction;
     int32_t error;
     uint32_t writes; /* how many device writes it took; 0: all was as desired */
+    struct bdf pf;
+    uint32_t index; /* as in the APPLY: an edit's transaction has several */
     char text[PARCLOSE_REASON_MAX];
 };
-_Static_assert(sizeof(struct tcb_applied) == 192, "wire size");
+_Static_assert(sizeof(struct tcb_applied) == 200, "wire size");
 
 struct tcb_pf {
     struct wire_header header;
@@ -90,3 +101,21 @@ struct tcb_function {
     struct function_observed function;
 };
 _Static_assert(sizeof(struct tcb_function) == 72, "wire size");
+
+struct tcb_edit {
+    struct wire_header header;
+    uint32_t uid; /* owner of the file */
+    uint32_t vfs_count;
+    char name[PARCLOSE_EDIT_NAME_MAX]; /* of the file, for the audit log */
+    struct vf_edit vfs[PARCLOSE_EDIT_VFS_MAX];
+};
+_Static_assert(sizeof(struct tcb_edit) == 88 + 64 * PARCLOSE_EDIT_VFS_MAX, "wire size");
+
+struct tcb_edited {
+    struct wire_header header;
+    int32_t error; /* 0: done */
+    uint32_t reserved;
+    uint64_t transaction; /* 0: there was none */
+    char text[PARCLOSE_REASON_MAX];
+};
+_Static_assert(sizeof(struct tcb_edited) == 192, "wire size");

@@ -55,6 +55,7 @@ enum audit_kind {
     AUDIT_CHANNEL = 15,   /* a server attached a channel, or let go of it */
     AUDIT_PCPU = 16,      /* a pCPU went offline or came back; a vCPU has another one */
     AUDIT_VF_NEWS = 17,   /* the host's kernel reported an error of a VF, or asks for it back */
+    AUDIT_EDIT = 18,      /* of devices.xml */
     AUDIT_KINDS
 };
 

@@ -23,6 +23,7 @@ enum resource_kind {
     RESOURCE_ACTION = 9,    /* bdf of the PF, VF index or ACTION_WHOLE_PF: struct action_image */
     RESOURCE_REQUEST = 10,  /* place, 0 the oldest: struct request_image; in snapshots only */
     RESOURCE_CHANNEL = 11,  /* partition id, enum channel_kind: struct channel_image */
+    RESOURCE_EDIT = 12,     /* -: struct edit_image */
     RESOURCE_KINDS
 };
 
@@ -79,6 +80,30 @@ struct request_image {
     uint64_t transaction;
 };
 _Static_assert(sizeof(struct request_image) == 24, "on disk");
+
+/* How far an edit of devices.xml is. */
+enum edit_state {
+    EDIT_NONE = 0,
+    EDIT_APPLYING = 1, /* its actions are under way */
+    EDIT_UNDOING = 2,  /* one of them failed: those that give everything back are under way */
+    EDIT_DONE = 3,
+    EDIT_UNDONE = 4,
+};
+
+/* The latest edit of devices.xml. It stays when it is over, for who asks what became of it. */
+struct edit_image {
+    uint64_t id;          /* the TCB's; 0: there was none */
+    uint64_t begun;       /* the transaction that it is */
+    uint64_t transaction; /* that its actions belong to: `begun`, or the one that undoes it */
+    uint32_t state;       /* enum edit_state */
+    uint32_t uid;         /* owner of the file */
+    int32_t error;        /* of the first action that failed */
+    uint32_t vfs_count;
+    char name[PARCLOSE_EDIT_NAME_MAX]; /* of the file */
+    char text[PARCLOSE_REASON_MAX];    /* what failed */
+    struct vf_edit vfs[PARCLOSE_EDIT_VFS_MAX];
+};
+_Static_assert(sizeof(struct edit_image) == 40 + 64 + 160 + 64 * PARCLOSE_EDIT_VFS_MAX, "on disk");
 
 /* How far the attach transaction of a partition is. */
 enum attach_state {

@@ -27,6 +27,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_CHANNEL] = "channel",
     [AUDIT_PCPU] = "pcpu",
     [AUDIT_VF_NEWS] = "vf-news",
+    [AUDIT_EDIT] = "edit",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {
@@ -38,6 +39,17 @@ static const char *const attach_names[] = {
     [ATTACH_DONE] = "attached",
     [ATTACH_UNDOING] = "detach ordered",
 };
+
+static const char *const edit_state_names[] = {
+    [EDIT_NONE] = "none",    [EDIT_APPLYING] = "applying", [EDIT_UNDOING] = "being undone",
+    [EDIT_DONE] = "applied", [EDIT_UNDONE] = "undone",
+};
+
+const char *audit_edit_state_name(uint32_t state)
+{
+    return state < sizeof(edit_state_names) / sizeof(edit_state_names[0]) ? edit_state_names[state]
+                                                                          : "unknown";
+}
 
 const char *audit_kind_name(uint32_t kind)
 {
@@ -100,6 +112,9 @@ void audit_resource_text(const struct audit_change *change, char *text, size_t s
     case RESOURCE_CHANNEL:
         snprintf(text, size, "console of partition %" PRIu64, change->key[0]);
         break;
+    case RESOURCE_EDIT:
+        snprintf(text, size, "edit of devices.xml");
+        break;
     default:
         snprintf(text, size, "?");
     }
@@ -154,6 +169,13 @@ static void channel_text(const struct channel_image *channel, char *text, size_t
              name_of_process(channel->server), channel->attached);
 }
 
+static void edit_text(const struct edit_image *edit, char *text, size_t size)
+{
+    snprintf(text, size, "%.*s: %" PRIu32 " VFs, %s%s%.*s", PARCLOSE_EDIT_NAME_MAX, edit->name,
+             edit->vfs_count, audit_edit_state_name(edit->state), edit->text[0] ? ": " : "",
+             PARCLOSE_REASON_MAX, edit->text);
+}
+
 void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
 {
     if (!image) {
@@ -194,6 +216,9 @@ void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
         break;
     case RESOURCE_CHANNEL:
         channel_text(image, text, size);
+        break;
+    case RESOURCE_EDIT:
+        edit_text(image, text, size);
         break;
     default:
         snprintf(text, size, "?");

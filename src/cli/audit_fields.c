@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "names/names.h"
+#include "store/audit_text.h"
 #include "table.h"
 
 enum field_type { NUMBER, FLAGS, NAMED, TEXT, MAC, OWNER, BDF, BYTES, TIME, PCPUS, FOUR };
@@ -179,6 +180,29 @@ static const struct field_row channel_rows[] = {
     ROW(NUMBER, channel_image, attached),
 };
 
+static const struct field_row edit_rows[] = {
+    ROW(FLAGS, edit_image, id),           ROW(NUMBER, edit_image, begun),
+    ROW(NUMBER, edit_image, transaction), ROW_NAMED(edit_image, state, audit_edit_state_name),
+    ROW(NUMBER, edit_image, uid),         ROW(FLAGS, edit_image, error),
+    ROW(TEXT, edit_image, name),          ROW(TEXT, edit_image, text),
+    ROW(NUMBER, edit_image, vfs_count),
+};
+
+#define ATTRIBUTE_ROWS(member)                                                                     \
+    ROW(FLAGS, vf_edit, member.present), ROW(MAC, vf_edit, member.mac),                            \
+        ROW(NUMBER, vf_edit, member.vlan), ROW(NUMBER, vf_edit, member.qos),                       \
+        ROW(NUMBER, vf_edit, member.trust), ROW(NUMBER, vf_edit, member.spoofchk),                 \
+        ROW(NUMBER, vf_edit, member.link_state), ROW(NUMBER, vf_edit, member.min_tx_rate),         \
+        ROW(NUMBER, vf_edit, member.max_tx_rate), ROW(NUMBER, vf_edit, member.nvme_queues),        \
+        ROW(NUMBER, vf_edit, member.nvme_vectors)
+
+static const struct field_row edited_rows[] = {
+    ROW(BDF, vf_edit, pf),
+    ROW(NUMBER, vf_edit, index),
+    ATTRIBUTE_ROWS(before),
+    ATTRIBUTE_ROWS(after),
+};
+
 #define ROWS(rows) rows, sizeof(rows) / sizeof((rows)[0])
 
 static const struct list cards = {"cards",
@@ -201,6 +225,13 @@ static const struct list partition_channels = {"channels",
                                                PARCLOSE_MAX_CHANNELS,
                                                ROWS(partition_channel_rows)};
 
+static const struct list edited = {"vfs",
+                                   offsetof(struct edit_image, vfs_count),
+                                   offsetof(struct edit_image, vfs),
+                                   sizeof(struct vf_edit),
+                                   PARCLOSE_EDIT_VFS_MAX,
+                                   ROWS(edited_rows)};
+
 static const struct {
     const struct field_row *rows;
     size_t rows_count;
@@ -217,6 +248,7 @@ static const struct {
     [RESOURCE_ACTION] = {ROWS(action_rows), {NULL}},
     [RESOURCE_REQUEST] = {ROWS(request_rows), {NULL}},
     [RESOURCE_CHANNEL] = {ROWS(channel_rows), {NULL}},
+    [RESOURCE_EDIT] = {ROWS(edit_rows), {&edited}},
 };
 
 /* --- one value -------------------------------------------------------------------------------- */

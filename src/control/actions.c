@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "edit.h"
 #include "log/log.h"
 #include "names/names.h"
 #include "tell.h"
@@ -29,8 +30,7 @@ static const struct partition *holder(struct control *control, const struct vf *
     return vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
 }
 
-/* Whether some monitor has it or may have it. */
-static bool vf_held(struct control *control, const struct vf *vf)
+bool action_vf_held(struct control *control, const struct vf *vf)
 {
     const struct partition *partition = holder(control, vf);
     return (vf->present && vf->observed.open) || (partition && partition->run.channels);
@@ -39,7 +39,7 @@ static bool vf_held(struct control *control, const struct vf *vf)
 static bool any_vf_held(struct control *control, const struct pf *pf)
 {
     for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
-        if (vf_held(control, &pf->vfs[i]))
+        if (action_vf_held(control, &pf->vfs[i]))
             return true;
     return pf->present && pf->observed.open_vfs > 0;
 }
@@ -50,7 +50,7 @@ static const char *judge_activate(struct control *control, const struct vf *vf)
 
     if (!partition)
         return "no partition wants this VF";
-    if (vf_held(control, vf))
+    if (action_vf_held(control, vf))
         return "the VF is in use";
     return partition_ending(partition) ? "its partition is stopping" : NULL;
 }
@@ -59,7 +59,7 @@ static const char *judge_release(struct control *control, const struct vf *vf)
 {
     if (holder(control, vf))
         return "a partition wants this VF";
-    return vf_held(control, vf) ? "the VF is in use" : NULL;
+    return action_vf_held(control, vf) ? "the VF is in use" : NULL;
 }
 
 /* Why a proposal is refused; NULL: it is not. */
@@ -134,9 +134,20 @@ void action_propose(struct control *control, const struct pcim_propose *proposal
         commit(control, proposal, index);
 }
 
+/* The action that was answered. An edit's transaction has several, one a VF. */
+static struct action *answered(struct db *db, const struct tcb_applied *result)
+{
+    struct action *vf = db_action(db, result->pf, result->index);
+
+    if (vf && vf->image.transaction == result->transaction)
+        return vf;
+    struct action *action = db_action_of(db, result->transaction);
+    return action && action->image.action != ACTION_VF_CONFIGURE ? action : NULL;
+}
+
 void action_applied(struct control *control, const struct tcb_applied *result)
 {
-    struct action *action = db_action_of(control->db, result->transaction);
+    struct action *action = answered(control->db, result);
     char bdf[NAME_BDF_MAX];
 
     if (!action) /* answered before: it was sent again on a new link */
@@ -149,11 +160,15 @@ void action_applied(struct control *control, const struct tcb_applied *result)
     transaction_text(control, "%s: %u writes%s%.100s", name_of_action(image.action), result->writes,
                      result->text[0] ? ": " : "", result->text);
     transaction_change(control, RESOURCE_ACTION, image.pf.value, image.index, NULL);
+    if (image.action == ACTION_VF_CONFIGURE)
+        edit_answered(control, result);
     if (transaction_commit(control, false))
         return;
     if (result->error)
         log_warning("%s on %s failed: %s", name_of_action(image.action), bdf, result->text);
     verdict(control, proposal, result->error, result->writes, result->text);
+    if (image.action == ACTION_VF_CONFIGURE)
+        edit_settle(control);
 }
 
 void actions_resend(struct control *control)

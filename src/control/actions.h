@@ -8,6 +8,8 @@
  * sent again on the new one, with the same id and transaction; the TCB's actions are idempotent.
  * When SR-PCIM is lost on the way, the action goes on and its answer has nobody to go to; a new
  * SR-PCIM that proposes the same takes the answer.
+ *
+ * VF_CONFIGURE is not proposed: edit.h makes them, all of an edit in one transaction.
  */
 #pragma once
 
@@ -18,6 +20,9 @@
 void action_propose(struct control *control, const struct pcim_propose *proposal);
 void action_applied(struct control *control, const struct tcb_applied *result);
 void actions_resend(struct control *control);
+
+/* Whether some monitor has a VF or may have it. */
+bool action_vf_held(struct control *control, const struct vf *vf);
 
 /* SR-PCIM is gone: nobody waits for a verdict. */
 void actions_orphan(struct control *control);

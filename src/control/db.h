@@ -114,6 +114,7 @@ struct db {
     uint32_t name_hashes[PARCLOSE_MAX_PARTITIONS];        /* db_name_hash() of the same index */
     struct partition partitions[PARCLOSE_MAX_PARTITIONS]; /* index = id - 1 */
     struct action actions[DB_ACTIONS_MAX];
+    struct edit_image edit; /* of devices.xml: the latest */
 };
 
 /* The map as boot found the host: pCPU 0 is boot's, the others idle, all memory available. */

@@ -166,6 +166,9 @@ int db_apply(struct db *db, const struct audit_change *change, bool undo)
         return apply_channel(slot(db, change->key[0]), change->key[1], image);
     case RESOURCE_ACTION:
         return apply_action(action_slot(db, change), image);
+    case RESOURCE_EDIT:
+        db->edit = image ? *(const struct edit_image *)image : (struct edit_image){0};
+        return 0;
     default:
         return -EINVAL;
     }
@@ -201,6 +204,8 @@ const void *db_image(struct db *db, uint32_t kind, uint64_t key0, uint64_t key1)
     case RESOURCE_ACTION:
         action = db_action(db, (struct bdf){(uint32_t)key0}, (uint32_t)key1);
         return action ? &action->image : NULL;
+    case RESOURCE_EDIT:
+        return &db->edit;
     default:
         return NULL;
     }

@@ -77,5 +77,6 @@ int db_each_image(const struct db *db, db_image_visit *visitor, void *context)
     visit_memory(db, &walk);
     visit_devices(db, &walk);
     visit_actions(db, &walk);
+    visit(&walk, RESOURCE_EDIT, 0, 0, &db->edit);
     return walk.error;
 }

@@ -9,6 +9,7 @@
 #include "actions.h"
 #include "control.h"
 #include "drive.h"
+#include "edit.h"
 #include "log/log.h"
 #include "parclose/msg_control_tcb.h"
 #include "tell.h"
@@ -153,6 +154,18 @@ static int on_applied(void *context, struct frame *frame)
     return 0;
 }
 
+static int on_edit(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct tcb_edit *message = (const void *)frame->bytes;
+
+    if (!message->header.id || message->vfs_count > PARCLOSE_EDIT_VFS_MAX ||
+        !frame_string_ok(message->name, sizeof(message->name)))
+        return -EBADMSG;
+    edit_propose(control, message);
+    return 0;
+}
+
 const struct frame_row tcb_rows[] = {
     {TCB_PF, 0, 0, sizeof(struct tcb_pf), FRAME_ALWAYS, on_pf},
     {TCB_VF, 0, 0, sizeof(struct tcb_vf), FRAME_ALWAYS, on_vf},
@@ -160,6 +173,7 @@ const struct frame_row tcb_rows[] = {
     {TCB_SYNC, 0, 0, sizeof(struct tcb_sync), FRAME_ALWAYS, on_sync},
     {TCB_FUNCTION, 0, 0, sizeof(struct tcb_function), FRAME_ALWAYS, on_function},
     {TCB_APPLIED, 0, 0, sizeof(struct tcb_applied), FRAME_ALWAYS, on_applied},
+    {TCB_EDIT, 0, 0, sizeof(struct tcb_edit), FRAME_ALWAYS, on_edit},
 };
 const size_t tcb_rows_count = sizeof(tcb_rows) / sizeof(tcb_rows[0]);
 
@@ -182,6 +196,7 @@ void tcb_up(void *context)
     nothing_said(control->db);
     db_functions_unsaid(control->db);
     tell_tcb(control);
+    edit_settle(control);
     actions_resend(control);
 }
 

@@ -30,6 +30,9 @@
  *                      done costs nothing. An error undoes it. A bind, a reset or VFs that were
  *                      made cannot be taken back: SR-PCIM sees what is and proposes again
  *   HOST_SET           all cards; one that is not named is managed no more
+ *   EDIT               ASSIGN as above, then APPLY of each VF that was not answered. When all are,
+ *                      it is whole; an error of one undoes it: ASSIGN and APPLY of what was before.
+ *                      The TCB asks for the outcome by the edit's id
  *
  *   committed          command, on a new link (channels.h)
  *   CHANNEL, RELEASE   what command does not hold is detached; what waited for that is released

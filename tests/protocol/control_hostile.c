@@ -45,6 +45,7 @@ static const struct attack_row from_tcb[] = {
     ATTACK_ROW(TCB_FUNCTION, 0, 0, tcb_function, LINK_ENDS),
     ATTACK_ROW(TCB_SYNC, 0, 0, tcb_sync, NO_MATTER), /* it has no body */
     ATTACK_ROW(TCB_APPLIED, 0, 0, tcb_applied, LINK_ENDS),
+    ATTACK_ROW(TCB_EDIT, 0, 0, tcb_edit, LINK_ENDS),
 };
 
 static const struct attack_row from_pcim[] = {
@@ -135,6 +136,11 @@ static const struct attack_peer peers[] = {
     PROCESS_TCB, &(const struct tcb_applied)                                                       \
     {                                                                                              \
         LIE_HEADER(TCB_APPLIED, tcb_applied, 105), __VA_ARGS__                                     \
+    }
+#define EDIT(id, ...)                                                                              \
+    PROCESS_TCB, &(const struct tcb_edit)                                                          \
+    {                                                                                              \
+        LIE_HEADER(TCB_EDIT, tcb_edit, id), __VA_ARGS__                                            \
     }
 #define READINESS(...)                                                                             \
     PROCESS_SR_PCIM, &(const struct pcim_readiness)                                                \
@@ -238,6 +244,16 @@ static const struct attack_lie lies[] = {
     {"a result that is no error", APPLIED(.error = 1), LINK_ENDS},
     {"a result beyond all errors", APPLIED(.error = INT32_MIN), LINK_ENDS},
     {"a result without end", APPLIED(.text = ENDLESS(PARCLOSE_REASON_MAX)), LINK_ENDS},
+
+    {"an edit without id", EDIT(0, .vfs_count = 1), LINK_ENDS},
+    {"an edit of too many VFs", EDIT(9, .vfs_count = PARCLOSE_EDIT_VFS_MAX + 1), LINK_ENDS},
+    {"an edit of 4 G VFs", EDIT(9, .vfs_count = UINT32_MAX), LINK_ENDS},
+    {"an edit without end of name", EDIT(9, .name = ENDLESS(PARCLOSE_EDIT_NAME_MAX)), LINK_ENDS},
+    {"an edit that never was", EDIT(9, .name = "x.xml"), NO_MATTER},
+    {"an edit of an unknown PF", EDIT(9, .vfs_count = 1, .vfs = {{.pf = {0xfff8}}}), NO_MATTER},
+    {"an edit of a VF beyond all",
+     EDIT(9, .vfs_count = 1, .vfs = {{.pf = PF, .index = UINT32_MAX}}), NO_MATTER},
+    {"an edit of nobody's VF", EDIT(9, .vfs_count = 1, .vfs = {{.pf = PF}}), NO_MATTER},
 
     {"a readiness of no kind", READINESS(.pf = PF, .readiness = PF_READINESS_KINDS), LINK_ENDS},
     {"a reason without end", READINESS(.pf = PF, .reason = ENDLESS(PARCLOSE_REASON_MAX)),

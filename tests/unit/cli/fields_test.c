@@ -30,6 +30,8 @@ static const struct {
     {RESOURCE_ACTION, 0},
     {RESOURCE_REQUEST, 0},
     {RESOURCE_CHANNEL, 0},
+    /* ends of name and text */
+    {RESOURCE_EDIT, 2},
 };
 
 static void count(void *context, const struct audit_field *field)

@@ -76,6 +76,7 @@ static void lies_of_the_tcb_end_its_session(void **state)
                                     .present = 1,
                                     .function.bdf = {0xf8}};
     struct tcb_applied applied = {.header = frame_header(TCB_APPLIED, sizeof(applied), 1)};
+    struct tcb_edit edit = {.header = frame_header(TCB_EDIT, sizeof(edit), 1), .vfs_count = 1};
 
     BAD(PROCESS_TCB, pf, pf.bdf.value, 0);
     BAD(PROCESS_TCB, pf, pf.class, 3);
@@ -100,6 +101,10 @@ static void lies_of_the_tcb_end_its_session(void **state)
     ENDLESS(PROCESS_TCB, function, function.driver);
     BAD(PROCESS_TCB, applied, error, 1);
     ENDLESS(PROCESS_TCB, applied, text);
+    BAD(PROCESS_TCB, edit, header.id, 0);
+    BAD(PROCESS_TCB, edit, vfs_count, PARCLOSE_EDIT_VFS_MAX + 1);
+    BAD(PROCESS_TCB, edit, vfs_count, UINT32_MAX);
+    ENDLESS(PROCESS_TCB, edit, name);
 }
 
 static void lies_of_sr_pcim_end_its_session(void **state)
@@ -246,6 +251,7 @@ static const void *good_message(uint16_t type)
         struct tcb_function function;
         struct tcb_sync tcb_sync;
         struct tcb_applied applied;
+        struct tcb_edit edit;
         struct pcim_readiness readiness;
         struct pcim_propose propose;
         struct lead_result result;
@@ -308,6 +314,11 @@ static const void *good_message(uint16_t type)
         break;
     case TCB_APPLIED:
         good.applied = (struct tcb_applied){HEADER(type, tcb_applied), .transaction = 2};
+        break;
+    case TCB_EDIT:
+        good.edit =
+            (struct tcb_edit){HEADER(type, tcb_edit), .name = "x.xml", .vfs_count = 1,
+                              .vfs = {{NET0, 0, {0}, {.present = VF_ATTR_VLAN, .vlan = 9}}}};
         break;
     case PCIM_READINESS:
         good.readiness = (struct pcim_readiness){HEADER(type, pcim_readiness), .pf = NET0,

@@ -443,6 +443,72 @@ static void action_answered_twice_counts_once(struct world *world)
     assert_int_equal(audit_log_next(world->control->log), next);
 }
 
+/* ---- EDIT */
+
+/* VF 0 of "web" is to be in VLAN 9. */
+static void edit(struct world *world)
+{
+    struct tcb_edit message = {.header = frame_header(TCB_EDIT, sizeof(message), 77),
+                               .name = "office.xml",
+                               .vfs_count = 1,
+                               .vfs = {{NET0, 0, {0}, {.present = VF_ATTR_VLAN, .vlan = 9}}}};
+
+    start(world);
+    world_forget_sent(world);
+    world->busy = true;
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+}
+
+static void configured(struct world *world, int error, uint16_t vlan)
+{
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    const struct tcb_assign *assign = world_take(world, PROCESS_TCB, TCB_ASSIGN);
+
+    assert_non_null(apply);
+    assert_non_null(assign);
+    assert_int_equal(apply->action, ACTION_VF_CONFIGURE);
+    assert_int_equal(assign->attributes.vlan, vlan);
+    struct tcb_applied done = applied(apply->transaction, error, 1);
+    done.pf = NET0;
+    assert_int_equal(world_say(world, PROCESS_TCB, &done), 0);
+}
+
+static int edited(struct world *world)
+{
+    const struct tcb_edited *message = world_take(world, PROCESS_TCB, TCB_EDITED);
+
+    assert_non_null(message);
+    assert_int_equal(message->header.id, 77);
+    return message->error;
+}
+
+static void edit_is_applied_again(struct world *world)
+{
+    edit(world);
+    killed(world);
+    configured(world, 0, 9);
+    assert_int_equal(edited(world), 0);
+    killed(world);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    assert_null(world_take(world, PROCESS_TCB, TCB_EDITED)); /* until it asks */
+    const struct tcb_edit ask = {.header = frame_header(TCB_EDIT, sizeof(ask), 77)};
+    assert_int_equal(world_say(world, PROCESS_TCB, &ask), 0);
+    assert_int_equal(edited(world), 0);
+}
+
+static void edit_that_fails_is_undone(struct world *world)
+{
+    edit(world);
+    killed(world);
+    world->busy = true;
+    configured(world, -EIO, 9);
+    killed(world); /* that it is to be undone was committed, nobody was told */
+    configured(world, 0, 0);
+    assert_int_equal(edited(world), -EIO);
+    assert_int_equal(world_named(world, "web")->config.vfs[0].attributes.present, 0);
+}
+
 /* ---- HOST_SET, DEFINE, UNDEFINE, RESET */
 
 static void host_is_told_to_all(struct world *world)
@@ -615,6 +681,8 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_ACTION, action_is_applied_again),
     CASE(AUDIT_ACTION, action_that_fails_is_undone),
     CASE(AUDIT_ACTION, action_answered_twice_counts_once),
+    CASE(AUDIT_EDIT, edit_is_applied_again),
+    CASE(AUDIT_EDIT, edit_that_fails_is_undone),
     CASE(AUDIT_HOST_SET, host_is_told_to_all),
     CASE(AUDIT_PCPU, pcpu_whose_order_did_not_go),
     CASE(AUDIT_PCPU, pcpu_whose_order_went),
