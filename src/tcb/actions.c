@@ -185,17 +185,21 @@ static struct vf_attributes complete(const struct vf_attributes *desired)
     return all;
 }
 
-static int configure_network(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+/* What an open VF does not stand is written to one that is closed only. */
+static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_use,
+                             struct result *result)
 {
     struct vf_attributes seen, all = complete(&pf->vfs[index].desired), *desired = &all;
 
     /* no MAC: none is set by the PF; a guest's own choice shows there too and may stay */
-    if (pf->vfs[index].verified == VERIFIED_NO)
+    if (pf->vfs[index].verified == VERIFIED_NO && !in_use)
         all.present |= VF_ATTR_MAC;
     int error = netlink_read_vf(pf->observed.netdev, index, &seen);
     uint32_t differs = netlink_differs(&seen, desired);
     if (error || !differs)
         return error ? fail(result, error, "the attributes cannot be read") : 0;
+    if ((differs & VF_ATTR_MAC) && in_use)
+        return fail(result, -EBUSY, "the MAC address of a VF in use cannot be changed");
     const struct device_write w = {.way = WAY_NETLINK,
                                    .where = pf->observed.netdev,
                                    .index = index,
@@ -240,7 +244,8 @@ static int manage(const char *path, uint32_t vf, uint32_t action, uint32_t resou
 }
 
 /* Resources can only be given to a controller that is offline. */
-static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, bool in_use,
+                          struct result *result)
 {
     const struct vf_attributes *desired = &pf->vfs[index].desired;
     struct nvme_secondary now;
@@ -252,6 +257,8 @@ static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, struct result
         return fail(result, error, "its secondary controller cannot be read");
     if (secondary_ok(&now, desired))
         return 0;
+    if (in_use)
+        return fail(result, -EBUSY, "the NVMe resources of a VF in use cannot be changed");
     if (now.online)
         error = manage(path, index, NVME_ACTION_OFFLINE, 0, 0);
     if (!error)
@@ -329,11 +336,11 @@ static int reset_vf(struct bdf bdf, const char *driver, struct result *result)
     return error ? fail(result, error, "it does not reset") : 0;
 }
 
-static int configure(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+static int configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struct result *result)
 {
     if (pf->observed.class == CLASS_NETWORK)
-        return configure_network(pf, index, result);
-    return pf->observed.class == CLASS_NVME ? configure_nvme(pf, index, result) : 0;
+        return configure_network(pf, index, in_use, result);
+    return pf->observed.class == CLASS_NVME ? configure_nvme(pf, index, in_use, result) : 0;
 }
 
 static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *result)
@@ -345,7 +352,7 @@ static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *re
         return fail(result, error, "VF %u", index);
     error = reset_vf(vf->observed.bdf, vf->observed.driver, result);
     if (!error)
-        error = configure(pf, index, result);
+        error = configure(pf, index, false, result);
     if (!error)
         error = bind_vfio(vf->observed.bdf, vf->observed.driver, result);
     return error;
@@ -364,6 +371,24 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
                     : prepare_vf(pf, index, result);
     result->verified = error ? VERIFIED_NO : verify(pf, index, result);
     if (!error && result->verified != VERIFIED_YES)
+        error = fail(result, -EIO, "VF %u does not read back as desired", index);
+    return error;
+}
+
+/* An edit: attributes alone, through the PF; the VF may be open, and need not be bound yet. */
+static int reconfigure(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    struct tcb_vf_state *vf = &pf->vfs[index];
+
+    if (vf->owner.kind != OWNER_GUEST)
+        return fail(result, -EPERM, "VF %u is nobody's", index);
+    int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed);
+    if (error)
+        return fail(result, error, "VF %u", index);
+    error = configure(pf, index, vf_in_use(vf), result);
+    result->verified = verify(pf, index, result);
+    /* one that waits for its first activation is read back then */
+    if (!error && result->verified != VERIFIED_YES && !strcmp(vf->observed.driver, "vfio-pci"))
         error = fail(result, -EIO, "VF %u does not read back as desired", index);
     return error;
 }
@@ -428,6 +453,9 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
         break;
     case ACTION_VF_RELEASE:
         result->error = release(pf, apply->index, result);
+        break;
+    case ACTION_VF_CONFIGURE:
+        result->error = reconfigure(pf, apply->index, result);
         break;
     default:
         result->error = fail(result, -EINVAL, "action %u", apply->action);

@@ -111,14 +111,19 @@ int document_on_due(sd_event_source *source, uint64_t time, void *data)
     int error = publish(tcb);
     if (error)
         log_error("/run/parclose/" NAME " is not written: %s", strerror(-error));
+    tcb->published = !error && tcb->pictured;
+    edits_run(tcb);
     return 0;
+}
+
+bool document_is_due(const struct tcb *tcb)
+{
+    return sd_event_source_get_enabled(tcb->document, NULL) > 0;
 }
 
 void document_due(struct tcb *tcb)
 {
-    int enabled;
-
-    if (sd_event_source_get_enabled(tcb->document, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+    if (document_is_due(tcb))
         return;
     sd_event_source_set_time_relative(tcb->document, DELAY_US);
     sd_event_source_set_enabled(tcb->document, SD_EVENT_ONESHOT);

@@ -81,7 +81,8 @@ static void take_verified(struct tcb *tcb, struct tcb_pf_state *pf, const struct
 {
     struct tcb_vf_state *vf = &pf->vfs[job->apply.index];
 
-    if (job->apply.action != ACTION_NONE && job->apply.action != ACTION_VF_ACTIVATE)
+    if (job->apply.action != ACTION_NONE && job->apply.action != ACTION_VF_ACTIVATE &&
+        job->apply.action != ACTION_VF_CONFIGURE)
         return;
     if (vf->assignment != job->assignment)
         picture_changed(tcb, pf, tcb_now_ns());
@@ -98,7 +99,9 @@ static void answer(const struct job *job, const struct result *result)
         .header = frame_header(TCB_APPLIED, sizeof(message), job->apply.header.id),
         .transaction = job->apply.transaction,
         .error = result->error,
-        .writes = result->writes};
+        .writes = result->writes,
+        .pf = job->apply.pf,
+        .index = job->apply.index};
 
     memcpy(message.text, result->text, sizeof(message.text));
     if (job->apply.header.id && !job->left_behind)

@@ -58,6 +58,7 @@ static void assign(struct tcb *tcb, struct tcb_vf_state *vf, struct owner owner,
     vf->owner = owner;
     vf->desired = *desired;
     vf->assignment++;
+    tcb->assignments++;
 }
 
 static int on_assign(void *context, struct frame *frame)
@@ -146,6 +147,7 @@ const struct frame_row control_rows[] = {
     {TCB_ASSIGN, 0, 0, sizeof(struct tcb_assign), FRAME_ALWAYS, on_assign},
     {TCB_SYNC, 0, 0, sizeof(struct tcb_sync), FRAME_ALWAYS, on_sync},
     {TCB_APPLY, 0, 0, sizeof(struct tcb_apply), FRAME_ALWAYS, on_apply},
+    {TCB_EDITED, 0, 0, sizeof(struct tcb_edited), FRAME_ALWAYS, edits_on_edited},
 };
 const size_t control_rows_count = sizeof(control_rows) / sizeof(control_rows[0]);
 
@@ -155,6 +157,7 @@ void control_up(void *context)
 
     tcb->naming = false;
     tcb->control_due = true; /* after its own round: what it names is part of the picture */
+    edits_link_up(tcb);
 }
 
 /* For the test that proves the test of zero writes: a needless one whenever SR-PCIM comes back. */
@@ -217,7 +220,8 @@ static bool being_changed(struct tcb *tcb, const struct tcb_vf_state *vf)
 {
     const struct tcb_pf_state *pf = picture_pf(tcb, vf->observed.pf);
 
-    if (pf->busy == ACTION_VF_ACTIVATE || pf->busy == ACTION_VF_RELEASE)
+    if (pf->busy == ACTION_VF_ACTIVATE || pf->busy == ACTION_VF_RELEASE ||
+        pf->busy == ACTION_VF_CONFIGURE)
         return pf->busy_index == vf->observed.index;
     return pf->busy == ACTION_PF_RESTART || pf->busy == ACTION_PF_CREATE_VFS;
 }

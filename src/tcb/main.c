@@ -47,7 +47,9 @@ static int prepare(void *context, struct process *process)
                                            document_on_due, tcb);
     if (error >= 0)
         error = sd_event_source_set_enabled(tcb->document, SD_EVENT_OFF);
-    return error < 0 ? error : sd_event_source_set_priority(tcb->document, SD_EVENT_PRIORITY_IDLE);
+    if (error >= 0)
+        error = sd_event_source_set_priority(tcb->document, SD_EVENT_PRIORITY_IDLE);
+    return error;
 }
 
 static int start(void *context, struct process *process, uint32_t generation)
@@ -55,19 +57,57 @@ static int start(void *context, struct process *process, uint32_t generation)
     struct tcb *tcb = context;
     (void)process;
     tcb->generation = (uint64_t)generation << 32; /* our successor's documents are newer */
-    return tcb->run_folder < 0 ? -EINVAL : 0;
+    if (tcb->run_folder < 0)
+        return -EINVAL;
+    edits_open(tcb);
+    return 0;
 }
 
 /* Reading sysfs, talking netlink and NVMe, and children to do so. */
 static const int system_calls[] = {
-    SCMP_SYS(openat),      SCMP_SYS(open),       SCMP_SYS(readlink),    SCMP_SYS(readlinkat),
-    SCMP_SYS(getdents64),  SCMP_SYS(pread64),    SCMP_SYS(renameat),    SCMP_SYS(renameat2),
-    SCMP_SYS(rename),      SCMP_SYS(fchmod),     SCMP_SYS(access),      SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2),  SCMP_SYS(pipe2),      SCMP_SYS(clone),       SCMP_SYS(set_robust_list),
-    SCMP_SYS(kill),        SCMP_SYS(ioctl),      SCMP_SYS(socket),      SCMP_SYS(bind),
-    SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),  SCMP_SYS(sendto),
-    SCMP_SYS(recvfrom),    SCMP_SYS(uname),      SCMP_SYS(time),        SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),     SCMP_SYS(rseq),       SCMP_SYS(close_range),
+    SCMP_SYS(openat),
+    SCMP_SYS(open),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(pread64),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(rename),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(clone),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(kill),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(socket),
+    SCMP_SYS(bind),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(sendto),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(uname),
+    SCMP_SYS(time),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(rseq),
+    SCMP_SYS(close_range),
+    /* the folder of edits */
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(inotify_init1),
+    SCMP_SYS(inotify_add_watch),
+    SCMP_SYS(inotify_rm_watch),
+    /* their reader locks itself down: all of these only take away */
+    SCMP_SYS(seccomp),
+    SCMP_SYS(prctl),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(setrlimit),
+    SCMP_SYS(capset),
 };
 
 int main(void)

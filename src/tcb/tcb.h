@@ -80,6 +80,9 @@ struct tcb {
     int run_folder;      /* /run/parclose; -1: not handed over */
     uint64_t generation; /* of devices.xml */
     sd_event_source *observe, *document, *tick;
+    bool published;       /* a document of ours is in place: edits may refer to it */
+    uint64_t assignments; /* one more at each change of an owner or of what is desired */
+    struct edits *edits;  /* NULL: none are read */
     struct job *jobs;
 };
 
@@ -138,6 +141,13 @@ void pcim_up(void *context);
 void lead_up(void *context);
 struct partition_id links_holder(struct bdf vf); /* as lead said on its link; 0: nobody */
 
+/* --- edits.c: edited copies of devices.xml that are put into the folder "edit" */
+void edits_open(struct tcb *tcb);
+void edits_run(struct tcb *tcb);     /* a document was published */
+void edits_link_up(struct tcb *tcb); /* control's new link: what it has not answered, again */
+int edits_on_edited(void *context, struct frame *frame); /* control's answer */
+
 /* --- document.c */
+bool document_is_due(const struct tcb *tcb);
 int document_on_due(sd_event_source *source, uint64_t time, void *data);
 void document_due(struct tcb *tcb);
