@@ -3,8 +3,9 @@
  * parclose: the command line. One file per verb, one row per verb in main.c.
  *
  * Privilege: the caller's. It may connect to the CLI's socket of command (root and the group
- * parclose may), read /run/parclose/devices.xml and the configuration; `host init` writes host.xml;
- * `up` and `down` start and stop the service. Never setuid.
+ * parclose may), read /run/parclose/devices.xml, what was refused of its edits, and the
+ * configuration; `host init` writes host.xml; `up` and `down` start and stop the service. Never
+ * setuid.
  */
 #pragma once
 

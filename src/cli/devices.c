@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "edits.h"
 #include "format.h"
 #include "options.h"
 #include "table.h"
@@ -114,10 +115,13 @@ static int run(struct cli *cli, int argc, char **argv)
     code = ask(cli, request_new(cli, "devices", NULL), &answer, NULL);
     if (code)
         return code;
-    if (cli->json)
+    json_object_set_new(answer, "refused_edits", edits_refused(cli));
+    if (cli->json) {
         print_json(answer);
-    else
+    } else {
         print_tree(answer, all);
+        edits_print(json_object_get(answer, "refused_edits"));
+    }
     json_decref(answer);
     return CLI_OK;
 }
@@ -125,7 +129,7 @@ static int run(struct cli *cli, int argc, char **argv)
 const struct verb verb_devices = {
     .name = "devices",
     .arguments = "",
-    .summary = "cards, their PFs and VFs: owner, driver, status, readiness",
+    .summary = "cards, their PFs and VFs: owner, driver, status, readiness; refused edits",
     .help = "  --all           and every other PCI function of the host; JSON always has them\n"
             "  --xml           the TCB's own file, " DEVICES_XML "\n",
     .run = run,

@@ -48,6 +48,25 @@ static int teardown(void **state)
     return system(command);
 }
 
+static void put(const char *path, const char *text)
+{
+    char full[160];
+
+    snprintf(full, sizeof(full), "%s/%s", folder, path);
+    FILE *file = fopen(full, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void make(const char *path)
+{
+    char full[160];
+
+    snprintf(full, sizeof(full), "%s/%s", folder, path);
+    assert_int_equal(mkdir(full, 0755), 0);
+}
+
 /* --- the service
  * ---------------------------------------------------------------------------------- */
 
@@ -498,11 +517,12 @@ static void devices_as_a_tree(void **state)
          "\"device\":10520,\"pf\":null,\"driver\":\"lpc_ich\",\"owner\":{\"kind\":\"boot\"}},"
          "{\"address\":\"0000:05:10.0\",\"class\":\"network\",\"vendor\":0,\"device\":0,"
          "\"pf\":\"0000:05:00.0\",\"driver\":\"\",\"owner\":{\"kind\":\"boot\"}}]}"}};
-    const struct answer answers[] = {devices, devices, {0}};
+    const struct answer answers[] = {devices, devices, devices, devices, {0}};
 
     (void)state;
     serve(answers);
     exits("devices", OK);
+    says_not("REFUSED");
     says("net0  0000:01:00.0  igb       interconnect  active    ready      2 of 2 VFs\n");
     says("├ 0   0000:01:10.0  vfio-pci  db            active    -          open\n");
     says(
@@ -512,6 +532,18 @@ static void devices_as_a_tree(void **state)
     says("bridge   0000:00:1f.0  lpc_ich   boot          -         -          8086:2918\n");
     says("network  0000:05:10.0  -         boot          -         -          0000:0000; VF of "
          "0000:05:00.0\n");
+    make("edit");
+    put("edit/a.xml.error", "a.xml:7: vlan is \"x\"\nmore\n");
+    put("edit/a.xml.refused", "<devices/>");
+    put("edit/.error.new", "half");
+    put("edit/b.xml.error", "b.xml: \033[2J\n");
+    exits("devices", OK);
+    says("a.xml:7: vlan is \"x\"\n");
+    says("b.xml: ?[2J\n");
+    says_not("half");
+    says_not("more");
+    exits("devices --json", OK);
+    says("\"text\": \"a.xml:7: vlan is \\\"x\\\"\"");
 }
 
 static void console_without_a_terminal(void **state)
@@ -583,25 +615,6 @@ static void up_tells_of_a_failed_autostart(void **state)
 
 /* --- host
  * ----------------------------------------------------------------------------------------- */
-
-static void put(const char *path, const char *text)
-{
-    char full[160];
-
-    snprintf(full, sizeof(full), "%s/%s", folder, path);
-    FILE *file = fopen(full, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void make(const char *path)
-{
-    char full[160];
-
-    snprintf(full, sizeof(full), "%s/%s", folder, path);
-    assert_int_equal(mkdir(full, 0755), 0);
-}
 
 static void device(const char *address, const char *class, const char *vfs, const char *driver)
 {
