@@ -46,6 +46,29 @@ for p in one two; do
         "$(field $p '.states[] | select(.state=="ProcessorsAttached") | .boottime_ns')" ]
 done
 
+say "edits of devices.xml, by rename"
+EDITS=/run/parclose/edit
+edit() { sed "s|$2|$3|" /run/parclose/devices.xml >$EDITS/new && mv $EDITS/new "$EDITS/$1"; } # NAME FROM TO
+vf_says() { ip link show dev "$(ls /sys/bus/pci/devices/$NET_PF/net)" | grep "vf $1 " | grep -q "$2"; } # INDEX PATTERN
+written=$(tcb_writes)
+edit vlan.xml '<desired mac="52:54:00:00:01:01"' '& vlan="7" qos="2"'
+check "one that changes the VLAN of a VF in use is applied" wait_for 10 [ ! -e $EDITS/vlan.xml ]
+check "and is on the device" vf_says 1 "52:54:00:00:01:01.* vlan 7, qos 2"
+equal "with one device write" 1 $(($(tcb_writes) - written))
+check "devices.xml says so" wait_for 5 grep -q '<desired mac="52:54:00:00:01:01" vlan="7" qos="2"/>' /run/parclose/devices.xml
+edit mac.xml '<desired mac="52:54:00:00:01:01" vlan="7"' '<desired mac="52:54:00:00:01:99" vlan="8"'
+check "one that changes the MAC of a VF in use is refused" wait_for 10 [ -e $EDITS/mac.xml.refused ]
+check "beside it stands why" grep -q "mac.xml: VF 1 of $NET_PF is in use" $EDITS/mac.xml.error
+check "parclose devices says it" eval 'parclose devices | grep -q "mac.xml: VF 1 of $NET_PF is in use"'
+check "and nothing of it was done" vf_says 1 "52:54:00:00:01:01.* vlan 7, qos 2"
+edit stale.xml 'generation="[0-9]*"' 'generation="1"'
+check "one of an old generation is refused" wait_for 10 grep "is of generation 1" $EDITS/stale.xml.error
+edit rubbish.xml '<owner kind="guest" partition="1"/>' '<owner kind="guest" partition="2"/>'
+check "one that gives a VF away is refused, with its line" wait_for 10 grep -E "rubbish.xml:[0-9]+: .*by its definition" $EDITS/rubbish.xml.error
+cat $EDITS/*.error
+equal "that one write is all that they took" 1 $(($(tcb_writes) - written))
+check "the audit log has it" eval 'parclose audit --kind edit | grep -q "vlan.xml: applied"'
+
 say "parclose audit"
 parclose audit | tail -25
 cp /run/parclose/devices.xml /share/out/ 2>/dev/null
