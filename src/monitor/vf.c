@@ -82,24 +82,27 @@ static void follow_bars(struct vf *vf, const struct vf_context *context)
 
 /* ---- making it ---- */
 
-/* Pages that hold the table or the pending bits, if they are in this BAR. */
-static struct vf_area trapped_area(uint32_t bar, uint32_t in_bar, uint64_t offset, uint64_t size)
+/* Pages that hold the table or the pending bits, as far as they are in this BAR. */
+static struct vf_area trapped_area(uint32_t bar, uint32_t in_bar, uint64_t offset, uint64_t size,
+                                   uint64_t bar_end)
 {
-    if (bar != in_bar || size == 0)
+    uint64_t start = offset & ~(PAGE - 1), end = (offset + size + PAGE - 1) & ~(PAGE - 1);
+
+    if (bar != in_bar || size == 0 || start >= bar_end)
         return (struct vf_area){0, 0};
-    return (struct vf_area){offset & ~(PAGE - 1), (offset + size + PAGE - 1) & ~(PAGE - 1)};
+    return (struct vf_area){start, end < bar_end ? end : bar_end};
 }
 
 static void cut_pieces(struct vf *vf, unsigned bar)
 {
     const struct vfio_region *region = &vf->device.bars[bar];
     uint32_t device_vectors = vf->device.msix_vectors;
-    struct vf_area first =
-        trapped_area(bar, vf->table_bar, vf->table_offset, device_vectors * UINT64_C(16));
-    struct vf_area second =
-        trapped_area(bar, vf->pba_bar, vf->pba_offset, (device_vectors + 63) / 64 * UINT64_C(8));
-    struct vf_area swap = first;
     uint64_t end = region->size & ~(PAGE - 1);
+    struct vf_area first =
+        trapped_area(bar, vf->table_bar, vf->table_offset, device_vectors * UINT64_C(16), end);
+    struct vf_area second = trapped_area(bar, vf->pba_bar, vf->pba_offset,
+                                         (device_vectors + 63) / 64 * UINT64_C(8), end);
+    struct vf_area swap = first;
 
     if (!region->map)
         return;

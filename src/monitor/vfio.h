@@ -55,7 +55,8 @@ bool vfio_is_file(int fd);
 /* Switches MSI-X on with one eventfd a vector, all at once and for good. */
 int vfio_set_vectors(const struct vfio_device *device, const int *eventfds, uint32_t count);
 
-/* Region access of 1, 2, 4 or 8 bytes; reads of what is not there give all ones. */
+/* Region access of 1 to 8 bytes (an access over a page's end comes in odd parts); reads of what is
+ * not there give all ones. */
 uint64_t vfio_read(const struct vfio_device *device, const struct vfio_region *region,
                    uint64_t offset, unsigned size);
 void vfio_write(const struct vfio_device *device, const struct vfio_region *region, uint64_t offset,

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A VF's BARs over a made-up kernel, which aborts when it is asked for a memory slot that no guest
+ * may have (fake_kernel.h): where the guest lays them, and devices that contradict themselves.
+ */
+#include <linux/pci_regs.h>
+
+#include "fake_kernel.h"
+#include "layout.h"
+#include "monitor.h"
+#include "test.h"
+
+#define BAR_SIZE UINT64_C(0x4000)
+#define MSIX_AT  0xb0
+
+static struct monitor m;
+static struct fake_device devices[2];
+static struct guest_memory memory = {.size = UINT64_C(64) << 20};
+
+static void put(uint8_t *config, unsigned at, unsigned size, uint64_t value)
+{
+    memcpy(config + at, &value, size);
+}
+
+/* One BAR of 16 KiB with a table of three vectors at an offset of it. */
+static void make_device(struct fake_device *d, uint64_t table)
+{
+    memset(d, 0, sizeof(*d));
+    d->bar_size[0] = BAR_SIZE;
+    d->bar_maps[0] = true;
+    d->vectors = 3;
+    d->table_start = table;
+    d->table_end = table + 48;
+    put(d->config, PCI_VENDOR_ID, 4, 0x12348086);
+    put(d->config, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+    d->config[PCI_CAPABILITY_LIST] = MSIX_AT;
+    d->config[MSIX_AT] = PCI_CAP_ID_MSIX;
+    put(d->config, MSIX_AT + PCI_MSIX_FLAGS, 2, 2);
+    put(d->config, MSIX_AT + PCI_MSIX_TABLE, 4, table);
+    put(d->config, MSIX_AT + PCI_MSIX_PBA, 4, table + 0x800);
+}
+
+static void attach(unsigned count)
+{
+    const char *what;
+
+    fake_begin();
+    memset(&m, 0, sizeof(m));
+    assert_true(irq_begin(&m.router, FAKE_VM) >= 0);
+    pci_begin(&m.pci, &m.router, &memory, &m.channels, FAKE_VM, FAKE_GROUPS);
+    fake.devices = devices;
+    fake.devices_count = count;
+    fake.window64 = m.pci.context.pci64;
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(
+            pci_add(&m.pci, FAKE_CONTAINER, FAKE_GROUP + (int)i, (struct bdf){0x100 + i}, &what),
+            i);
+}
+
+static void config_write(unsigned vf, unsigned offset, unsigned size, uint64_t value)
+{
+    pci_ecam_write(&m.pci, UINT64_C(0x8000) * (vf + 1) + offset, size, value);
+}
+
+static uint64_t bar_address(unsigned vf)
+{
+    return pci_ecam_read(&m.pci, UINT64_C(0x8000) * (vf + 1) + PCI_BASE_ADDRESS_0, 4) &
+           ~UINT64_C(15);
+}
+
+static void the_table_is_not_mapped(void **state)
+{
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    attach(1);
+    assert_true(fake_mapped(bar_address(0)));
+    assert_false(fake_mapped(bar_address(0) + 0x1000));
+    assert_true(fake_mapped(bar_address(0) + 0x2000));
+    assert_false(fake_mapped(bar_address(0) + BAR_SIZE));
+}
+
+/* Its table is said to be beyond its BAR: what lies there in the monitor is no guest's. */
+static void a_table_beyond_its_bar(void **state)
+{
+    static const uint64_t tables[] = {0x4000, 0x8000, 0x10000, 0xfffff000};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        make_device(&devices[0], tables[i]);
+        attach(1);
+        assert_true(fake_mapped(bar_address(0) + BAR_SIZE - 0x1000));
+        assert_false(fake_mapped(bar_address(0) + BAR_SIZE));
+    }
+}
+
+/* Over RAM, ECAM, interrupt controllers, beyond the windows, half out of one: nowhere. */
+static void a_bar_stays_in_the_windows(void **state)
+{
+    static const uint32_t places[] = {0,
+                                      0x100000,
+                                      0xbfffc000,
+                                      (uint32_t)LAYOUT_ECAM,
+                                      (uint32_t)LAYOUT_ECAM + 0xfc000,
+                                      (uint32_t)LAYOUT_IOAPIC,
+                                      (uint32_t)LAYOUT_LAPIC,
+                                      0xffffc000,
+                                      (uint32_t)LAYOUT_IDENTITY_MAP};
+
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    attach(1);
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        config_write(0, PCI_BASE_ADDRESS_0, 4, places[i]);
+        assert_false(fake_mapped(places[i]));
+        assert_int_equal(vf_find_bar(&m.pci.vfs[0], places[i]), -1);
+    }
+    config_write(0, PCI_BASE_ADDRESS_0, 4, LAYOUT_ECAM - BAR_SIZE);
+    assert_true(fake_mapped(LAYOUT_ECAM - BAR_SIZE));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_is_not_mapped),
+        cmocka_unit_test(a_table_beyond_its_bar),
+        cmocka_unit_test(a_bar_stays_in_the_windows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
