@@ -93,3 +93,14 @@ void text_log(const char *what, int64_t error)
         text_error(text_add(&text, ": "), error);
     text_log_line(&text);
 }
+
+void text_log_guest(const char *what, int64_t error)
+{
+    static unsigned lines; /* of this main */
+
+    if (lines == TEXT_GUEST_LINES)
+        return;
+    text_log(what, error);
+    if (++lines == TEXT_GUEST_LINES)
+        text_log("the guest has made enough lines: no more of these", 0);
+}

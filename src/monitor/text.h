@@ -23,3 +23,7 @@ struct text *text_error(struct text *text, int64_t error);
 /* One line on standard error; what cannot be written is lost, nobody waits. */
 void text_log(const char *what, int64_t error); /* error 0: what alone */
 void text_log_line(const struct text *text);
+
+/* A line that a guest can cause as often as it likes: the first TEXT_GUEST_LINES are logged. */
+#define TEXT_GUEST_LINES 32
+void text_log_guest(const char *what, int64_t error);

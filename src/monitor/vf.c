@@ -48,7 +48,7 @@ static void set_slot(struct vf *vf, const struct vf_context *context, unsigned b
         return;
     rc = sys_ioctl_ptr(context->vm, KVM_SET_USER_MEMORY_REGION, &region);
     if (rc < 0 && address)
-        text_log("BAR not mapped", rc); /* the guest laid it over another: trapped accesses serve */
+        text_log_guest("BAR not mapped", rc); /* laid over another: trapped accesses serve */
     b->mapped[piece] = rc < 0 ? 0 : address;
 }
 
@@ -407,7 +407,7 @@ static void follow_msix(struct vf *vf, const struct vf_context *context)
     vf->msix.control = pci_config_msix_control(&vf->config);
     rc = irq_follow(context->router, vf->index, &vf->msix);
     if (rc < 0)
-        text_log("MSI-X routing", rc);
+        text_log_guest("MSI-X routing", rc);
 }
 
 /*

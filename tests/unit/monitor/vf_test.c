@@ -118,12 +118,32 @@ static void a_bar_stays_in_the_windows(void **state)
     assert_true(fake_mapped(LAYOUT_ECAM - BAR_SIZE));
 }
 
+/* One BAR over another: the kernel has one of them, the log a bounded number of lines. */
+static void a_storm_of_bars_over_another(void **state)
+{
+    uint64_t first, second;
+
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    make_device(&devices[1], 0x1000);
+    attach(2);
+    first = bar_address(0);
+    second = bar_address(1);
+    for (unsigned i = 0; i < 1000; i++) {
+        config_write(1, PCI_BASE_ADDRESS_0, 4, first);
+        config_write(1, PCI_BASE_ADDRESS_0, 4, second);
+    }
+    assert_true(fake_mapped(second));
+    assert_in_range(fake_log_lines(), 1, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_not_mapped),
         cmocka_unit_test(a_table_beyond_its_bar),
         cmocka_unit_test(a_bar_stays_in_the_windows),
+        cmocka_unit_test(a_storm_of_bars_over_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
