@@ -118,6 +118,14 @@ static int step_processors(struct monitor *m, const struct boot_entry *entry)
     return rc;
 }
 
+/* Loaded once: nobody needs it any more. */
+static void drop_file(struct monitor *m, enum monitor_file_kind kind)
+{
+    if (m->files.single[kind] >= 0)
+        (void)sys_close(m->files.single[kind]);
+    m->files.single[kind] = -1;
+}
+
 static int step_image(struct monitor *m, struct boot_entry *entry, const char **what)
 {
     struct boot_config config = {
@@ -128,6 +136,8 @@ static int step_image(struct monitor *m, struct boot_entry *entry, const char **
     };
     int rc = boot_load(&config, &m->memory, entry, what);
 
+    drop_file(m, FILE_KERNEL);
+    drop_file(m, FILE_INITRD);
     if (rc >= 0)
         state_enter(&m->states, STATE_MEMORY_IMAGE);
     return rc;
