@@ -17,11 +17,8 @@ check "it writes to NVMe" wait_for 60 guest_said one "nvme writes=[1-9]"
 check "it computes on three processors" wait_for 60 guest_said one "sums done=[1-9].* cpus=3 least=[1-9]"
 
 spawner=$(field one .monitor_pid)
-equal "its root is empty" 0 "$(ls -A /proc/"$spawner"/root/ | wc -l)"
-equal "it sees no interface" 1 "$(awk "NR > 2" /proc/"$spawner"/net/dev | wc -l)"
 # the unit gives the infrastructure -900; without systemd nobody has a score
 check "it is killed before the infrastructure when memory is short" [ "$(cat /proc/"$spawner"/oom_score_adj)" -ge -500 ]
-equal "it has no capability" 0000000000000000 "$(awk '/^CapEff/ { print $2 }' /proc/"$spawner"/status)"
 vcpu_pid() { cat $CGROUP/vcpus/"$1"/cgroup.procs; }
 main_pid() { grep -vx "$spawner" $CGROUP/vm/cgroup.procs; }
 # killed WHICH PID SIGNAL: and another one is there
@@ -39,6 +36,45 @@ replaced() {
 vcpu0() { vcpu_pid 0; }
 vcpu1() { vcpu_pid 1; }
 vcpu2() { vcpu_pid 2; }
+
+say "what each of its processes has"
+status_of() { awk -v name="$2:" '$1 == name { $1 = ""; print substr($0, 2) }' /proc/"$1"/status; } # PID NAME
+limit_of() { awk -v name="$2" 'index($0, name) == 1 { print $(NF - 1) }' /proc/"$1"/limits; }
+# The files that it may have, of each kind; all processes of a monitor have one table.
+FILES='/dev/null|socket:\[[0-9]+\]|pipe:\[[0-9]+\]|/var/log/parclose\.log|/dev/kvm|/dev/vfio/(vfio|[0-9]+)'
+FILES+='|/sys/fs/cgroup/parclose\.slice/one/vcpus/[0-9]+|/memfd:(guest|console|descriptor[^ ]*) \(deleted\)'
+FILES+='|anon_inode:(\[eventfd\]|\[pidfd\]|\[vfio-device\]|kvm-vm|kvm-vcpu:[0-9]+|kvm-vcpu-stats:[0-9]+|kvm-vfio|\[kvm-vfio\])|pidfd:\[[0-9]+\]'
+strange_files() { for f in /proc/"$1"/fd/*; do readlink "$f"; done | grep -vxE "$FILES"; }
+# executable and of no file: nothing but the kernel's own two
+anonymous_code() { awk '$2 ~ /x/ && $6 !~ /parclose-monitor|^\[v(dso|syscall)\]$/' /proc/"$1"/maps; }
+own_namespaces() { for n in mnt net ipc uts; do [ "$(readlink /proc/"$1"/ns/$n)" != "$(readlink /proc/self/ns/$n)" ] || return; done; }
+dumped_memory() { awk '/memfd:guest/ { guest = 1 } /^VmFlags/ { if (guest && !/ dd/) print; guest = 0 }' /proc/"$1"/smaps; }
+one_hardened() { # KIND PID FILTERS
+    local kind=$1 pid=$2 uid
+    uid=$(field one .uid)
+    [ -n "$uid" ] && [ "$uid" != null ] || uid=$(stat -c %u $CGROUP/vcpus/0/cgroup.procs)
+    equal "$kind: a user of its own" "$uid $uid $uid $uid" "$(status_of "$pid" Uid | tr '\t' ' ')"
+    check "$kind: which is no other's" [ "$uid" -ge 65536 ]
+    equal "$kind: no other group" "$uid $uid $uid $uid/" "$(status_of "$pid" Gid | tr '\t' ' ')/$(status_of "$pid" Groups | tr -d ' ')"
+    equal "$kind: no capability" "" "$(awk '/^Cap/ { print $2 }' /proc/"$pid"/status | tr -d '0\n')"
+    equal "$kind: no new privileges, filters" "1 2 $3" "$(status_of "$pid" NoNewPrivs) $(status_of "$pid" Seccomp) $(status_of "$pid" Seccomp_filters)"
+    equal "$kind: an empty root" 0 "$(ls -A /proc/"$pid"/root/ | wc -l)"
+    equal "$kind: one mount" 1 "$(wc -l </proc/"$pid"/mounts)"
+    equal "$kind: no network interface" 1 "$(awk 'NR > 2' /proc/"$pid"/net/dev | wc -l)"
+    check "$kind: namespaces of its own" own_namespaces "$pid"
+    equal "$kind: no files but its own" "" "$(strange_files "$pid")"
+    equal "$kind: no executable anonymous memory" "" "$(anonymous_code "$pid")"
+    equal "$kind: nothing both writable and executable" "" "$(awk '$2 ~ /w.*x/' /proc/"$pid"/maps)"
+    equal "$kind: guest memory is in no core dump" "" "$(dumped_memory "$pid")"
+    equal "$kind: no core dump, few files" "0 1024" "$(limit_of "$pid" "Max core file size") $(limit_of "$pid" "Max open files")"
+    check "$kind: a limit on locked memory" [ "$(limit_of "$pid" "Max locked memory")" != unlimited ]
+}
+# Two filters of the spawner's own, one when it begins and one when it seals; main and the vCPUs were born between: two
+# and one to narrow it.
+inherited=$(status_of "$(status_of "$spawner" PPid)" Seccomp_filters)
+one_hardened spawner "$spawner" $((inherited + 2))
+one_hardened main "$(main_pid)" $((inherited + 3))
+one_hardened "a vCPU process" "$(vcpu1)" $((inherited + 2))
 signal_of() { [ $(($1 % 10)) = 9 ] && echo SEGV || echo KILL; }
 
 say "$KILLS deaths of vCPUs, $((KILLS / 10)) of main"
