@@ -64,6 +64,15 @@ parclose reload # as a definition it is good, and listed; its start is what is r
 before_map=$(map)
 refused "a VF that another partition has" "one" attempt
 rm -f $bad
+
+# A guest as input: a little of what scenario hostile does for minutes, beside one that runs.
+attacks=ports,memory,ecam,bars,msix,registers,calls
+monitor=$(field one .monitor_pid)
+check "a hostile guest begins and ends" attack 60 1 $attacks 2 40 "$(vf "$net" 2)"
+check "all its attacks come to their end" attack_done $attacks
+check "none of its monitor's processes died of it" eval '! grep -aE "main replaced|does not survive" /var/log/parclose.log'
+equal "the other guest's monitor is the same" "$monitor" "$(field one .monitor_pid)"
+rm -f $CONFIG/partitions/hostile.xml
 parclose reload
 before_map=$(map)
 

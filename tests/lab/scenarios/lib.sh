@@ -52,7 +52,7 @@ partition() {
     {
         echo "<partition vcpus=\"$vcpus\" memory-mib=\"$memory\" autostart=\"${AUTOSTART:-yes}\" ${ATTRIBUTES:-}>"
         echo "  <kernel>${GUEST_KERNEL:-/l2/vmlinuz}</kernel>"
-        echo "  <initrd>${GUEST_INITRD:-/l2/initrd}</initrd>"
+        [ "${GUEST_INITRD:-}" = none ] || echo "  <initrd>${GUEST_INITRD:-/l2/initrd}</initrd>"
         echo "  <cmdline>console=ttyS0 quiet panic=-1 mitigations=off $cmdline</cmdline>"
         [ $# = 0 ] || printf '  <vfs>\n' && printf '    %s\n' "$@" && [ $# = 0 ] || printf '  </vfs>\n'
         echo "</partition>"
@@ -148,4 +148,24 @@ only_the_gate() {
     wait_for 10 not_ready $NVME_PF
     echo $NET_PF >/sys/bus/pci/drivers/"$net_driver"/bind
     check "one's channels are complete" wait_for 60 entered one ChannelImage
+}
+
+# --- the hostile guest (tests/guest) ------------------------------------------------------------------
+# attack SECONDS VCPUS ATTACKS SEED STEPS VF_ELEMENT…: partition "hostile" does so until it ends, or is ended; what it says is
+# in /tmp/hostile
+attack() {
+    local seconds=$1 vcpus=$2 words="attacks=$3 seed=$4 steps=$5"
+    shift 5
+    GUEST_KERNEL=$LIBEXEC/tests/hostile-guest GUEST_INITRD=none AUTOSTART=no partition hostile "$vcpus" 64 "$words" "$@"
+    parclose start hostile --wait --timeout 60 >/dev/null || return
+    timeout "$seconds" parclose console hostile --follow </dev/null 2>/dev/null | tr -d '\r' >/tmp/hostile
+    ended hostile || parclose stop hostile --force >/dev/null
+    wait_for 20 ended hostile
+}
+ended() { is_phase "$1" defined || is_phase "$1" failed; }
+# attack_done ATTACKS: each came to its end, and nothing that it looked at was broken
+attack_done() {
+    local name
+    for name in ${1//,/ }; do grep -a "^H: $name done" /tmp/hostile || return; done
+    ! grep -a "H: BROKEN" /tmp/hostile && grep -qa "^H: all done" /tmp/hostile
 }
