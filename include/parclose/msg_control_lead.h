@@ -62,7 +62,7 @@ struct lead_monitor {
     uint64_t event_ns; /* CLOCK_MONOTONIC of the latest change, at its source */
     struct state_time times[PARTITION_STATES];
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
-    struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS]; /* on the guest's bus */
+    struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS];        /* on the guest's bus */
     struct channel_status channels[PARCLOSE_MAX_CHANNELS]; /* in the descriptor's order */
     char text[PARCLOSE_REASON_MAX];
 };

@@ -35,7 +35,7 @@ struct snapshot_partition {
     uint32_t reserved;
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS];
-    struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS]; /* on its guest's bus */
+    struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS];        /* on its guest's bus */
     struct channel_status channels[PARCLOSE_MAX_CHANNELS]; /* while it has a monitor */
     struct partition_config config;
 };
