@@ -81,4 +81,6 @@ enum exit_reason {
     EXIT_STOPPED = 4,       /* on our order */
     EXIT_MONITOR_ERROR = 5, /* the monitor gave up; text says why */
     EXIT_MONITOR_DIED = 6,  /* the spawner died */
+    EXIT_WATCHDOG = 7,      /* the guest started its watchdog, and did not reset it in time */
+    EXIT_REASONS
 };

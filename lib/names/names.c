@@ -52,6 +52,7 @@ const char *name_of_exit(uint32_t reason)
         [EXIT_STOPPED] = "stopped",
         [EXIT_MONITOR_ERROR] = "monitor-error",
         [EXIT_MONITOR_DIED] = "monitor-died",
+        [EXIT_WATCHDOG] = "watchdog",
     };
     return NAME(names, reason);
 }

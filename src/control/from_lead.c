@@ -42,7 +42,7 @@ static bool monitor_ok(const struct lead_monitor *monitor)
 {
     return monitor->partition.value >= 1 && monitor->partition.value <= PARCLOSE_MAX_PARTITIONS &&
            monitor->present <= 1 && monitor->frozen <= 1 &&
-           monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit <= EXIT_MONITOR_DIED &&
+           monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit < EXIT_REASONS &&
            monitor->vcpus_count <= PARCLOSE_MAX_VCPUS && seats_ok(monitor->vfs) &&
            channels_ok(monitor->channels) && frame_string_ok(monitor->text, sizeof(monitor->text));
 }

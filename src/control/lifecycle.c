@@ -156,6 +156,12 @@ static void stopping(struct control *control, struct partition *partition)
     control_arm(control);
 }
 
+/* By the guest's wish, or because it hung: its watchdog is there for that. */
+static bool begins_again(enum exit_reason exit)
+{
+    return exit == EXIT_REBOOT || exit == EXIT_WATCHDOG;
+}
+
 int partition_stop(struct control *control, const struct control_partition_stop *request,
                    char text[PARCLOSE_REASON_MAX])
 {
@@ -168,7 +174,8 @@ int partition_stop(struct control *control, const struct control_partition_stop 
         return refuse(text, -EINVAL, "the time-out is at most %d ms", STOP_TIMEOUT_MS_MAX);
     if (!partition_started(partition))
         return refuse(text, -ESRCH, "partition %s is not started", request->name);
-    if (partition->run.phase == PHASE_RELEASING && partition->run.exit != EXIT_REBOOT)
+    if (partition->run.phase == PHASE_RELEASING &&
+        !begins_again((enum exit_reason)partition->run.exit))
         return 0;
     struct partition_run run =
         run_stopping(control, partition, request->force, request->timeout_ms);
@@ -275,14 +282,15 @@ static void release(struct control *control, struct partition *partition,
 /* A guest that reboots keeps what it has: a new monitor begins with the same. */
 static bool reboots(const struct control *control, enum exit_reason exit)
 {
-    return exit == EXIT_REBOOT && !control->db->control.shutting_down;
+    return begins_again(exit) && !control->db->control.shutting_down;
 }
 
-static void reboot(struct control *control, struct partition *partition)
+static void reboot(struct control *control, struct partition *partition, enum exit_reason exit,
+                   const char *reason)
 {
     const struct partition_run *old = &partition->run;
     struct partition_run run = {.phase = PHASE_STARTING,
-                                .exit = EXIT_REBOOT,
+                                .exit = exit,
                                 .start_transaction = transaction_number(control),
                                 .descriptor_generation = old->descriptor_generation + 1,
                                 .memory_node = old->memory_node,
@@ -294,11 +302,12 @@ static void reboot(struct control *control, struct partition *partition)
 
     memcpy(run.pcpus, old->pcpus, sizeof(run.pcpus));
     transaction_begin(control, AUDIT_START, AUDIT_BEGUN, 0);
-    transaction_text(control, "partition %s: its guest reboots", partition->config.name);
+    transaction_text(control, "partition %s: its guest reboots: %.100s", partition->config.name,
+                     reason);
     transaction_run(control, partition, &run);
     if (transaction_commit(control, true))
         return;
-    log_notice("partition %s reboots", partition->config.name);
+    log_notice("partition %s reboots: %s", partition->config.name, reason);
     partition->monitor = (struct lead_monitor){0};
     partition->ordered = 0;
     partition->processors_due = false;
@@ -313,7 +322,7 @@ static void end(struct control *control, struct partition *partition,
                 const struct partition_run *run)
 {
     if (reboots(control, (enum exit_reason)run->exit))
-        reboot(control, partition);
+        reboot(control, partition, (enum exit_reason)run->exit, run->reason);
     else
         release(control, partition, run);
 }

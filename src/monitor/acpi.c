@@ -7,6 +7,7 @@
 
 #include "aml.h"
 #include "layout.h"
+#include "watchdog.h"
 
 #define OEM_ID       "PCLOSE"
 #define OEM_TABLE_ID "PARCLOSE"
@@ -349,6 +350,66 @@ static uint32_t write_srat(struct aml *aml, const struct acpi_config *config)
     return table_close(table);
 }
 
+/* What the guest can do with the watchdog, and by which register. */
+struct wdat_entry {
+    uint8_t action;
+    uint8_t instruction;
+    uint8_t offset; /* from LAYOUT_WATCHDOG */
+    uint8_t width;  /* bytes: 1, 2 */
+    uint32_t value, mask;
+};
+
+#define WDAT_ENABLED   0x01
+#define WDAT_IS_VALUE  0x00 /* whether the masked register is that value */
+#define WDAT_COUNTDOWN 0x01 /* read it */
+#define WDAT_SET_VALUE 0x02
+#define WDAT_SET_COUNT 0x03
+
+static const struct wdat_entry wdat_entries[] = {
+    {0x01, WDAT_SET_VALUE, WATCHDOG_RESET, 1, 1, 0xff},   /* reset */
+    {0x04, WDAT_COUNTDOWN, WATCHDOG_LEFT, 2, 0, 0xffff},  /* what is left */
+    {0x05, WDAT_COUNTDOWN, WATCHDOG_COUNT, 2, 0, 0xffff}, /* what it begins with */
+    {0x06, WDAT_SET_COUNT, WATCHDOG_COUNT, 2, 0, 0xffff}, /* set that */
+    {0x08, WDAT_IS_VALUE, WATCHDOG_CONTROL, 1, 1, 1},     /* does it run? */
+    {0x09, WDAT_SET_VALUE, WATCHDOG_CONTROL, 1, 1, 1},    /* start */
+    {0x0a, WDAT_IS_VALUE, WATCHDOG_CONTROL, 1, 0, 1},     /* does it stand? */
+    {0x0b, WDAT_SET_VALUE, WATCHDOG_CONTROL, 1, 0, 1},    /* stop */
+};
+
+static void put_wdat_entry(struct aml *aml, const struct wdat_entry *entry)
+{
+    aml_byte(aml, entry->action);
+    aml_byte(aml, entry->instruction);
+    aml_number(aml, 0, 2);
+    aml_byte(aml, 1); /* generic address: an I/O port */
+    aml_byte(aml, entry->width * 8u);
+    aml_byte(aml, 0);
+    aml_byte(aml, entry->width); /* access size: 1 byte, 2: word */
+    aml_number(aml, (uint64_t)LAYOUT_WATCHDOG + entry->offset, 8);
+    aml_number(aml, entry->value, 4);
+    aml_number(aml, entry->mask, 4);
+}
+
+/* The watchdog is no PCI device, runs in no sleep state (there is none), and can be used. */
+static uint32_t write_wdat(struct aml *aml)
+{
+    const size_t count = sizeof(wdat_entries) / sizeof(wdat_entries[0]);
+    struct table table = table_open(aml, "WDAT", 1);
+
+    aml_number(aml, 32, 4); /* bytes up to the entries */
+    aml_number(aml, 0xff, 2);
+    aml_bytes(aml, "\xff\xff\xff", 3);
+    aml_number(aml, 0, 3);
+    aml_number(aml, WATCHDOG_PERIOD_MS, 4);
+    aml_number(aml, WATCHDOG_COUNT_MAX, 4);
+    aml_number(aml, 1, 4);
+    aml_number(aml, WDAT_ENABLED, 4);
+    aml_number(aml, count, 4);
+    for (size_t i = 0; i < count; i++)
+        put_wdat_entry(aml, &wdat_entries[i]);
+    return table_close(table);
+}
+
 static uint32_t write_xsdt(struct aml *aml, const uint32_t *tables, unsigned count, struct gpa gpa)
 {
     struct table table = table_open(aml, "XSDT", 1);
@@ -373,14 +434,15 @@ static void write_rsdp(uint8_t *bytes, uint64_t xsdt)
 int acpi_write(const struct acpi_config *config, uint8_t *bytes, uint32_t size, struct gpa gpa)
 {
     struct aml aml = {.bytes = bytes, .size = size, .length = RSDP_SIZE, .full = size < RSDP_SIZE};
-    uint32_t tables[4];
+    uint32_t tables[5];
     uint32_t xsdt;
 
     tables[0] = write_fadt(&aml, gpa.value + write_dsdt(&aml, config));
     tables[1] = write_madt(&aml, config->vcpus);
     tables[2] = write_mcfg(&aml);
     tables[3] = write_srat(&aml, config);
-    xsdt = write_xsdt(&aml, tables, 4, gpa);
+    tables[4] = write_wdat(&aml);
+    xsdt = write_xsdt(&aml, tables, 5, gpa);
     if (aml.full)
         return -ENOSPC;
     write_rsdp(bytes, gpa.value + xsdt);

@@ -2,6 +2,7 @@
 #include "bus.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "console.h"
 #include "layout.h"
@@ -47,6 +48,12 @@ static void pci_access(struct monitor *m, struct access *a)
         a->value = pci_port_read(&m->pci, offset, a->size);
 }
 
+static void watchdog_port(struct monitor *m, struct access *a)
+{
+    a->value = watchdog_access(&m->watchdog, a->address - LAYOUT_WATCHDOG, a->write,
+                               (uint16_t)a->value, sys_clock_ns(CLOCK_MONOTONIC));
+}
+
 static void port_access(struct monitor *m, struct access *a)
 {
     if (!a->write)
@@ -55,6 +62,8 @@ static void port_access(struct monitor *m, struct access *a)
         uart_access(m, a);
     else if (power_has_port(a->address, a->size, a->write))
         a->value = power_access(m, a->address, a->write, (uint8_t)a->value);
+    else if (watchdog_has_port(a->address - LAYOUT_WATCHDOG, a->size))
+        watchdog_port(m, a);
     else if (in_range(a->address, PCI_PORT, 8))
         pci_access(m, a);
     else if (hotplug_has_port(a->address, a->size))

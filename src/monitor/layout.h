@@ -40,6 +40,7 @@
 #define LAYOUT_UART_STATUS  0x3fd /* its line status register */
 #define LAYOUT_PANIC        0x505
 #define LAYOUT_SLEEP        0x600 /* sleep control, sleep status, reset: one byte each */
+#define LAYOUT_WATCHDOG     0x608 /* watchdog.h: 8 bytes */
 #define LAYOUT_EVENTS       0x610 /* events for the guest's ACPI code: hotplug.h */
 #define LAYOUT_GSI_UART     4
 #define LAYOUT_GSI_EVENT    5  /* generic event device: power button, VFs that come and go */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "create.h"
 #include "power.h"
@@ -24,6 +25,7 @@ static int on_attached(struct monitor *m, struct inbox *inbox)
     if (m->attaches++) {
         for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
             atomic_store(&m->slots[i].resumed, 1);
+        watchdog_restart(&m->watchdog, sys_clock_ns(CLOCK_MONOTONIC));
     }
     state_enter(&m->states, STATE_CHANNELS_ATTACHED);
     state_enter(&m->states, STATE_CHANNELS_SCHEDULED);

@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include <poll.h>
+#include <time.h>
 
 #include "bus.h"
 #include "console.h"
@@ -47,6 +48,7 @@ static void observe(struct monitor *m, uint32_t *deaths_seen)
 static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
 {
     unsigned channels = channel_files(&m->channels, fds + OWN);
+    int64_t ms = watchdog_wait_ms(&m->watchdog, sys_clock_ns(CLOCK_MONOTONIC));
     short send = m->states.dirty ? POLLOUT : 0;
 
     fds[0] = (struct pollfd){.fd = m->link_closed ? -1 : MONITOR_FD, .events = POLLIN | send};
@@ -59,7 +61,7 @@ static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
 
         fds[3 + i] = (struct pollfd){.fd = file, .events = POLLIN};
     }
-    if (sys_poll(fds, OWN + channels, 0) < 0)
+    if (sys_poll_ms(fds, OWN + channels, ms) < 0)
         for (unsigned i = 0; i < OWN + channels; i++)
             fds[i].revents = 0;
     return channels;
@@ -116,6 +118,7 @@ _Noreturn void model_run(struct monitor *m)
         link_serve(m);
     while (!m->end.reason) {
         bus_serve(m);
+        watchdog_look(m);
         observe(m, &deaths_seen);
         console_flush(m);
         link_tell(m);

@@ -34,6 +34,7 @@
 #include "uart.h"
 #include "vcpu.h"
 #include "vm.h"
+#include "watchdog.h"
 
 enum monitor_phase {
     PHASE_COLLECT = 0,  /* takes FILEs */
@@ -104,6 +105,7 @@ struct monitor {
     _Atomic uint8_t line_status; /* read by the vCPU processes */
     struct exit_journal journal;
     struct irq_router router;
+    struct watchdog watchdog;
     struct pci_bus pci;
     struct hotplug hotplug;
     struct channel_set channels;

@@ -113,6 +113,14 @@ static inline long sys_poll(struct pollfd *fds, unsigned count, int now)
     return sys_call6(SYS_ppoll, (long)fds, count, now ? (long)zero : 0, 0, 0, 0);
 }
 
+/* The same for at most so long; < 0: for ever. */
+static inline long sys_poll_ms(struct pollfd *fds, unsigned count, int64_t ms)
+{
+    int64_t time[2] = {ms / 1000, ms % 1000 * 1000000};
+
+    return sys_call6(SYS_ppoll, (long)fds, count, ms < 0 ? 0 : (long)time, 0, 0, 0);
+}
+
 static inline long sys_futex_wait(_Atomic uint32_t *word, uint32_t expected)
 {
     return sys_call6(SYS_futex, (long)word, 0 /* FUTEX_WAIT */, expected, 0, 0, 0);

@@ -143,7 +143,7 @@ static void lies_of_lead_end_its_session(void **state)
     BAD(PROCESS_LEAD, monitor, present, 2);
     BAD(PROCESS_LEAD, monitor, frozen, 2);
     BAD(PROCESS_LEAD, monitor, states, STATE_BIT(PARTITION_STATES));
-    BAD(PROCESS_LEAD, monitor, exit, EXIT_MONITOR_DIED + 1);
+    BAD(PROCESS_LEAD, monitor, exit, EXIT_REASONS);
     BAD(PROCESS_LEAD, monitor, vcpus_count, PARCLOSE_MAX_VCPUS + 1);
     BAD(PROCESS_LEAD, monitor, vfs[PARCLOSE_MAX_PARTITION_VFS - 1].marks, VF_MARKS + 1);
     ENDLESS(PROCESS_LEAD, monitor, text);

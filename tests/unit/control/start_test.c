@@ -399,10 +399,8 @@ static void ends_are_told_apart(void **state)
 }
 
 /* The same processors, memory and VF, and a new monitor behind the same gate. */
-static void who_reboots_keeps_what_it_has(void **state)
+static void keeps_what_it_has(struct world *world, enum exit_reason exit)
 {
-    struct world *world = *state;
-
     define(world, world_partition("web", 1, "net0", 0, NULL));
     assert_int_equal(world_start(world, "web"), 0);
     world_run(world, "web");
@@ -410,10 +408,10 @@ static void who_reboots_keeps_what_it_has(void **state)
     uint64_t memory = guest_memory(world, "web");
     world_wait(world, 60 * SECOND);
     world_forget_sent(world);
-    world_monitor_gone(world, "web", EXIT_REBOOT);
+    world_monitor_gone(world, "web", exit);
     const struct partition_run *run = &world_named(world, "web")->run;
     assert_int_equal(run->phase, PHASE_STARTING);
-    assert_int_equal(run->exit, EXIT_REBOOT);
+    assert_int_equal(run->exit, exit);
     assert_int_equal(run->attach, ATTACH_NONE);
     assert_memory_equal(run->pcpus, before.pcpus, sizeof(before.pcpus));
     assert_int_equal(guest_memory(world, "web"), memory);
@@ -421,6 +419,16 @@ static void who_reboots_keeps_what_it_has(void **state)
     assert_true(run->start_transaction > before.start_transaction);
     world_run(world, "web"); /* CREATE, CHANNELS, ATTACH */
     assert_int_equal(run->phase, PHASE_RUNNING);
+}
+
+static void who_reboots_keeps_what_it_has(void **state)
+{
+    keeps_what_it_has(*state, EXIT_REBOOT);
+}
+
+static void who_hung_keeps_what_it_has(void **state)
+{
+    keeps_what_it_has(*state, EXIT_WATCHDOG);
 }
 
 /* One that cannot come up does not keep the host busy. */
@@ -438,25 +446,31 @@ static void who_reboots_at_once_waits_a_moment(void **state)
     assert_non_null(world_take(world, PROCESS_LEAD, LEAD_CREATE));
 }
 
-static void who_is_stopped_does_not_reboot(void **state)
+static void stopped_does_not_reboot(struct world *world, enum exit_reason exit)
 {
-    struct world *world = *state;
-
-    define(world, world_partition("web", 1, NULL));
     assert_int_equal(world_start(world, "web"), 0);
     world_run(world, "web");
     assert_int_equal(world_stop(world, "web", false, 60000), 0);
-    world_monitor_gone(world, "web", EXIT_REBOOT);
+    world_monitor_gone(world, "web", exit);
     assert_int_equal(world_named(world, "web")->run.phase, PHASE_DEFINED);
     assert_int_equal(world_start(world, "web"), 0);
     world_run(world, "web");
     assert_int_equal(world_console(world, "web", 50), 0);
-    world_monitor_gone(world, "web", EXIT_REBOOT);
+    world_monitor_gone(world, "web", exit);
     assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
     assert_int_equal(world_stop(world, "web", false, 60000), 0);
     world_channel(world, CONTROL_CHANNEL_DETACHED, "web");
     assert_int_equal(world_named(world, "web")->run.phase, PHASE_DEFINED);
     assert_int_equal(world_named(world, "web")->run.exit, EXIT_STOPPED);
+}
+
+static void who_is_stopped_does_not_reboot(void **state)
+{
+    struct world *world = *state;
+
+    define(world, world_partition("web", 1, NULL));
+    stopped_does_not_reboot(world, EXIT_REBOOT);
+    stopped_does_not_reboot(world, EXIT_WATCHDOG);
 }
 
 static void failed_create_fails_the_start(void **state)
@@ -648,6 +662,7 @@ int main(void)
         TEST(frozen_partition_is_stopped_by_force),
         TEST(ends_are_told_apart),
         TEST(who_reboots_keeps_what_it_has),
+        TEST(who_hung_keeps_what_it_has),
         TEST(who_reboots_at_once_waits_a_moment),
         TEST(who_is_stopped_does_not_reboot),
         TEST(failed_create_fails_the_start),

@@ -6,6 +6,7 @@
 #include "aml.h"
 #include "layout.h"
 #include "test.h"
+#include "watchdog.h"
 
 #define GPA 0xe0000
 #define GIB (UINT64_C(1) << 30)
@@ -168,6 +169,38 @@ static void every_vf_has_a_place(void **state)
     assert_null(find_device("VF08"));
 }
 
+/* Every entry is a register of watchdog.h, accessed whole; what Linux cannot do without is there.
+ */
+static void wdat_names_the_watchdogs_registers(void **state)
+{
+    const uint8_t *wdat;
+    uint64_t actions = 0;
+    uint32_t count;
+
+    (void)state;
+    write_tables(1);
+    wdat = xsdt_entry(4, "WDAT");
+    count = (uint32_t)get(wdat + 64, 4);
+    assert_int_equal(get(wdat + 4, 4), 68 + 24 * count);
+    assert_int_equal(get(wdat + 36, 4), 32);
+    assert_int_equal(get(wdat + 40, 8), 0x000000ffffff00ff); /* no PCI device */
+    assert_int_equal(get(wdat + 48, 4), WATCHDOG_PERIOD_MS);
+    assert_int_equal(get(wdat + 52, 4), WATCHDOG_COUNT_MAX);
+    assert_int_equal(wdat[60], 1); /* enabled */
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *entry = wdat + 68 + 24 * (size_t)i;
+
+        assert_in_range(entry[0], 0, 63);
+        actions |= UINT64_C(1) << entry[0];
+        assert_int_equal(entry[4], 1);
+        assert_int_equal(entry[5], entry[7] * 8);
+        assert_true(watchdog_has_port(get(entry + 8, 8) - LAYOUT_WATCHDOG, entry[7]));
+    }
+    /* reset, set the countdown, start, stop */
+    assert_int_equal(actions & (1u << 1 | 1u << 6 | 1u << 9 | 1u << 11),
+                     1u << 1 | 1u << 6 | 1u << 9 | 1u << 11);
+}
+
 static void too_small_a_place_is_refused(void **state)
 {
     struct acpi_config config = {.vcpus = PARCLOSE_MAX_VCPUS, .pci64 = LAYOUT_4G};
@@ -205,6 +238,7 @@ int main(void)
         cmocka_unit_test(mcfg_says_where_ecam_is),
         cmocka_unit_test(srat_has_all_in_one_domain),
         cmocka_unit_test(every_vf_has_a_place),
+        cmocka_unit_test(wdat_names_the_watchdogs_registers),
         cmocka_unit_test(too_small_a_place_is_refused),
         cmocka_unit_test(aml_lengths_and_ids),
     };

@@ -191,6 +191,25 @@ static void ways_to_end(void **state)
     assert_int_equal(end_by(0x80, 1), EXIT_NONE);
 }
 
+static void the_watchdog_by_its_ports(void **state)
+{
+    (void)state;
+    post_io(LAYOUT_WATCHDOG + WATCHDOG_COUNT, KVM_EXIT_IO_OUT, 2, 1, 600);
+    bus_serve(&m);
+    post_io(LAYOUT_WATCHDOG + WATCHDOG_CONTROL, KVM_EXIT_IO_OUT, 1, 1, 1);
+    bus_serve(&m);
+    assert_true(m.watchdog.deadline_ns != 0);
+    post_io(LAYOUT_WATCHDOG + WATCHDOG_LEFT, KVM_EXIT_IO_IN, 2, 1, 0);
+    bus_serve(&m);
+    assert_in_range(answer(), 1, 600);
+    post_io(LAYOUT_WATCHDOG + WATCHDOG_COUNT, KVM_EXIT_IO_OUT, 4, 1, 1); /* over two registers */
+    bus_serve(&m);
+    assert_int_equal(m.watchdog.count, 600);
+    post_io(LAYOUT_WATCHDOG + 2, KVM_EXIT_IO_IN, 1, 1, 0); /* nothing is there */
+    bus_serve(&m);
+    assert_int_equal(answer() & 0xff, 0xff);
+}
+
 static void bad_exits_end_the_partition(void **state)
 {
     (void)state;
@@ -227,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup(host_bridge_by_ecam_and_by_port, setup),
         cmocka_unit_test_setup(odd_accesses_do_nothing, setup),
         cmocka_unit_test_setup(ways_to_end, setup),
+        cmocka_unit_test_setup(the_watchdog_by_its_ports, setup),
         cmocka_unit_test_setup(bad_exits_end_the_partition, setup),
         cmocka_unit_test_setup(a_lying_console_writer, setup),
     };
