@@ -59,7 +59,7 @@ for kernel in $(ls "$root/usr/lib/modules"); do
     cp "$root/boot/vmlinuz-$kernel" "$out.new/vmlinuz$suffix"
 
     skeleton "$work/i2$suffix"
-    modules "$work/i2$suffix" "$kernel" igbvf nvme virtio_pci virtio_net virtio_blk virtio_console
+    modules "$work/i2$suffix" "$kernel" igbvf nvme wdat_wdt pvpanic-mmio virtio_pci virtio_net virtio_blk virtio_console
     guest_programs "$work/i2$suffix"
     install -m 755 "$here/../guest/init" "$work/i2$suffix/init"
     pack "$work/i2$suffix" "$work/l1/l2/initrd$suffix"

@@ -45,6 +45,24 @@ check "its ELF file" elf /l2/vmlinuz-bookworm /tmp/vmlinux
 boots "Debian 12, PVH" 1 256 /tmp/vmlinux /l2/initrd-bookworm "6\.1\."
 rm -f /tmp/vmlinux
 
+# How a guest fails, as people see it: only with "all", other tests have the rest of it.
+fails() {
+    say "a guest that hangs, and one that panics"
+    partition guest 1 192 "watchdog=5"
+    check "it starts" parclose start guest --wait --timeout 60
+    check "its watchdog bites: it begins again" \
+        wait_for 90 eval 'parclose audit --partition guest | grep -q "its guest reboots: the guest.s watchdog expired"'
+    equal "and says why" watchdog "$(field guest .exit)"
+    check "it is fed as long as it says" wait_for 60 guest_said guest "watchdog fed for 5 s"
+    parclose stop guest --force >/dev/null || fail "it stops"
+    partition guest 1 192 "end=panic"
+    check "it starts" parclose start guest --wait --timeout 60
+    check "it panics: it has failed" wait_for 60 is_phase guest failed
+    equal "and says why" panic "$(field guest .exit)"
+    check "parclose db check" parclose db check >/dev/null
+}
+[ -z "$ALL" ] || fails
+
 say "$REBOOTS reboots"
 partition guest 1 192 "addr=10.0.9.11/24 end=reboot" "$(vf "$NET" 0 'mac="52:54:00:00:01:00"')"
 check "it starts" parclose start guest --wait --timeout 60

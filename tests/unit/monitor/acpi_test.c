@@ -33,7 +33,7 @@ static uint64_t get(const uint8_t *at, size_t size)
 /* A checked table at a guest address. */
 static const uint8_t *table(uint64_t gpa, const char *signature)
 {
-    const uint8_t *t = tables + gpa - GPA;
+    const uint8_t *t = tables + (gpa - GPA);
     uint32_t length;
 
     assert_in_range(gpa, GPA, GPA + sizeof(tables) - 36);

@@ -70,6 +70,15 @@ guest off 1 3 "" end=poweroff
 guest reboot 1 1 "" end=reboot
 check "power off" grep -q "exit reason 1 " off.log
 check "reboot" grep -q "exit reason 2 " reboot.log
+guest dog 1 1 "" watchdog=6 --at "now no more=>main" &
+guest dog12 1 2 -bookworm watchdog=6 &
+guest oops 1 3 "" end=panic &
+wait
+for log in dog dog12; do
+    check "$log: a watchdog that is fed does not bite" grep -q "watchdog fed for 6 s" $log.log
+    check "$log: one that is not fed does, whoever died meanwhile" grep -q "exit reason 7 " $log.log
+done
+check "panic" grep -q "exit reason 3 " oops.log
 guest big 2 1,2 "" "" --memory 3584 --wait 1 --until "status 0" --at "serving=>button" \
     --at "report done=>say:sleep 1; grep Ged /proc/interrupts; grep RAM /proc/iomem; true"
 check "memory around the PCI hole" grep -q "100000000-11fffffff : System RAM" big.log
