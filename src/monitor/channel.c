@@ -6,22 +6,33 @@
 #include <linux/pci_regs.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "layout.h"
 #include "sys.h"
 #include "text.h"
 
 #define SERVER_ADDRESS UINT64_C(0x100000) /* of a channel's own memory */
+#define LINES_MOST     32
 
 /* ---- server gone, guest gone wrong ---- */
 
-static void lose(struct channel_set *set, struct channel *c, int error)
+/* Guest and server can cause these as often as they like: the first few of a channel are logged. */
+static void complain(struct channel *c, const char *what, int error)
 {
     struct text text = {.length = 0};
 
-    text_error(text_add(text_add(text_add(&text, "channel "), c->config->name), ": server lost: "),
-               error);
+    if (c->lines++ >= LINES_MOST)
+        return;
+    text_add(text_add(text_add(&text, "channel "), c->config->name), what);
+    if (error)
+        text_error(&text, error);
     text_log_line(&text);
+}
+
+static void lose(struct channel_set *set, struct channel *c, int error)
+{
+    complain(c, ": server lost: ", error);
     c->error = error;
     vhost_drop(&c->vhost);
     set->dirty = true;
@@ -36,15 +47,22 @@ static void interrupt(const struct channel_set *set, const struct channel *c, ui
 /* Virtio 1.2, 2.1.2: DEVICE_NEEDS_RESET. */
 static void ask_for_reset(const struct channel_set *set, struct channel *c)
 {
-    struct text text = {.length = 0};
-
-    text_log_line(text_add(text_add(text_add(&text, "channel "), c->config->name),
-                           ": the guest broke its rings"));
+    complain(c, ": the guest broke its rings", 0);
     c->device.status |= VIRTIO_NEEDS_RESET;
     interrupt(set, c, c->device.config_vector);
 }
 
 /* ---- a confined queue ---- */
+
+/* Full: the server is due to look anyway. */
+static void ring_bell(const struct channel *c, uint32_t queue)
+{
+    uint64_t one = 1;
+    struct iovec iov = {&one, sizeof(one)};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    (void)sys_sendmsg(c->events.bells[queue][0], &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 static void pump(struct channel_set *set, struct channel *c, uint32_t queue)
 {
@@ -62,7 +80,7 @@ static void pump(struct channel_set *set, struct channel *c, uint32_t queue)
     if (news.interrupt)
         interrupt(set, c, c->device.queues[queue].vector);
     if (news.kick && c->vhost.step == VHOST_RUNNING)
-        sys_event_signal(c->events.server_kicks[queue]);
+        ring_bell(c, queue);
     if (news.more)
         sys_event_signal(c->events.kicks[queue]);
 }
@@ -112,7 +130,7 @@ static void describe_confined(struct channel *c, struct vhost_start *start)
         start->queues[i] = (struct vhost_queue){
             .size = SHADOW_SIZE,
             .addresses = {place.descriptors, place.available, place.used},
-            .kick = c->events.server_kicks[i],
+            .kick = c->events.bells[i][1],
             .call = c->events.calls[i],
         };
     }
@@ -198,7 +216,10 @@ static void wake_both(struct channel_set *set, struct channel *c)
 {
     pump_all(set, c);
     for (uint32_t i = 0; i < channel_queues(c); i++) {
-        sys_event_signal(channel_direct(c) ? c->events.kicks[i] : c->events.server_kicks[i]);
+        if (channel_direct(c))
+            sys_event_signal(c->events.kicks[i]);
+        else
+            ring_bell(c, i);
         interrupt(set, c, c->device.queues[i].vector);
     }
 }
@@ -269,7 +290,7 @@ static void follow_msix(struct channel_set *set, struct channel *c)
     int rc = irq_follow(set->router, channel_irq(c), &c->device.msix);
 
     if (rc < 0)
-        text_log("channel's MSI-X routing", rc);
+        complain(c, ": MSI-X routing: ", rc);
 }
 
 static void take_news(struct channel_set *set, struct channel *c, unsigned news)

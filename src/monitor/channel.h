@@ -27,11 +27,15 @@
 
 struct pollfd;
 
-/* Of its eventfds, in the order in which they are made. */
+/*
+ * What wakes whom. A server has the same open file as we, and may change its flags: main must not
+ * hang on it. So eventfds are read in the one way that cannot wait (sys_event_clear), and the
+ * doorbells that main rings at a confined server are sockets: 8 bytes, as from an eventfd.
+ */
 struct channel_events {
-    int kicks[VIRTIO_QUEUES_MAX];        /* the guest's doorbells, tied to the BAR by KVM */
-    int calls[VIRTIO_QUEUES_MAX];        /* the server's interrupts, to main */
-    int server_kicks[VIRTIO_QUEUES_MAX]; /* main's doorbells, to a confined server */
+    int kicks[VIRTIO_QUEUES_MAX];    /* the guest's doorbells, tied to the BAR by KVM */
+    int calls[VIRTIO_QUEUES_MAX];    /* the server's interrupts, to main */
+    int bells[VIRTIO_QUEUES_MAX][2]; /* main's doorbells: our end, the server's */
 };
 
 struct channel {
@@ -49,7 +53,8 @@ struct channel {
     bool hopeless; /* until the guest resets the device: what was under way is not known */
     uint32_t connections;
     int32_t error;
-    bool open; /* shadows are in use */
+    uint32_t lines; /* logged of it */
+    bool open;      /* shadows are in use */
     struct shadow shadows[VIRTIO_QUEUES_MAX];
 };
 

@@ -3,6 +3,7 @@
 #include <linux/memfd.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "channel.h"
 #include "layout.h"
@@ -31,16 +32,19 @@ static int make_memory(struct channel *c)
 
 static int make_events(struct channel *c)
 {
-    int *const places[] = {c->events.kicks, c->events.calls, c->events.server_kicks};
+    const int bell = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    long rc = 0;
 
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) * VIRTIO_QUEUES_MAX; i++) {
-        int event = (int)sys_eventfd(EFD_CLOEXEC | EFD_NONBLOCK);
-
-        if (event < 0)
-            return event;
-        places[i / VIRTIO_QUEUES_MAX][i % VIRTIO_QUEUES_MAX] = event;
+    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX && rc >= 0; i++) {
+        rc = sys_eventfd(EFD_CLOEXEC | EFD_NONBLOCK);
+        c->events.kicks[i] = (int)rc;
+        if (rc >= 0)
+            rc = sys_eventfd(EFD_CLOEXEC | EFD_NONBLOCK);
+        c->events.calls[i] = (int)rc;
+        if (rc >= 0)
+            rc = sys_call6(SYS_socketpair, AF_UNIX, bell, 0, (long)c->events.bells[i], 0, 0);
     }
-    return 0;
+    return rc < 0 ? (int)rc : 0;
 }
 
 static int make_one(struct channel_set *set, unsigned index, const struct partition_channel *config)

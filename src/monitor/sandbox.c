@@ -62,7 +62,7 @@ static const struct sandbox_rule sealed_rules[] = {
     ONE_OF(SYS_ioctl, 1, sealed_ioctls),
     ONE_OF(SYS_futex, 1, sealed_futexes),
     ANY(SYS_ppoll),
-    ANY(SYS_read),
+    ANY(SYS_preadv2),
     ANY(SYS_write),
     ANY(SYS_pread64),
     ANY(SYS_pwrite64),
@@ -88,6 +88,7 @@ static const struct sandbox_rule build_rules[] = {
     ONE_OF(SYS_ioctl, 1, build_ioctls),
     ONE_OF(SYS_fcntl, 1, build_fcntls),
     ANY(SYS_memfd_create),
+    ANY(SYS_socketpair),
     ANY(SYS_ftruncate),
     ANY(SYS_fstat),
     ANY(SYS_madvise),
@@ -97,8 +98,8 @@ LIST(sandbox_main_build, build_rules);
 
 /* ---- the spawner ---- */
 static const struct sandbox_rule spawner_rules[] = {
-    ANY(SYS_ppoll), ANY(SYS_waitid), ANY(SYS_clone3), ANY(SYS_kill),
-    ANY(SYS_close), ANY(SYS_read),   ANY(SYS_write),  ANY(SYS_exit_group),
+    ANY(SYS_ppoll), ANY(SYS_waitid),  ANY(SYS_clone3), ANY(SYS_kill),
+    ANY(SYS_close), ANY(SYS_preadv2), ANY(SYS_write),  ANY(SYS_exit_group),
 };
 LIST(sandbox_spawner_own, spawner_rules);
 

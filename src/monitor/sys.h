@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #ifdef PARCLOSE_FAKE_KERNEL /* a test's kernel: fake_kernel.h there */
 long sys_call6(long nr, long a, long b, long c, long d, long e, long f);
@@ -38,11 +39,6 @@ static inline long sys_call3(long nr, long a, long b, long c)
 struct msghdr;
 struct pollfd;
 struct stat;
-
-static inline long sys_read(int fd, void *buffer, size_t size)
-{
-    return sys_call3(SYS_read, fd, (long)buffer, (long)size);
-}
 
 static inline long sys_write(int fd, const void *buffer, size_t size)
 {
@@ -143,11 +139,14 @@ static inline void sys_event_signal(int fd)
     (void)sys_write(fd, &one, sizeof(one)); /* full counter: the reader is due anyway */
 }
 
+/* Never waits, whatever others who have the file did to its flags. */
 static inline void sys_event_clear(int fd)
 {
     uint64_t count;
+    struct iovec iov = {&count, sizeof(count)};
 
-    (void)sys_read(fd, &count, sizeof(count)); /* empty: nothing to clear */
+    /* empty: nothing to clear */
+    (void)sys_call6(SYS_preadv2, fd, (long)&iov, 1, -1, -1, RWF_NOWAIT);
 }
 
 static inline uint64_t sys_clock_ns(int clock)

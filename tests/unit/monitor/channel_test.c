@@ -7,6 +7,7 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
 #include <poll.h>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "layout.h"
+#include "sys.h"
 #include "test.h"
 
 #define MEMORY   (UINT64_C(64) << 20)
@@ -337,6 +339,29 @@ static void a_broken_ring_asks_for_a_reset(void **state)
     end();
 }
 
+/* It may change the flags of every file that it has, take what is in one, and never read. */
+static void a_server_cannot_hang_main(void **state)
+{
+    const struct channel_events *events = &set.channels[0].events;
+
+    (void)state;
+    begin(CHANNEL_CONFINED, "0");
+    assert_int_equal(fcntl(events->calls[0], F_SETFL, 0), 0);
+    assert_int_equal(fcntl(events->bells[0][1], F_SETFL, 0), 0);
+    kill(server, SIGSTOP);
+    alarm(20);
+    sys_event_clear(events->calls[0]);
+    for (int i = 0; i < 2000; i++) {
+        write_register(VIRTIO_NOTIFY, 2, 0);
+        put_request(0, true);
+        put--;
+        channel_begin(&set);
+    }
+    alarm(0);
+    kill(server, SIGCONT);
+    end();
+}
+
 static int setup_all(void **state)
 {
     FILE *file;
@@ -379,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_reset_waits_for_the_server_confined),
         cmocka_unit_test(a_reset_waits_for_the_server_direct),
         cmocka_unit_test(a_broken_ring_asks_for_a_reset),
+        cmocka_unit_test(a_server_cannot_hang_main),
     };
 
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
