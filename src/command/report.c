@@ -79,7 +79,7 @@ static json_t *shared_pcpus(const struct snapshot_view *view)
 static void add_processors(const struct snapshot_view *view,
                            const struct snapshot_partition *partition, json_t *report)
 {
-    char list[3 * PARCLOSE_MAX_VCPUS + 1] = "", text[PARCLOSE_REASON_MAX];
+    char list[3 * PARCLOSE_MAX_VCPUS + 1] = "", text[sizeof(list) + 80];
     size_t used = 0;
 
     for (uint32_t i = 0; i < partition->pcpus_count; i++)
