@@ -16,6 +16,7 @@
 #pragma once
 
 #include "parclose/config.h"
+#include "parclose/session.h"
 #include "parclose/state.h"
 #include "parclose/wire.h"
 
@@ -37,6 +38,7 @@ enum message_control_command {
     CONTROL_CHANNEL_HELD,       /* command -> control: a console that it has attached */
     CONTROL_CHANNEL_SYNC,       /* command -> control: these were all */
     CONTROL_CHANNEL_DETACHED,   /* command -> control: it let go of a console's files */
+    CONTROL_SESSION_OPEN,       /* command -> control: RESULT brings one file */
 };
 
 /* Who asked, for the audit log; command fills it from the CLI's peer credentials. */
@@ -66,6 +68,15 @@ struct control_partition_name { /* UNDEFINE, CONSOLE_OPEN */
     struct requester requester;
     char name[PARCLOSE_NAME_MAX];
 };
+
+struct control_session {
+    struct wire_header header;
+    struct requester requester;
+    char name[PARCLOSE_NAME_MAX];
+    uint32_t kind; /* enum session_kind */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct control_session) == 128, "wire size");
 
 struct control_partition_start {
     struct wire_header header;
@@ -107,6 +118,7 @@ struct control_result {
     uint64_t transaction;           /* sequence number of its audit entry; 0: none */
     char text[PARCLOSE_REASON_MAX]; /* what is wrong and what to do; "" on success */
     /* files, only without a transaction: CONSOLE_OPEN: console memfd, out eventfd, in eventfd;
+     * SESSION_OPEN: the CLI's end of a session (session.h);
      * AUDIT_OPEN: the newest segments of the log (store/audit_reader.h), oldest first, read-only */
 };
 _Static_assert(sizeof(struct control_result) == 192, "wire size");

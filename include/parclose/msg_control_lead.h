@@ -6,6 +6,7 @@
 #pragma once
 
 #include "parclose/channel.h"
+#include "parclose/session.h"
 #include "parclose/state.h"
 #include "parclose/wire.h"
 
@@ -21,6 +22,7 @@ enum message_control_lead {
     LEAD_SYNC,       /* lead -> control */
     LEAD_PROCESSORS, /* control -> lead, 1 file: the descriptor, with other pCPUs: cpusets */
     LEAD_ONLINE,     /* lead -> control: which pCPUs are online, at each change */
+    LEAD_SESSION,    /* control -> lead; RESULT: 1 file, an end of a session (session.h) */
 };
 
 struct lead_order { /* CREATE, CHANNELS, ATTACH, DETACH, CONSOLE, PROCESSORS */
@@ -40,6 +42,13 @@ struct lead_stop {
 };
 _Static_assert(sizeof(struct lead_stop) == 32, "wire size");
 
+struct lead_session {
+    struct wire_header header;
+    struct partition_id partition;
+    uint32_t kind; /* enum session_kind */
+};
+_Static_assert(sizeof(struct lead_session) == 24, "wire size");
+
 struct lead_result {
     struct wire_header header;
     struct partition_id partition;
@@ -57,7 +66,11 @@ struct lead_monitor {
     uint32_t exit;    /* enum exit_reason */
     uint32_t spawner_pid;
     uint32_t vcpu_restarts;
+    uint32_t main_restarts;
+    uint32_t session; /* enum session_kind of the one that stops or debugs it */
+    uint32_t stopped; /* 1: that session has stopped it */
     uint32_t vcpus_count;
+    uint32_t reserved;
     uint64_t descriptor_generation;
     uint64_t event_ns; /* CLOCK_MONOTONIC of the latest change, at its source */
     struct state_time times[PARTITION_STATES];

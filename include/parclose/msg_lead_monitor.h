@@ -18,6 +18,7 @@
 #pragma once
 
 #include "parclose/channel.h"
+#include "parclose/session.h"
 #include "parclose/state.h"
 #include "parclose/wire.h"
 
@@ -37,6 +38,7 @@ enum message_lead_monitor {
     MONITOR_VF_ADD,       /* lead -> monitor: container (used when there is none yet), group file */
     MONITOR_VF_REMOVE,    /* lead -> monitor */
     MONITOR_VF_RESULT,    /* monitor -> lead: the answer to the two, with their id */
+    MONITOR_SESSION,      /* lead -> monitor, 1 file: the end of a session, session.h */
 };
 
 enum monitor_file_kind {
@@ -99,6 +101,8 @@ struct monitor_state {
     uint32_t vcpus_count;
     uint32_t vcpu_restarts;
     uint32_t main_restarts;
+    uint32_t session;  /* enum session_kind of the one that stops or debugs it */
+    uint32_t stopped;  /* 1: for that session all its vCPUs are out of the guest */
     uint64_t event_ns; /* CLOCK_MONOTONIC of the latest of them */
     struct state_time times[PARTITION_STATES];
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
@@ -108,6 +112,13 @@ struct monitor_state {
     struct channel_status channels[PARCLOSE_MAX_CHANNELS];
 };
 _Static_assert(sizeof(struct monitor_state) <= WIRE_MAX, "wire size");
+
+struct monitor_session {
+    struct wire_header header;
+    uint32_t kind; /* enum session_kind */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct monitor_session) == 24, "wire size");
 
 struct monitor_exit {
     struct wire_header header;

@@ -28,3 +28,4 @@ _Static_assert(sizeof(struct wire_header) == 16, "wire size");
 #define MSG_BASE_TCB_SR_PCIM     0x0600
 #define MSG_BASE_TCB_LEAD        0x0700
 #define MSG_BASE_LEAD_MONITOR    0x0800
+#define MSG_BASE_SESSION         0x0900

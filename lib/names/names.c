@@ -5,6 +5,7 @@
 
 #include "parclose/config.h"
 #include "parclose/msg_boot.h"
+#include "parclose/session.h"
 #include "parclose/state.h"
 
 #define NAME(table, number)                                                                        \
@@ -212,6 +213,17 @@ const char *name_of_vf_news(uint32_t marks)
                                         "the host asks for it back",
                                         "an error of it was reported; the host asks for it back"};
     return names[(marks & VF_ERROR ? 1 : 0) + (marks & VF_REQUESTED ? 2 : 0)];
+}
+
+const char *name_of_session(uint32_t kind)
+{
+    static const char *const names[] = {
+        [SESSION_NONE] = "none",
+        [SESSION_LOOK] = "look",
+        [SESSION_DUMP] = "dump",
+        [SESSION_DEBUG] = "debug",
+    };
+    return NAME(names, kind);
 }
 
 const char *name_of_bdf(struct bdf bdf, char text[NAME_BDF_MAX])

@@ -26,6 +26,7 @@ const char *name_of_process(uint32_t kind);        /* enum process_kind: "contro
 const char *name_of_health(uint32_t health);       /* enum process_health: "up" … */
 const char *name_of_owner(uint32_t kind);          /* enum owner_kind: "available" … */
 const char *name_of_vf_news(uint32_t marks);       /* VF_NEWS of them, for people; "": none */
+const char *name_of_session(uint32_t kind);        /* enum session_kind: "dump" … */
 
 #define NAME_BDF_MAX 16
 /* "0000:01:00.0" into text; returns it. */

@@ -56,6 +56,7 @@ enum audit_kind {
     AUDIT_PCPU = 16,      /* a pCPU went offline or came back; a vCPU has another one */
     AUDIT_VF_NEWS = 17,   /* the host's kernel reported an error of a VF, or asks for it back */
     AUDIT_EDIT = 18,      /* of devices.xml */
+    AUDIT_SESSION = 19,   /* somebody dumps or debugs a partition */
     AUDIT_KINDS
 };
 

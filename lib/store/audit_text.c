@@ -28,6 +28,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_PCPU] = "pcpu",
     [AUDIT_VF_NEWS] = "vf-news",
     [AUDIT_EDIT] = "edit",
+    [AUDIT_SESSION] = "session",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

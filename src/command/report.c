@@ -262,6 +262,9 @@ static void add_running(const struct snapshot_view *view,
     json_object_set_new(report, "monitor_pid", json_integer(partition->monitor_pid));
     json_object_set_new(report, "vcpu_pids", numbers(partition->vcpu_pids, vcpus));
     json_object_set_new(report, "vcpu_restarts", json_integer(partition->vcpu_restarts));
+    json_object_set_new(report, "main_restarts", json_integer(partition->main_restarts));
+    json_object_set_new(report, "session", json_string(name_of_session(partition->session)));
+    json_object_set_new(report, "session_stopped", json_boolean(partition->stopped));
     json_object_set_new(report, "descriptor_generation",
                         json_integer(INTEGER(partition->generation)));
     json_object_set_new(report, "last_ready_ns", json_integer(INTEGER(partition->last_ready_ns)));

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "console_relay.h"
 #include "log/log.h"
+#include "names/names.h"
 #include "report.h"
 
 #define STOP_TIMEOUT_MAX 600000
@@ -240,6 +241,33 @@ static void handle_console(struct client *client, const json_t *request, const c
         console_open(client, name, &requester, wish);
 }
 
+/* SESSION_KINDS: none of them. */
+static uint32_t session_kind_of(const json_t *request)
+{
+    const char *text = json_string_value(json_object_get(request, "kind"));
+    uint32_t kind = SESSION_LOOK;
+
+    while (kind < SESSION_KINDS && (!text || strcmp(name_of_session(kind), text) != 0))
+        kind++;
+    return kind;
+}
+
+static void handle_session(struct client *client, const json_t *request, const char *name)
+{
+    struct control_session message = {.requester = requester_of(client, request),
+                                      .kind = session_kind_of(request)};
+
+    if (message.kind >= SESSION_KINDS) {
+        client_refuse(client, -EINVAL, "\"kind\" must be look, dump or debug");
+        return;
+    }
+    if (message.kind != SESSION_LOOK)
+        log_info("uid %u, pid %u: %s %s", client->uid, client->pid, name_of_session(message.kind),
+                 name);
+    strcpy(message.name, name);
+    ask_control(client, 0, CONTROL_SESSION_OPEN, &message, sizeof(message));
+}
+
 static void handle_audit(struct client *client, const json_t *request, const char *name)
 {
     struct control_plain message = {.requester = requester_of(client, request)};
@@ -321,7 +349,7 @@ static const struct verb verbs[] = {
     {"start", true, true, handle_start},        {"stop", true, true, handle_stop},
     {"reload", false, true, handle_reload},     {"console", true, true, handle_console},
     {"audit", false, true, handle_audit},       {"check", false, false, handle_check},
-    {"shutdown", false, true, handle_shutdown},
+    {"shutdown", false, true, handle_shutdown}, {"session", true, false, handle_session},
 };
 
 static const struct verb *verb_find(const char *name)

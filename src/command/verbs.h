@@ -10,6 +10,8 @@
  *   {"verb": "stop", "name": "db", "force": false, "timeout_ms": 30000, "reason": "…"}
  *   {"verb": "reload", "reason": "…"}                   the files are read anew
  *   {"verb": "console", "name": "db", "input": true, "follow": true}
+ *   {"verb": "session", "name": "db", "kind": "look"}   or "dump", "debug": the answer brings the
+ *                                                       socket of a session (session.h) along
  *   {"verb": "audit"}                                   the answer brings the log's newest files
  * along
  *   {"verb": "check"}                                   control proves its map

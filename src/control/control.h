@@ -45,11 +45,13 @@ struct effects {
 #define CONTROL_REQUESTS_MAX 1024
 _Static_assert(CONTROL_REQUESTS_MAX >= CONTROL_UNANSWERED_MAX, "an answer can be lost");
 
-#define CONTROL_CONSOLES_MAX 16
+#define CONTROL_FILES_MAX 16
 
-struct console_wait {
-    uint64_t order;   /* id of LEAD_CONSOLE; 0: free */
-    uint64_t request; /* id of CONTROL_CONSOLE_OPEN */
+/* Somebody waits for files that lead has: a console's, or a session's. */
+struct file_wait {
+    uint64_t order;   /* id of LEAD_CONSOLE or LEAD_SESSION; 0: free */
+    uint64_t request; /* id of CONTROL_CONSOLE_OPEN or CONTROL_SESSION_OPEN */
+    uint32_t session; /* enum session_kind; SESSION_NONE: a console */
     struct partition_id partition;
     struct requester requester;
 };
@@ -74,12 +76,12 @@ struct control {
     bool lead_synced;    /* lead said all monitors that it has */
     bool command_synced; /* command said all channels that it has */
     uint64_t snapshot_generation;
-    uint64_t console_orders;
+    uint64_t file_orders;
     struct since since;
     uint64_t rotate_boottime_ns; /* no rotation before it: the last one failed */
     struct request_image requests[CONTROL_REQUESTS_MAX]; /* a ring of committed ones; id 0: free */
     size_t requests_next;
-    struct console_wait consoles[CONTROL_CONSOLES_MAX];
+    struct file_wait files[CONTROL_FILES_MAX];
     struct boot_status processes[PROCESS_KINDS]; /* header.type 0: not said */
 };
 

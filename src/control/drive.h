@@ -18,6 +18,7 @@ enum order {
     ORDER_STOP = 5,
     ORDER_CONSOLE = 6,
     ORDER_PROCESSORS = 7, /* belongs to a generation of the descriptor, not to a transaction */
+    ORDER_SESSION = 8,
 };
 
 uint64_t order_id(enum order order, uint64_t transaction);

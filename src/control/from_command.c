@@ -127,33 +127,44 @@ static int on_audit_open(void *context, struct frame *frame)
     return 0;
 }
 
-static struct console_wait *console_free(struct control *control)
+static struct file_wait *wait_free(struct control *control)
 {
-    for (size_t i = 0; i < CONTROL_CONSOLES_MAX; i++)
-        if (!control->consoles[i].order)
-            return &control->consoles[i];
+    for (size_t i = 0; i < CONTROL_FILES_MAX; i++)
+        if (!control->files[i].order)
+            return &control->files[i];
     return NULL;
+}
+
+/* The partition whose lead is to be asked for files of its monitor, and a place to wait. */
+static int wait_for_files(struct control *control, const struct request *request, const char *name,
+                          struct file_wait **wait, char *text)
+{
+    const struct partition *partition = db_partition_named(control->db, name);
+
+    *wait = wait_free(control);
+    if (!partition)
+        return refuse(text, -ENOENT, "no partition %s is defined", name);
+    if (!partition->monitor.present)
+        return refuse(text, -ESRCH, "partition %s has no monitor: start it first", name);
+    if (!*wait || !control->lead_synced)
+        return refuse(text, -EAGAIN, "the lead monitor is busy or restarting: try again");
+    **wait = (struct file_wait){
+        .request = request->header.id, .partition = partition->id, .requester = request->requester};
+    return 0;
 }
 
 static int open_console(struct control *control, const struct control_partition_name *request,
                         char *text)
 {
-    const struct partition *partition = db_partition_named(control->db, request->name);
-    struct console_wait *wait = console_free(control);
+    struct file_wait *wait;
+    int error = wait_for_files(control, (const void *)request, request->name, &wait, text);
 
-    if (!partition)
-        return refuse(text, -ENOENT, "no partition %s is defined", request->name);
-    if (!partition->monitor.present)
-        return refuse(text, -ESRCH, "partition %s has no monitor: start it first", request->name);
-    if (!wait || !control->lead_synced)
-        return refuse(text, -EAGAIN, "the lead monitor is busy or restarting: try again");
-    wait->order = order_id(ORDER_CONSOLE, ++control->console_orders);
-    wait->request = request->header.id;
-    wait->partition = partition->id;
-    wait->requester = request->requester;
+    if (error)
+        return error;
+    wait->order = order_id(ORDER_CONSOLE, ++control->file_orders);
     const struct lead_order order = {.header =
                                          frame_header(LEAD_CONSOLE, sizeof(order), wait->order),
-                                     .partition = partition->id};
+                                     .partition = wait->partition};
     control_send(control, PROCESS_LEAD, &order, NULL, 0);
     return 0;
 }
@@ -173,6 +184,39 @@ static int on_console_open(void *context, struct frame *frame)
     return 0;
 }
 
+static int open_session(struct control *control, const struct control_session *request, char *text)
+{
+    struct file_wait *wait;
+    int error = wait_for_files(control, (const void *)request, request->name, &wait, text);
+
+    if (error)
+        return error;
+    wait->order = order_id(ORDER_SESSION, ++control->file_orders);
+    wait->session = request->kind;
+    const struct lead_session order = {.header =
+                                           frame_header(LEAD_SESSION, sizeof(order), wait->order),
+                                       .partition = wait->partition,
+                                       .kind = request->kind};
+    control_send(control, PROCESS_LEAD, &order, NULL, 0);
+    return 0;
+}
+
+static int on_session_open(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct control_session *request = (const void *)frame->bytes;
+    char text[PARCLOSE_REASON_MAX] = "";
+
+    if (!request_ok((const void *)frame->bytes) ||
+        !frame_string_ok(request->name, sizeof(request->name)) || request->kind <= SESSION_NONE ||
+        request->kind >= SESSION_KINDS)
+        return -EBADMSG;
+    int error = open_session(control, request, text);
+    if (error)
+        reply_command(control, request->header.id, error, 0, text, NULL, 0);
+    return 0;
+}
+
 const struct frame_row command_rows[] = {
     {CONTROL_HOST_SET, 0, 0, sizeof(struct control_host_set), FRAME_ALWAYS, on_host_set},
     {CONTROL_PARTITION_DEFINE, 0, 0, sizeof(struct control_partition_define), FRAME_ALWAYS,
@@ -183,6 +227,7 @@ const struct frame_row command_rows[] = {
     {CONTROL_PARTITION_STOP, 0, 0, sizeof(struct control_partition_stop), FRAME_ALWAYS, on_stop},
     {CONTROL_CONSOLE_OPEN, 0, 0, sizeof(struct control_partition_name), FRAME_ALWAYS,
      on_console_open},
+    {CONTROL_SESSION_OPEN, 0, 0, sizeof(struct control_session), FRAME_ALWAYS, on_session_open},
     {CONTROL_AUDIT_OPEN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_audit_open},
     {CONTROL_CHECK, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_check},
     {CONTROL_CHANNEL_HELD, 0, 0, sizeof(struct control_channel), FRAME_ALWAYS, on_channel_held},
@@ -209,5 +254,5 @@ void command_down(void *context)
 
     control->command_up = false;
     outbox_forget(control, PROCESS_COMMAND);
-    memset(control->consoles, 0, sizeof(control->consoles));
+    memset(control->files, 0, sizeof(control->files));
 }

@@ -43,8 +43,9 @@ static bool monitor_ok(const struct lead_monitor *monitor)
     return monitor->partition.value >= 1 && monitor->partition.value <= PARCLOSE_MAX_PARTITIONS &&
            monitor->present <= 1 && monitor->frozen <= 1 &&
            monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit < EXIT_REASONS &&
-           monitor->vcpus_count <= PARCLOSE_MAX_VCPUS && seats_ok(monitor->vfs) &&
-           channels_ok(monitor->channels) && frame_string_ok(monitor->text, sizeof(monitor->text));
+           monitor->vcpus_count <= PARCLOSE_MAX_VCPUS && monitor->session < SESSION_KINDS &&
+           monitor->stopped <= 1 && seats_ok(monitor->vfs) && channels_ok(monitor->channels) &&
+           frame_string_ok(monitor->text, sizeof(monitor->text));
 }
 
 /* A monitor that no start stands for: ended. */
@@ -201,35 +202,58 @@ static void result_of(struct control *control, struct partition *partition, enum
         drive_partition(control, partition);
 }
 
-static void hand_console(struct control *control, struct frame *frame,
-                         const struct lead_result *message, const struct console_wait *wait)
+/* Who looks into a guest is in the log before he can; counts alone are nothing to be logged. */
+static int note_session(struct control *control, const struct partition *partition,
+                        const struct file_wait *wait)
+{
+    if (wait->session == SESSION_LOOK)
+        return 0;
+    transaction_begin(control, AUDIT_SESSION, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_COMMAND, &wait->requester);
+    transaction_text(control, "%s of partition %s",
+                     wait->session == SESSION_DUMP ? "dump" : "debugger", partition->config.name);
+    transaction_run(control, partition, &partition->run); /* the same: whose it is */
+    return transaction_commit(control, true);
+}
+
+static int note_files(struct control *control, struct partition *partition,
+                      const struct file_wait *wait)
+{
+    return wait->session ? note_session(control, partition, wait)
+                         : channel_attach(control, partition, &wait->requester);
+}
+
+static void hand_files(struct control *control, struct frame *frame,
+                       const struct lead_result *message, const struct file_wait *wait)
 {
     struct partition *partition = db_partition(control->db, wait->partition);
+    size_t files = wait->session ? 1 : 3;
     int error = message->error;
     const char *text = message->text;
 
-    if (!error && frame->files_count != 3)
+    if (!error && frame->files_count != files)
         error = -EIO;
     if (!error && (!partition || !partition->monitor.present)) {
         error = -ESRCH;
         text = "its monitor has just ended";
     }
-    if (!error && channel_attach(control, partition, &wait->requester)) {
+    if (!error && note_files(control, partition, wait)) {
         error = -EIO;
         text = "the audit log cannot be written";
     }
-    reply_command(control, wait->request, error, 0, error ? text : "", frame->files, error ? 0 : 3);
+    reply_command(control, wait->request, error, 0, error ? text : "", frame->files,
+                  error ? 0 : files);
 }
 
-static void console_result(struct control *control, struct frame *frame,
-                           const struct lead_result *message)
+static void files_result(struct control *control, struct frame *frame,
+                         const struct lead_result *message)
 {
-    for (size_t i = 0; i < CONTROL_CONSOLES_MAX; i++) {
-        struct console_wait *wait = &control->consoles[i];
+    for (size_t i = 0; i < CONTROL_FILES_MAX; i++) {
+        struct file_wait *wait = &control->files[i];
         if (!wait->order || wait->order != message->header.id)
             continue;
-        hand_console(control, frame, message, wait);
-        *wait = (struct console_wait){0};
+        hand_files(control, frame, message, wait);
+        *wait = (struct file_wait){0};
     }
 }
 
@@ -247,11 +271,11 @@ static int on_result(void *context, struct frame *frame)
 
     if (message->partition.value < 1 || message->partition.value > PARCLOSE_MAX_PARTITIONS ||
         !frame_error_ok(message->error) || !frame_string_ok(message->text, sizeof(message->text)) ||
-        order < ORDER_CREATE || order > ORDER_PROCESSORS)
+        order < ORDER_CREATE || order > ORDER_SESSION)
         return -EBADMSG;
     struct partition *partition = &control->db->partitions[message->partition.value - 1];
-    if (order == ORDER_CONSOLE)
-        console_result(control, frame, message);
+    if (order == ORDER_CONSOLE || order == ORDER_SESSION)
+        files_result(control, frame, message);
     else if (result_is_due(partition, order, message->header.id))
         result_of(control, partition, order, message);
     control_changed(control);
@@ -285,11 +309,11 @@ void lead_down(void *context)
     control->lead_up = false;
     outbox_forget(control, PROCESS_LEAD);
     control->lead_synced = false;
-    for (size_t i = 0; i < CONTROL_CONSOLES_MAX; i++) {
-        struct console_wait *wait = &control->consoles[i];
+    for (size_t i = 0; i < CONTROL_FILES_MAX; i++) {
+        struct file_wait *wait = &control->files[i];
         if (wait->order)
             reply_command(control, wait->request, -EAGAIN, 0,
                           "the lead monitor is restarting: try again", NULL, 0);
-        *wait = (struct console_wait){0};
+        *wait = (struct file_wait){0};
     }
 }

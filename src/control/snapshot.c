@@ -69,6 +69,9 @@ static void fill_partition(struct control *control, const struct partition *part
     if (monitor->present) {
         to->monitor_pid = monitor->spawner_pid;
         to->vcpu_restarts = monitor->vcpu_restarts;
+        to->main_restarts = monitor->main_restarts;
+        to->session = monitor->session;
+        to->stopped = monitor->stopped;
         memcpy(to->vcpu_pids, monitor->vcpu_pids, sizeof(to->vcpu_pids));
         memcpy(to->vfs, monitor->vfs, sizeof(to->vfs));
         memcpy(to->channels, monitor->channels, sizeof(to->channels));

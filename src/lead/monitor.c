@@ -228,8 +228,8 @@ static int on_state(void *context, struct frame *frame)
     const struct monitor_state *state = (const void *)frame->bytes;
 
     if (state->states >= STATE_BIT(PARTITION_STATES) ||
-        state->vcpus_count > partition->descriptor.vcpus_count || !seats_ok(state->vfs) ||
-        !channel_state_ok(state))
+        state->vcpus_count > partition->descriptor.vcpus_count || state->session >= SESSION_KINDS ||
+        state->stopped > 1 || !seats_ok(state->vfs) || !channel_state_ok(state))
         return -EBADMSG;
     partition->state = *state;
     partition->changed_ns = state->event_ns;

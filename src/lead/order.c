@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "descriptor.h"
@@ -43,6 +44,9 @@ void lead_tell(struct partition *partition)
                                    .exit = partition->exit,
                                    .spawner_pid = partition->spawner_pid,
                                    .vcpu_restarts = state->vcpu_restarts,
+                                   .main_restarts = state->main_restarts,
+                                   .session = state->session,
+                                   .stopped = state->stopped,
                                    .vcpus_count = state->vcpus_count,
                                    .descriptor_generation = partition->descriptor.generation,
                                    .event_ns = partition->changed_ns};
@@ -387,6 +391,52 @@ static int on_console(void *context, struct frame *frame)
     return 0;
 }
 
+/* Its monitor need not answer: if it does not, who asked will see that by himself. */
+static int make_session(struct partition *partition, uint32_t kind, int *end)
+{
+    const struct monitor_session message = {
+        .header = frame_header(MONITOR_SESSION, sizeof(message), 0), .kind = kind};
+    int ends[2];
+
+    if (!partition->link)
+        return -ESRCH;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    int error = link_send(partition->link, &message, &ends[1], 1);
+    close(ends[1]);
+    if (error)
+        close(ends[0]);
+    else
+        *end = ends[0];
+    return error;
+}
+
+static int on_session(void *context, struct frame *frame)
+{
+    const struct lead_session *order = (const void *)frame->bytes;
+    const struct lead_order plain = {.header = order->header, .partition = order->partition};
+    struct partition *partition = lead_find(context, order->partition);
+    int end = -1;
+
+    if (order->kind <= SESSION_NONE || order->kind >= SESSION_KINDS)
+        return -EBADMSG;
+    int error = partition && !partition->gone && lead_spawned(partition)
+                    ? make_session(partition, order->kind, &end)
+                    : -ESRCH;
+    if (error) {
+        order_refuse(context, &plain, error,
+                     error == -ESRCH ? "it has no monitor" : "its monitor does not take a session");
+        return 0;
+    }
+    const struct lead_result message = {
+        .header = frame_header(LEAD_RESULT, sizeof(message), order->header.id),
+        .partition = partition->id,
+        .done_ns = lead_now_ns()};
+    process_send(partition->lead->process, PROCESS_CONTROL, &message, &end, 1);
+    close(end);
+    return 0;
+}
+
 const struct frame_row order_rows[] = {
     {LEAD_CREATE, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_create},
     {LEAD_CHANNELS, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_channels},
@@ -395,6 +445,7 @@ const struct frame_row order_rows[] = {
     {LEAD_STOP, 0, 0, sizeof(struct lead_stop), FRAME_ALWAYS, on_stop},
     {LEAD_CONSOLE, 0, 0, sizeof(struct lead_order), FRAME_ALWAYS, on_console},
     {LEAD_PROCESSORS, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_processors},
+    {LEAD_SESSION, 0, 0, sizeof(struct lead_session), FRAME_ALWAYS, on_session},
 };
 const size_t order_rows_count = sizeof(order_rows) / sizeof(order_rows[0]);
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "console.h"
+#include "debug.h"
 #include "layout.h"
 #include "monitor.h"
 #include "power.h"
@@ -19,6 +20,7 @@ struct access {
     unsigned size;
     bool write;
     uint64_t value;
+    uint64_t *counts; /* enum exit_counter */
 };
 
 /* ---- ports ---- */
@@ -58,20 +60,28 @@ static void port_access(struct monitor *m, struct access *a)
 {
     if (!a->write)
         a->value = UINT64_MAX;
-    if (in_range(a->address, LAYOUT_UART, 8) && a->size == 1)
+    if (in_range(a->address, LAYOUT_UART, 8) && a->size == 1) {
+        a->counts[COUNT_UART]++;
         uart_access(m, a);
-    else if (power_has_port(a->address, a->size, a->write))
+    } else if (power_has_port(a->address, a->size, a->write)) {
+        a->counts[COUNT_POWER]++;
         a->value = power_access(m, a->address, a->write, (uint8_t)a->value);
-    else if (watchdog_has_port(a->address - LAYOUT_WATCHDOG, a->size))
+    } else if (watchdog_has_port(a->address - LAYOUT_WATCHDOG, a->size)) {
+        a->counts[COUNT_POWER]++;
         watchdog_port(m, a);
-    else if (in_range(a->address, PCI_PORT, 8))
+    } else if (in_range(a->address, PCI_PORT, 8)) {
+        a->counts[COUNT_PCI_PORT]++;
         pci_access(m, a);
-    else if (hotplug_has_port(a->address, a->size))
+    } else if (hotplug_has_port(a->address, a->size)) {
+        a->counts[COUNT_POWER]++;
         a->value = hotplug_access(m, a->address, a->write, (uint32_t)a->value);
+    } else {
+        a->counts[COUNT_PORT_OTHER]++;
+    }
 }
 
 /* One I/O exit is `count` accesses to the same port, their data one after the other. */
-static void serve_io(struct monitor *m, struct kvm_run *run)
+static void serve_io(struct monitor *m, struct kvm_run *run, uint64_t *counts)
 {
     uint8_t *data = (uint8_t *)run + run->io.data_offset;
     unsigned size = run->io.size;
@@ -79,8 +89,10 @@ static void serve_io(struct monitor *m, struct kvm_run *run)
     if (size != 1 && size != 2 && size != 4)
         return;
     for (uint32_t i = 0; i < run->io.count; i++, data += size) {
-        struct access a = {
-            .address = run->io.port, .size = size, .write = run->io.direction == KVM_EXIT_IO_OUT};
+        struct access a = {.address = run->io.port,
+                           .size = size,
+                           .write = run->io.direction == KVM_EXIT_IO_OUT,
+                           .counts = counts};
 
         if (a.write)
             memcpy(&a.value, data, size);
@@ -96,6 +108,7 @@ static void memory_access(struct monitor *m, struct access *a)
 {
     uint64_t offset = a->address - LAYOUT_ECAM;
 
+    a->counts[in_range(a->address, LAYOUT_ECAM, LAYOUT_ECAM_SIZE) ? COUNT_ECAM : COUNT_MEMORY]++;
     if (in_range(a->address, LAYOUT_ECAM, LAYOUT_ECAM_SIZE)) {
         if (a->write)
             pci_ecam_write(&m->pci, offset, a->size, a->value);
@@ -108,12 +121,13 @@ static void memory_access(struct monitor *m, struct access *a)
     }
 }
 
-static void serve_mmio(struct monitor *m, struct kvm_run *run)
+static void serve_mmio(struct monitor *m, struct kvm_run *run, uint64_t *counts)
 {
     struct access a = {.address = run->mmio.phys_addr,
                        .size = run->mmio.len,
                        .write = run->mmio.is_write,
-                       .value = UINT64_MAX};
+                       .value = UINT64_MAX,
+                       .counts = counts};
 
     if (a.size > sizeof(run->mmio.data) || a.size == 0)
         return;
@@ -150,10 +164,14 @@ static void serve_exit(struct monitor *m, uint32_t vcpu)
     }
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
-        serve_io(m, run);
+        serve_io(m, run, m->counts[vcpu]);
         break;
     case KVM_EXIT_MMIO:
-        serve_mmio(m, run);
+        serve_mmio(m, run, m->counts[vcpu]);
+        break;
+    case KVM_EXIT_DEBUG:
+        m->counts[vcpu][COUNT_DEBUG]++;
+        debug_exit(m, vcpu);
         break;
     case KVM_EXIT_SHUTDOWN:
         monitor_end(m, EXIT_REBOOT, "triple fault", 0);
@@ -204,6 +222,10 @@ static void serve_slot(struct monitor *m, uint32_t vcpu)
     }
     if (m->end.reason)
         return; /* the vCPU stays where it is */
+    if (debug_caught(m, vcpu)) {
+        m->journal.vcpu = 0;
+        return; /* so does this one, for the debugger */
+    }
     atomic_store_explicit(&slot->state, SLOT_DONE, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
     m->journal.vcpu = 0;
@@ -232,6 +254,7 @@ void bus_serve(struct monitor *m)
 {
     finish_last(m);
     for (uint32_t i = 0; i < m->vm.vcpus_count && !m->end.reason; i++)
-        if (atomic_load_explicit(&m->slots[i].state, memory_order_acquire) == SLOT_POSTED)
+        if (atomic_load_explicit(&m->slots[i].state, memory_order_acquire) == SLOT_POSTED &&
+            !debug_caught(m, i))
             serve_slot(m, i);
 }

@@ -83,6 +83,7 @@ static const struct link_row rows[] = {
     {MONITOR_POWER_BUTTON, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_power_button},
     {MONITOR_STOP, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_stop},
     {MONITOR_QUERY, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_query},
+    {MONITOR_SESSION, sizeof(struct monitor_session), 1, 1, ANY_PHASE, session_open},
 };
 
 int link_check(const struct inbox *inbox, enum monitor_phase phase, const struct link_row **row)
@@ -174,6 +175,8 @@ static void fill_state(const struct monitor *m, struct monitor_state *s)
         .vcpus_count = m->vm.vcpus_count,
         .vcpu_restarts = atomic_load(&m->vcpu_restarts),
         .main_restarts = atomic_load(&m->main_restarts),
+        .session = session_owner(m),
+        .stopped = m->debugger.state == DEBUGGER_STOPPED,
         .event_ns = m->states.event_ns,
     };
     memcpy(s->times, m->states.times, sizeof(s->times));

@@ -39,16 +39,23 @@ static void observe(struct monitor *m, uint32_t *deaths_seen)
         state_enter(&m->states, STATE_CHANNELS_OPERATING);
 }
 
-/* The files that main waits for: link, work, console; two a VF; those of the channels. */
+/* The files that main waits for: link, work, console; two a VF; the sessions'; the channels'. */
 #define VF_FILES (PARCLOSE_MAX_PARTITION_VFS * VFIO_NOTES)
-#define OWN      (3 + VF_FILES)
+#define SESSIONS (3 + VF_FILES)
+#define OWN      (SESSIONS + SESSIONS_MOST)
 #define FILES    (OWN + CHANNEL_FILES)
+
+static int64_t sooner(int64_t ms, int64_t other)
+{
+    return ms < 0 || (other >= 0 && other < ms) ? other : ms; /* -1: for ever */
+}
 
 /* Returns how many files are the channels'. */
 static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
 {
     unsigned channels = channel_files(&m->channels, fds + OWN);
-    int64_t ms = watchdog_wait_ms(&m->watchdog, sys_clock_ns(CLOCK_MONOTONIC));
+    int64_t ms = sooner(watchdog_wait_ms(&m->watchdog, sys_clock_ns(CLOCK_MONOTONIC)),
+                        session_wait(m, fds + SESSIONS));
     short send = m->states.dirty ? POLLOUT : 0;
 
     fds[0] = (struct pollfd){.fd = m->link_closed ? -1 : MONITOR_FD, .events = POLLIN | send};
@@ -97,6 +104,7 @@ static void serve_events(struct monitor *m, const struct pollfd fds[FILES], unsi
         console_pump(m);
     }
     serve_notes(m, fds + 3);
+    session_serve(m, fds + SESSIONS);
     channel_serve(&m->channels, fds + OWN, channels);
     if (fds[0].revents)
         link_serve(m); /* last: VFs may go by it */
@@ -114,10 +122,12 @@ _Noreturn void model_run(struct monitor *m)
     state_enter(&m->states, STATE_ALIVE);
     channel_begin(&m->channels);
     bus_begin(m);
+    session_begin(m);
     if (m->inbox.pending)
         link_serve(m);
     while (!m->end.reason) {
         bus_serve(m);
+        session_step(m);
         watchdog_look(m);
         observe(m, &deaths_seen);
         console_flush(m);

@@ -23,14 +23,17 @@
 
 #include "birth.h"
 #include "channel.h"
+#include "debug.h"
 #include "hotplug.h"
 #include "inbox.h"
 #include "irq.h"
 #include "memory.h"
 #include "pci.h"
+#include "session.h"
 #include "slot.h"
 #include "spawner.h"
 #include "state.h"
+#include "stats.h"
 #include "uart.h"
 #include "vcpu.h"
 #include "vm.h"
@@ -97,6 +100,7 @@ struct monitor {
     _Atomic uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
     _Atomic uint32_t vcpu_restarts;
     _Atomic uint32_t main_restarts;
+    _Atomic uint32_t vcpu_deaths[PARCLOSE_MAX_VCPUS];
     _Atomic uint32_t deaths; /* grows with each, so that main sees that there is news */
 
     /* devices */
@@ -109,6 +113,11 @@ struct monitor {
     struct pci_bus pci;
     struct hotplug hotplug;
     struct channel_set channels;
+
+    /* looking in from outside */
+    uint64_t counts[PARCLOSE_MAX_VCPUS][EXIT_COUNTERS];
+    struct session sessions[SESSIONS_MOST];
+    struct debugger debugger;
 };
 
 /* The partition ends, once: the first reason counts. error 0: the text alone. */

@@ -49,4 +49,7 @@ struct exit_slot {
     int32_t error;            /* KVM_RUN's, when it failed; 0: kvm_run says what happened */
     _Atomic uint32_t exits;   /* seen by the vCPU process */
     _Atomic uint32_t resumed; /* main: the vCPU was frozen; tell the guest's clock */
+    _Atomic uint32_t hold;    /* main: stay out of the guest, see pause.h; a futex */
+    _Atomic uint32_t held;    /* the vCPU does */
+    uint64_t line_status;     /* exits that the vCPU process answered itself */
 } __attribute__((aligned(64)));

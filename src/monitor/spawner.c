@@ -126,6 +126,18 @@ static int seal(void)
     return rc;
 }
 
+/* A stop ends KVM_RUN; nothing remains of it. */
+static int kick(const struct monitor *m)
+{
+    for (uint32_t i = 0; i < m->vm.vcpus_count; i++) {
+        if (!own.children[i].pid)
+            continue;
+        (void)sys_call3(SYS_kill, own.children[i].pid, SIGSTOP, 0);
+        (void)sys_call3(SYS_kill, own.children[i].pid, SIGCONT, 0);
+    }
+    return 0;
+}
+
 static void carry_out(struct monitor *m)
 {
     uint32_t order = atomic_load_explicit(&m->desk.order, memory_order_acquire);
@@ -137,6 +149,8 @@ static void carry_out(struct monitor *m)
         m->desk.result = make_vcpus(m);
     else if (order == ORDER_SEAL)
         m->desk.result = seal();
+    else if (order == ORDER_KICK)
+        m->desk.result = kick(m);
     atomic_store_explicit(&m->desk.order, ORDER_NONE, memory_order_release);
     (void)sys_futex_wake(&m->desk.order);
 }
@@ -178,6 +192,7 @@ static void replace_vcpu(struct monitor *m, uint32_t index)
     int rc = -EAGAIN;
 
     atomic_fetch_add(&m->vcpu_restarts, 1);
+    atomic_fetch_add(&m->vcpu_deaths[index], 1);
     if (budget_take(&own.children[index].budget))
         rc = spawn_vcpu(m, index);
     if (rc < 0)

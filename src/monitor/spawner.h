@@ -15,6 +15,7 @@ enum spawner_order {
     ORDER_CREATE_VM = 1, /* KVM files */
     ORDER_VCPUS = 2,     /* KVM_RUN once each, then the vCPU processes into their cgroups */
     ORDER_SEAL = 3,      /* narrow the filter: no VM, no VFIO set-up any more */
+    ORDER_KICK = 4,      /* every vCPU out of KVM_RUN, once */
 };
 
 struct spawner_desk {

@@ -23,6 +23,16 @@ static void post(const struct vcpu *vcpu, int error)
     sys_event_signal(vcpu->work);
 }
 
+/* See pause.h. */
+static void wait_released(const struct vcpu *vcpu)
+{
+    atomic_store(&vcpu->slot->held, 1);
+    sys_event_signal(vcpu->work);
+    while (atomic_load(&vcpu->slot->hold))
+        (void)sys_futex_wait(&vcpu->slot->hold, 1);
+    atomic_store(&vcpu->slot->held, 0);
+}
+
 static void enter_guest(const struct vcpu *vcpu)
 {
     long rc;
@@ -34,8 +44,11 @@ static void enter_guest(const struct vcpu *vcpu)
         vcpu->run->exit_reason = SLOT_RUNNING;
     else if (rc < 0)
         post(vcpu, (int)rc);
-    if (rc == -EINTR)
-        tell_clock(vcpu);
+    if (rc != -EINTR)
+        return;
+    tell_clock(vcpu);
+    if (atomic_load(&vcpu->slot->hold))
+        wait_released(vcpu);
 }
 
 /* Harmless to do twice: the answer is in place before the exit is over. */
@@ -48,6 +61,7 @@ static bool answer_line_status(const struct vcpu *vcpu)
         return false;
     ((uint8_t *)run)[run->io.data_offset] =
         atomic_load_explicit(vcpu->line_status, memory_order_acquire);
+    vcpu->slot->line_status++;
     run->exit_reason = SLOT_RUNNING;
     return true;
 }

@@ -2,13 +2,11 @@
 #include "vm.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "layout.h"
 #include "sys.h"
-
-#define STATS_DESCRIPTORS 128 /* looked through for "exits" */
+#include "vm_stats.h"
 
 static int create_irqchip(struct vm *vm)
 {
@@ -68,37 +66,13 @@ int vm_touch(struct vm *vm)
     return 0;
 }
 
-/* Where the value "exits" lies in the statistics file (KVM API, 4.133); 0: not there. */
-static uint64_t find_exits(int fd)
-{
-    struct kvm_stats_header header = {.name_size = 0};
-    union {
-        struct kvm_stats_desc desc;
-        char bytes[sizeof(struct kvm_stats_desc) + 64];
-    } entry;
-    size_t step;
-
-    if (sys_pread(fd, &header, sizeof(header), 0) != sizeof(header) || header.name_size > 64)
-        return 0;
-    step = sizeof(struct kvm_stats_desc) + header.name_size;
-    for (uint32_t i = 0; i < header.num_desc && i < STATS_DESCRIPTORS; i++) {
-        if (sys_pread(fd, &entry, step, header.desc_offset + i * step) != (long)step)
-            return 0;
-        if (memcmp(entry.bytes + sizeof(struct kvm_stats_desc), "exits", 6) == 0)
-            return header.data_offset + entry.desc.offset;
-    }
-    return 0;
-}
-
 int64_t vm_exits(const struct vm *vm, uint32_t vcpu)
 {
-    static uint64_t offset; /* the same for all vCPUs */
     int64_t value;
 
     if (vm->stats[vcpu] < 0)
         return -1;
-    if (offset == 0)
-        offset = find_exits(vm->stats[vcpu]);
+    uint64_t offset = vm_stats_offset(vm->stats[vcpu], "exits");
     if (offset == 0 || sys_pread(vm->stats[vcpu], &value, sizeof(value), offset) != sizeof(value))
         return -1;
     return value;

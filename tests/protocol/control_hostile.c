@@ -30,6 +30,7 @@ static const struct attack_row from_command[] = {
     ATTACK_ROW(CONTROL_PARTITION_START, 0, 0, control_partition_start, LINK_ENDS),
     ATTACK_ROW(CONTROL_PARTITION_STOP, 0, 0, control_partition_stop, LINK_ENDS),
     ATTACK_ROW(CONTROL_CONSOLE_OPEN, 0, 0, control_partition_name, LINK_ENDS),
+    ATTACK_ROW(CONTROL_SESSION_OPEN, 0, 0, control_session, LINK_ENDS),
     ATTACK_ROW(CONTROL_AUDIT_OPEN, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_CHECK, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_SHUTDOWN, 0, 0, control_plain, LINK_ENDS),
@@ -96,6 +97,11 @@ static const struct attack_peer peers[] = {
     PROCESS_COMMAND, &(const struct control_partition_name)                                        \
     {                                                                                              \
         LIE_HEADER(type, control_partition_name, 103), __VA_ARGS__                                 \
+    }
+#define SESSION(...)                                                                               \
+    PROCESS_COMMAND, &(const struct control_session)                                               \
+    {                                                                                              \
+        LIE_HEADER(CONTROL_SESSION_OPEN, control_session, 107), __VA_ARGS__                        \
     }
 #define STOP(...)                                                                                  \
     PROCESS_COMMAND, &(const struct control_partition_stop)                                        \
@@ -206,7 +212,11 @@ static const struct attack_lie lies[] = {
     {"an end without end of name",
      NAME(CONTROL_PARTITION_UNDEFINE, .name = ENDLESS(PARCLOSE_NAME_MAX)), REQUEST_REFUSED},
     {"nobody's console", NAME(CONTROL_CONSOLE_OPEN, .name = "none"), REQUEST_REFUSED},
+    {"nobody is looked into", SESSION(.name = "none", .kind = SESSION_DUMP), REQUEST_REFUSED},
     /* What no person could have caused ends the link. */
+    {"a session of no kind", SESSION(.name = "web", .kind = SESSION_KINDS), LINK_ENDS},
+    {"a session without end of name",
+     SESSION(.name = ENDLESS(PARCLOSE_NAME_MAX), .kind = SESSION_DUMP), LINK_ENDS},
     {"a console without end of name",
      NAME(CONTROL_CONSOLE_OPEN, .name = ENDLESS(PARCLOSE_NAME_MAX)), LINK_ENDS},
     {"a reason without end", PLAIN(CONTROL_SHUTDOWN, 106, .requester = {.reason = ENDLESS(64)}),

@@ -175,6 +175,12 @@ static void lies_of_command_end_its_session(void **state)
     ENDLESS(PROCESS_COMMAND, plain, requester.reason);
     ENDLESS(PROCESS_COMMAND, console, requester.reason);
     ENDLESS(PROCESS_COMMAND, console, name);
+    struct control_session session = {.header =
+                                          frame_header(CONTROL_SESSION_OPEN, sizeof(session), 9)};
+    session.kind = SESSION_DUMP;
+    ENDLESS(PROCESS_COMMAND, session, name);
+    BAD(PROCESS_COMMAND, session, kind, SESSION_NONE);
+    BAD(PROCESS_COMMAND, session, kind, SESSION_KINDS);
     assert_int_equal(world->control->db->control.shutting_down, 0);
 }
 
@@ -243,6 +249,7 @@ static const void *good_message(uint16_t type)
         struct control_partition_start start;
         struct control_partition_stop stop;
         struct control_plain plain;
+        struct control_session session;
         struct control_channel channel;
         struct control_channel_sync channel_sync;
         struct tcb_pf pf;
@@ -288,6 +295,10 @@ static const void *good_message(uint16_t type)
     case CONTROL_CHECK:
     case CONTROL_SHUTDOWN:
         good.plain = (struct control_plain){HEADER(type, control_plain)};
+        break;
+    case CONTROL_SESSION_OPEN:
+        good.session = (struct control_session){HEADER(type, control_session), .name = "mail",
+                                                .kind = SESSION_DUMP};
         break;
     case CONTROL_CHANNEL_HELD:
     case CONTROL_CHANNEL_DETACHED:
@@ -394,7 +405,8 @@ static void nothing_is_done_before_its_time(void **state)
         const struct frame_row *row = &command_rows[r];
         if (row->type == CONTROL_HOST_SET || row->type == CONTROL_PARTITION_DEFINE ||
             row->type == CONTROL_AUDIT_OPEN || row->type == CONTROL_CHECK ||
-            row->type == CONTROL_SHUTDOWN || row->type >= CONTROL_CHANNEL_HELD)
+            row->type == CONTROL_SHUTDOWN ||
+            (row->type >= CONTROL_CHANNEL_HELD && row->type <= CONTROL_CHANNEL_DETACHED))
             continue; /* they need nothing; channels have no answer */
         assert_int_equal(world_say(world, PROCESS_COMMAND, good_message(row->type)), 0);
         assert_int_not_equal(world_result(world, 7), 0);

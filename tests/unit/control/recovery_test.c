@@ -649,6 +649,18 @@ static void vf_news_is_noted(struct world *world)
     assert_int_equal(audit_log_next(world->control->log), next + 3);
 }
 
+/* Who asked is asked again by command, and gets another one. */
+static void session_that_did_not_go_is_asked_for_again(struct world *world)
+{
+    start(world);
+    world_monitor(world, "web", OWN_STATES, true);
+    assert_int_equal(world_session(world, "web", SESSION_DUMP, 50), 0);
+    killed(world);
+    world_monitor(world, "web", OWN_STATES, true);
+    world_lead_sync(world);
+    assert_int_equal(world_session(world, "web", SESSION_DUMP, 50), 0);
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -677,6 +689,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_RELEASE, release_of_what_is_still_there),
     CASE(AUDIT_CHANNEL, channel_whose_files_did_not_go),
     CASE(AUDIT_VF_NEWS, vf_news_is_noted),
+    CASE(AUDIT_SESSION, session_that_did_not_go_is_asked_for_again),
     CASE(AUDIT_SHUTDOWN, shutdown_goes_on),
     CASE(AUDIT_ACTION, action_is_applied_again),
     CASE(AUDIT_ACTION, action_that_fails_is_undone),

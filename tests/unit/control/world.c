@@ -521,23 +521,49 @@ void world_run(struct world *world, const char *name)
     assert_int_equal(partition->run.phase, PHASE_RUNNING);
 }
 
-/* ---- consoles */
+/* ---- consoles and sessions */
 
-void world_lead_console(struct world *world, const char *name)
+static void lead_files(struct world *world, const char *name, uint64_t order, uint32_t count)
 {
-    const struct lead_order *order = world_take(world, PROCESS_LEAD, LEAD_CONSOLE);
-    assert_non_null(order);
-    const struct lead_result result = {
-        .header = frame_header(LEAD_RESULT, sizeof(result), order->header.id),
-        .partition = world_named(world, name)->id};
-    struct frame frame = {.size = sizeof(result), .files_count = 3};
+    const struct lead_result result = {.header = frame_header(LEAD_RESULT, sizeof(result), order),
+                                       .partition = world_named(world, name)->id};
+    struct frame frame = {.size = sizeof(result), .files_count = count};
 
     memcpy(frame.bytes, &result, sizeof(result));
-    for (int i = 0; i < 3; i++)
+    for (uint32_t i = 0; i < count; i++)
         frame.files[i] = memfd_create("console", MFD_CLOEXEC);
     assert_int_equal(frame_dispatch(lead_rows, lead_rows_count, 0, world->control, &frame), 0);
     frame_clear(&frame);
     world_settle(world);
+}
+
+void world_lead_console(struct world *world, const char *name)
+{
+    const struct lead_order *order = world_take(world, PROCESS_LEAD, LEAD_CONSOLE);
+
+    assert_non_null(order);
+    lead_files(world, name, order->header.id, 3);
+}
+
+void world_lead_session(struct world *world, const char *name, uint64_t order)
+{
+    lead_files(world, name, order, 1);
+}
+
+int world_session(struct world *world, const char *name, uint32_t kind, uint64_t id)
+{
+    struct control_session request = {.header =
+                                          frame_header(CONTROL_SESSION_OPEN, sizeof(request), id),
+                                      .requester = {.uid = 1000, .pid = 77, .reason = "to look"},
+                                      .kind = kind};
+
+    strcpy(request.name, name);
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &request), 0);
+    const struct lead_session *order = world_take(world, PROCESS_LEAD, LEAD_SESSION);
+    assert_non_null(order);
+    assert_int_equal(order->kind, kind);
+    world_lead_session(world, name, order->header.id);
+    return world_result(world, id);
 }
 
 int world_console(struct world *world, const char *name, uint64_t id)

@@ -123,6 +123,12 @@ void world_to_gate(struct world *world, const char *name);
 /* And all the way: PFs ready, ATTACH acknowledged. */
 void world_run(struct world *world, const char *name);
 
+/* ---- sessions */
+
+/* Asks for one and lets lead answer with its file; the RESULT's error. */
+int world_session(struct world *world, const char *name, uint32_t kind, uint64_t id);
+void world_lead_session(struct world *world, const char *name, uint64_t order);
+
 /* ---- consoles */
 
 /* Lead's answer, with files, to the order for a console that control gave it. */

@@ -24,6 +24,10 @@ static struct lead lead;
 static struct partition_descriptor descriptor;
 static unsigned stops, cpusets, kept;
 static int cpusets_error;
+static uint32_t session_kind; /* that the monitor was told */
+static int session_end;
+static int link_error;
+static int passed; /* the file that went to control with the last answer; -1: none */
 static struct {
     uint16_t type;
     uint64_t id;
@@ -38,8 +42,7 @@ int process_send(struct process *process, enum process_kind peer, const void *me
 {
     const struct lead_result *result = message;
     (void)process;
-    (void)files;
-    (void)files_count;
+    passed = files_count == 1 ? dup(files[0]) : -1;
     assert_int_equal(peer, PROCESS_CONTROL);
     assert_true(sent_count < SENT_MAX);
     sent[sent_count].type = result->header.type;
@@ -54,6 +57,8 @@ uint64_t lead_now_ns(void)
 }
 struct partition *lead_find(struct lead *of, struct partition_id id)
 {
+    if (id.value < 1 || id.value > PARCLOSE_MAX_PARTITIONS)
+        return NULL;
     return of->partitions[id.value - 1].id.value ? &of->partitions[id.value - 1] : NULL;
 }
 bool lead_spawned(const struct partition *partition)
@@ -146,11 +151,15 @@ int cgroup_remove(const char *name, uint32_t vcpus)
 }
 int link_send(struct link *link, const void *message, const int *files, size_t count)
 {
+    const struct monitor_session *session = message;
     (void)link;
-    (void)message;
-    (void)files;
-    (void)count;
-    return 0;
+
+    if (session->header.type != MONITOR_SESSION)
+        return 0;
+    assert_int_equal(count, 1);
+    session_kind = session->kind;
+    session_end = dup(files[0]);
+    return link_error;
 }
 
 /* ---- control */
@@ -188,6 +197,8 @@ static int setup(void **state)
     descriptor = (struct partition_descriptor){.partition = {ID}};
     sent_count = stops = cpusets = kept = 0;
     cpusets_error = 0;
+    link_error = 0;
+    passed = session_end = -1;
     return 0;
 }
 
@@ -303,6 +314,72 @@ static void other_pcpus_of_nobody_are_refused(void **state)
     assert_sent(1, LEAD_RESULT, 24, -ESRCH);
 }
 
+/* ---- sessions */
+
+static int ask_session(uint32_t kind, uint32_t partition)
+{
+    const struct lead_session order = {.header = frame_header(LEAD_SESSION, sizeof(order), 9),
+                                       .partition = {partition},
+                                       .kind = kind};
+    struct frame frame = {.size = sizeof(order)};
+
+    memcpy(frame.bytes, &order, sizeof(order));
+    return frame_dispatch(order_rows, order_rows_count, 0, &lead, &frame);
+}
+
+static void run_partition(void)
+{
+    create();
+    order_spawned(&lead.partitions[ID - 1], 0, 100);
+    lead.partitions[ID - 1].link = (struct link *)&lead; /* not looked into */
+    sent_count = 0;
+}
+
+/* One pair: what one end says the other hears; and lead keeps neither. */
+static void a_session_has_two_ends(void **state)
+{
+    char byte = 0;
+    (void)state;
+
+    run_partition();
+    assert_int_equal(ask_session(SESSION_DUMP, ID), 0);
+    assert_sent(0, LEAD_RESULT, 9, 0);
+    assert_int_equal(session_kind, SESSION_DUMP);
+    assert_int_equal(write(passed, "x", 1), 1);
+    assert_int_equal(read(session_end, &byte, 1), 1);
+    assert_int_equal(byte, 'x');
+    close(passed);
+    assert_int_equal(read(session_end, &byte, 1), 0);
+    close(session_end);
+}
+
+static void a_session_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_session(SESSION_LOOK, ID), 0);
+    assert_sent(0, LEAD_RESULT, 9, -ESRCH);
+    create();
+    assert_int_equal(ask_session(SESSION_LOOK, ID), 0); /* it is being started */
+    assert_sent(1, LEAD_RESULT, 9, -ESRCH);
+    order_spawned(&lead.partitions[ID - 1], 0, 100);
+    lead.partitions[ID - 1].link = (struct link *)&lead;
+    sent_count = 0;
+    link_error = -EAGAIN; /* a monitor that hangs: its queue is full */
+    assert_int_equal(ask_session(SESSION_LOOK, ID), 0);
+    assert_sent(0, LEAD_RESULT, 9, -EAGAIN);
+    assert_int_equal(passed, -1);
+}
+
+static void kinds_that_are_none_end_the_link(void **state)
+{
+    (void)state;
+    run_partition();
+    assert_int_equal(ask_session(SESSION_NONE, ID), -EBADMSG);
+    assert_int_equal(ask_session(SESSION_KINDS, ID), -EBADMSG);
+    assert_int_equal(ask_session(SESSION_LOOK, 0), 0);
+    assert_sent(0, LEAD_RESULT, 9, -ESRCH);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -315,6 +392,9 @@ int main(void)
         TEST(other_pcpus_are_written_and_kept),
         TEST(cpusets_that_cannot_be_written_change_nothing),
         TEST(other_pcpus_of_nobody_are_refused),
+        TEST(a_session_has_two_ends),
+        TEST(a_session_that_cannot_be_is_refused),
+        TEST(kinds_that_are_none_end_the_link),
     };
     return cmocka_run_group_tests_name("lead-order", tests, NULL, NULL);
 }

@@ -71,6 +71,9 @@ static void files_too_many_or_few(void **state)
     assert_int_equal(check(MONITOR_FILE, 24, 0, PHASE_COLLECT), -EPROTO);
     assert_int_equal(check(MONITOR_FILE, 24, 2, PHASE_COLLECT), -EPROTO);
     assert_int_equal(check(MONITOR_STOP, PLAIN, 1, PHASE_ATTACHED), -EPROTO);
+    assert_int_equal(check(MONITOR_SESSION, 24, 1, PHASE_ATTACHED), 0);
+    assert_int_equal(check(MONITOR_SESSION, 24, 0, PHASE_ATTACHED), -EPROTO);
+    assert_int_equal(check(MONITOR_SESSION, 24, 2, PHASE_ATTACHED), -EPROTO);
     assert_int_equal(check(MONITOR_CHANNELS, 56, 1, PHASE_BUILT), -EPROTO);
     assert_int_equal(check(MONITOR_CHANNELS, 56, 10, PHASE_BUILT), -EPROTO);
     assert_int_equal(check(MONITOR_VF_ADD, ORDER, 1, PHASE_ATTACHED), -EPROTO);
@@ -93,7 +96,8 @@ static void types_that_are_not_ours(void **state)
 {
     (void)state;
     for (uint32_t type = 0; type <= UINT16_MAX; type++)
-        if ((type < MONITOR_FILE || type > MONITOR_QUERY) && type != MONITOR_VF_REMOVE)
+        if ((type < MONITOR_FILE || type > MONITOR_QUERY) && type != MONITOR_VF_REMOVE &&
+            type != MONITOR_SESSION)
             assert_int_equal(check((uint16_t)type, PLAIN, 0, PHASE_ATTACHED), -EPROTO);
 }
 

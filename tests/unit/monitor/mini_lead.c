@@ -14,7 +14,8 @@
  *     --console FILE  keep what the guest wrote, and nothing else
  *     --at TEXT=>ORDER when the console, or a line of mini-lead's own, has TEXT: vcpu:N | main |
  *                     spawner (SIGKILL), refreeze, lead (close the link), query, stop, button,
- * hostile, say:LINE, and those of mini_vf.c
+ *                     hostile, say:LINE, session:KIND:COMMAND (a shell's, with the session as file
+ *                     3; KIND: a number of session.h), and those of mini_vf.c
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -296,6 +297,8 @@ static void on_state(const struct monitor_state *s)
     if (s->vcpu_restarts != last.vcpu_restarts || s->main_restarts != last.main_restarts)
         tell("restarts vcpu %u main %u", s->vcpu_restarts, s->main_restarts);
     vf_seats(s);
+    if (s->session != last.session || s->stopped != last.stopped)
+        tell("session %u stopped %u", s->session, s->stopped);
     if (s->header.id)
         tell("answer %lu states %#x", (unsigned long)s->header.id, s->states);
     last = *s;
@@ -572,6 +575,28 @@ static void send_hostile(void)
     send_files(big, sizeof(big), NULL, 0);
 }
 
+/* The command runs beside us. */
+static void begin_session(const char *what)
+{
+    struct monitor_session m = {.header = header(MONITOR_SESSION, sizeof(m)),
+                                .kind = (uint32_t)atoi(what)};
+    const char *command = strchr(what, ':');
+    int ends[2];
+
+    if (!command || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        fail("session");
+    send_files(&m, sizeof(m), &ends[1], 1);
+    close(ends[1]);
+    if (fork() == 0) {
+        if (dup2(ends[0], 3) == 3) { /* clears close-on-exec, unless it is 3 already */
+            fcntl(3, F_SETFD, 0);
+            execl("/bin/sh", "sh", "-c", command + 1, (char *)NULL);
+        }
+        _exit(127);
+    }
+    close(ends[0]);
+}
+
 static void carry_out(const char *what)
 {
     tell("order %s", what);
@@ -594,6 +619,8 @@ static void carry_out(const char *what)
         link_fd = -1;
     } else if (!strcmp(what, "hostile"))
         send_hostile();
+    else if (!strncmp(what, "session:", 8))
+        begin_session(what + 8);
     else if (!strncmp(what, "say:", 4))
         say(what + 4);
     else if (!strcmp(what, "refreeze")) {
