@@ -6,6 +6,7 @@
 #include "connection.h"
 #include "format.h"
 #include "options.h"
+#include "statistics.h"
 #include "table.h"
 
 __attribute__((format(printf, 2, 3))) static void field(const char *name, const char *format, ...)
@@ -89,6 +90,9 @@ static void print_running(const json_t *partition)
     if (number_of(partition, "monitor_pid"))
         field("monitor pid", "%lld, vCPUs %s", (long long)number_of(partition, "monitor_pid"),
               numbers_text(json_object_get(partition, "vcpu_pids"), text, sizeof(text)));
+    if (text_of(partition, "session")[0] && strcmp(text_of(partition, "session"), "none") != 0)
+        field("session", "%s%s", text_of(partition, "session"),
+              true_of(partition, "session_stopped") ? ", its vCPUs are stopped" : "");
     if (number_of(partition, "vcpu_restarts"))
         field("vcpu restarts", "%lld", (long long)number_of(partition, "vcpu_restarts"));
     if (json_is_integer(json_object_get(partition, "gate_latency_ns")))
@@ -158,6 +162,42 @@ static void print_timeline(const json_t *partition)
     table_print(table, stdout, terminal_width());
 }
 
+static void vcpu_row(struct table *table, const json_t *vcpu)
+{
+    static const char *const reasons[] = {"io_exits", "mmio_exits", "halt_exits", "irq_exits"};
+    const json_t *kernel = json_object_get(vcpu, "kernel");
+
+    table_cell(table, "%lld", (long long)number_of(vcpu, "vcpu"));
+    table_cell(table, "%lld", (long long)number_of(vcpu, "pcpu"));
+    table_cell(table, "%lld", (long long)number_of(vcpu, "pid"));
+    table_cell(table, "%lld", (long long)number_of(vcpu, "restarts"));
+    table_cell(table, "%lld", (long long)number_of(vcpu, "exits"));
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        table_cell(table, "%lld", (long long)number_of(kernel, reasons[i]));
+    table_cell(table, "%.1f s", (double)number_of(vcpu, "guest_ns") / 1e9);
+    table_cell(table, "%.3f s", (double)number_of(vcpu, "steal_ns") / 1e9);
+}
+
+static void print_vcpus(const json_t *partition)
+{
+    static const char *const heads[] = {"VCPU", "PCPU", "PID", "RESTARTS", "EXITS", "IO",
+                                        "MMIO", "HALT", "IRQ", "GUEST",    "STEAL", NULL};
+    const json_t *statistics = json_object_get(partition, "statistics"), *vcpu;
+    struct table *table;
+    size_t i;
+
+    if (!statistics)
+        return;
+    putchar('\n');
+    if (!true_of(statistics, "answered")) {
+        puts("its monitor does not answer: no counts of its vCPUs");
+        return;
+    }
+    table = table_new(heads);
+    json_array_foreach(json_object_get(statistics, "vcpus"), i, vcpu) vcpu_row(table, vcpu);
+    table_print(table, stdout, terminal_width());
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
     json_t *answer;
@@ -170,14 +210,17 @@ static int run(struct cli *cli, int argc, char **argv)
     code = ask(cli, request_new(cli, "show", argv[1]), &answer, NULL);
     if (code)
         return code;
+    json_t *partition = json_object_get(answer, "partition");
+    if (number_of(partition, "monitor_pid"))
+        json_object_set_new(partition, "statistics", statistics_ask(cli, argv[1]));
     if (cli->json) {
         print_json(answer);
     } else {
-        const json_t *partition = json_object_get(answer, "partition");
         print_definition(partition);
         print_running(partition);
         print_vfs(partition);
         print_timeline(partition);
+        print_vcpus(partition);
     }
     json_decref(answer);
     return CLI_OK;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The text exposition format of Prometheus, version 0.0.4: a family is HELP, TYPE and its samples,
+ * one after the other.
+ */
+#pragma once
+
+#include <stdio.h>
+
+/* Begins a family. `type`: "gauge" or "counter"; a counter's name ends in _total. */
+void metrics_family(FILE *file, const char *name, const char *type, const char *help);
+
+/*
+ * A sample of the family: pairs of label and value, NULL at the end; values are escaped, whatever
+ * is in them.
+ */
+__attribute__((sentinel)) void metrics_sample(FILE *file, const char *name, double value, ...);
