@@ -11,8 +11,11 @@
  *
  * Each request is one datagram, struct session_request and its data; each has one answer, struct
  * session_answer with the same type and id, and its data. STOPPED comes by itself. Whoever breaks
- * the rules, or does not read its answers, loses the session. Both sides are hostile to each other:
- * the monitor may have been taken over by its guest, the CLI is anybody of the group parclose.
+ * the rules, or does not read its answers, loses the session, and so does he at whose request the
+ * monitor's main process died; other deaths of it are not noticed, but that STOPPED may come twice:
+ * one that comes before the answer to STOP or RESUME tells of an older stop. Both sides are hostile
+ * to each other: the monitor may have been taken over by its guest, the CLI may look only, or is
+ * anybody's. Whoever dumps or debugs is root, and is in the audit log before he has the socket.
  *
  * Example, a dump: INFO; STOP, answered at once; STOPPED comes when no vCPU is in the guest any
  * more; REGISTERS of each; READ … READ; the socket is closed, the guest goes on.
@@ -25,14 +28,14 @@
 #include "parclose/ids.h"
 #include "parclose/wire.h"
 
-#define SESSION_DATA_MAX   ((size_t)65536) /* bytes of data of one message */
+#define SESSION_DATA_MAX   ((size_t)65536)     /* bytes of data of one message */
 #define SESSION_SKIP_MAX   (UINT64_C(4) << 20) /* zeros that one READ looks through */
 #define SESSION_BREAKS_MAX 32
 #define SESSION_HARD_MAX   4 /* of them in the processor's debug registers */
 
 enum session_kind {
     SESSION_NONE = 0,
-    SESSION_LOOK = 1,  /* STATS only; does not touch the guest */
+    SESSION_LOOK = 1,  /* STATS only; does not touch the guest; for all whom command hears */
     SESSION_DUMP = 2,  /* may stop the guest and read; must go on asking while it is stopped */
     SESSION_DEBUG = 3, /* may do everything, for as long as it likes */
     SESSION_KINDS

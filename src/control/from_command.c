@@ -184,11 +184,15 @@ static int on_console_open(void *context, struct frame *frame)
     return 0;
 }
 
+/* Counts are for everybody who reaches command; a guest's memory and registers are not. */
 static int open_session(struct control *control, const struct control_session *request, char *text)
 {
     struct file_wait *wait;
-    int error = wait_for_files(control, (const void *)request, request->name, &wait, text);
+    int error;
 
+    if (request->kind != SESSION_LOOK && request->requester.uid != 0)
+        return refuse(text, -EPERM, "only root may look into a guest");
+    error = wait_for_files(control, (const void *)request, request->name, &wait, text);
     if (error)
         return error;
     wait->order = order_id(ORDER_SESSION, ++control->file_orders);

@@ -26,7 +26,7 @@ static void a_dump_and_a_debugger_are_in_the_log(void **state)
         assert_int_equal(world_session(world, "web", kind, 50 + kind), 0);
         assert_int_equal(audit_log_next(world->control->log), before + 1);
         assert_int_equal(world->control->entry->kind, AUDIT_SESSION);
-        assert_int_equal(world->control->entry->who.uid, 1000);
+        assert_int_equal(world->control->entry->who.uid, 0);
         assert_string_equal(world->control->entry->who.reason, "to look");
         assert_string_equal(world->control->entry->text, kind == SESSION_DUMP
                                                              ? "dump of partition web"
@@ -45,13 +45,36 @@ static void counts_alone_are_not(void **state)
     assert_int_equal(audit_log_next(world->control->log), before);
 }
 
-static int ask(struct world *world, const char *name, uint32_t kind, uint64_t id)
+static int ask_as(struct world *world, uint32_t uid, const char *name, uint32_t kind, uint64_t id)
 {
-    struct control_session request = {
-        .header = frame_header(CONTROL_SESSION_OPEN, sizeof(request), id), .kind = kind};
+    struct control_session request = {.header =
+                                          frame_header(CONTROL_SESSION_OPEN, sizeof(request), id),
+                                      .requester.uid = uid,
+                                      .kind = kind};
 
     strcpy(request.name, name);
     return world_say(world, PROCESS_COMMAND, &request);
+}
+
+static int ask(struct world *world, const char *name, uint32_t kind, uint64_t id)
+{
+    return ask_as(world, 0, name, kind, id);
+}
+
+/* The group parclose may start and stop a guest, and read its counts; not its memory. */
+static void only_root_looks_into_a_guest(void **state)
+{
+    struct world *world = *state;
+
+    start(world);
+    for (uint32_t kind = SESSION_DUMP; kind <= SESSION_DEBUG; kind++) {
+        uint64_t before = audit_log_next(world->control->log);
+        assert_int_equal(ask_as(world, 1000, "web", kind, 50 + kind), 0);
+        assert_null(world_take(world, PROCESS_LEAD, LEAD_SESSION));
+        assert_int_equal(world_result(world, 50 + kind), -EPERM);
+        assert_int_equal(audit_log_next(world->control->log), before);
+    }
+    world_check(world);
 }
 
 static void without_a_monitor_there_is_none(void **state)
@@ -112,7 +135,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_dump_and_a_debugger_are_in_the_log), TEST(counts_alone_are_not),
         TEST(without_a_monitor_there_is_none),      TEST(one_that_comes_too_late_is_not_handed_out),
-        TEST(lead_that_dies_is_no_end_of_waiting),  TEST(a_kind_that_is_none_ends_the_link),
+        TEST(only_root_looks_into_a_guest),         TEST(lead_that_dies_is_no_end_of_waiting),
+        TEST(a_kind_that_is_none_ends_the_link),
     };
 
     return cmocka_run_group_tests_name("control-session", tests, NULL, NULL);

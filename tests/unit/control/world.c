@@ -552,10 +552,10 @@ void world_lead_session(struct world *world, const char *name, uint64_t order)
 
 int world_session(struct world *world, const char *name, uint32_t kind, uint64_t id)
 {
-    struct control_session request = {.header =
-                                          frame_header(CONTROL_SESSION_OPEN, sizeof(request), id),
-                                      .requester = {.uid = 1000, .pid = 77, .reason = "to look"},
-                                      .kind = kind};
+    struct control_session request = {
+        .header = frame_header(CONTROL_SESSION_OPEN, sizeof(request), id),
+        .requester = {.uid = kind == SESSION_LOOK ? 1000 : 0, .pid = 77, .reason = "to look"},
+        .kind = kind};
 
     strcpy(request.name, name);
     assert_int_equal(world_say(world, PROCESS_COMMAND, &request), 0);
