@@ -102,6 +102,8 @@ long session_ask(struct session *session, struct session_request *request, const
     if (answer->header.type != request->header.type || answer->header.id != request->header.id ||
         answer->error > 0 || answer->error < -4095)
         return -EBADMSG;
+    if (request->header.type == SESSION_STOP || request->header.type == SESSION_RESUME)
+        session->stopped = false; /* what came before the answer tells of an older stop */
     return answer->error ? answer->error : got;
 }
 

@@ -196,13 +196,24 @@ static void stop_at_hit(struct monitor *m, uint32_t vcpu, const struct kvm_debug
         stop(m, vcpu, SESSION_STEPPED, arch->pc);
 }
 
+/* One that was taken out while its exit was under way is no breakpoint any more. */
+static bool is_there(const struct monitor *m, uint32_t vcpu, uint64_t address)
+{
+    struct gpa gpa;
+    const uint8_t *byte =
+        inspect_translate(m, vcpu, address, &gpa) < 0 ? NULL : memory_at(&m->memory, gpa, 1);
+
+    return byte && *byte == INT3;
+}
+
 void debug_exit(struct monitor *m, uint32_t vcpu)
 {
     const struct kvm_debug_exit_arch *arch = &m->vm.runs[vcpu]->debug.arch;
     struct debugger *d = &m->debugger;
 
     if (arch->exception == VECTOR_BP && !find(d, SESSION_AT_CODE, arch->pc)) {
-        (void)apply(m, vcpu, KVM_GUESTDBG_INJECT_BP); /* -EBUSY: by a main that died of it */
+        if (is_there(m, vcpu, arch->pc))
+            (void)apply(m, vcpu, KVM_GUESTDBG_INJECT_BP); /* -EBUSY: by a main that died of it */
         return;
     }
     if (!d->owner || d->state == DEBUGGER_ENDING)
@@ -219,8 +230,8 @@ static void let_go(struct monitor *m, uint32_t vcpu)
     struct exit_slot *slot = &m->slots[vcpu];
 
     if (debug_caught(m, vcpu)) {
+        m->debugger.caught &= ~bit_of(vcpu); /* first: the next exit may be another one */
         atomic_store_explicit(&slot->state, SLOT_DONE, memory_order_release);
-        m->debugger.caught &= ~bit_of(vcpu);
         (void)sys_futex_wake(&slot->state);
     }
     pause_release(m, vcpu);
@@ -306,6 +317,21 @@ void debug_end(struct monitor *m)
     }
     d->owner = NOBODY;
     d->state = DEBUGGER_ENDING;
+    pause_all(m);
+}
+
+void debug_begin(struct monitor *m)
+{
+    struct debugger *d = &m->debugger;
+
+    if (!d->owner)
+        return;
+    if (d->state == DEBUGGER_RUNNING) {
+        d->caught = 0; /* perhaps the last main was about to stop: the exit is looked at again */
+        return;
+    }
+    if (d->state == DEBUGGER_STOPPED)
+        d->state = DEBUGGER_STOPPING; /* perhaps it was not told */
     pause_all(m);
 }
 

@@ -5,7 +5,7 @@
  *   RUNNING ──STOP, or a vCPU at a breakpoint──► STOPPING ──all stand──► STOPPED, told
  *      ▲                                                                    │
  *      └───────────────────────── RESUME ───────────────────────────────────┘
- *   any ──the owner's session ends, or main died──► ENDING ──all stand──► no owner, all go on
+ *   any ──the owner's session ends──► ENDING ──all stand──► no owner, all go on
  *
  * At most one session is the owner. The end takes the breakpoints out and the debug registers back,
  * which needs the vCPUs out of the guest: so it stops them once more. Where nothing was set there
@@ -14,6 +14,11 @@
  * A vCPU whose exit was KVM_EXIT_DEBUG is "caught": its slot stays POSTED until it may go on. A
  * breakpoint instruction that is not ours is the guest's own (Linux patches its text so) and is
  * given back to it.
+ *
+ * All this outlives main. The next one (debug_begin) does again what the last may have left half
+ * done: in STOPPING, STOPPED and ENDING it asks all vCPUs to stand once more, and tells STOPPED
+ * once more; in RUNNING it looks at caught exits anew. RESUME is not gone over: a session whose
+ * request main died at ends (session.h).
  */
 #pragma once
 
@@ -61,6 +66,9 @@ int debug_stop(struct monitor *monitor, uint32_t session);
 int debug_resume(struct monitor *monitor, const struct session_request *request);
 int debug_break(struct monitor *monitor, const struct session_request *request);
 int debug_unbreak(struct monitor *monitor, const struct session_request *request);
+
+/* A new main. */
+void debug_begin(struct monitor *monitor);
 
 /* The owner's session is gone. */
 void debug_end(struct monitor *monitor);

@@ -117,6 +117,7 @@ struct monitor {
     /* looking in from outside */
     uint64_t counts[PARCLOSE_MAX_VCPUS][EXIT_COUNTERS];
     struct session sessions[SESSIONS_MOST];
+    uint32_t session_at; /* index, plus one, of the one that main serves now; 0: none */
     struct debugger debugger;
 };
 

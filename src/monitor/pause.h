@@ -13,7 +13,7 @@
  * a KVM_EXIT_DEBUG (debug.h) stands, too: it waits for the answer to its exit.
  *
  * Who dies meanwhile? A vCPU process: the next one calls KVM_RUN, which returns at once, and waits.
- * Main: the next main finds the words and lets all go on (session_begin). The spawner: then the
+ * Main: the next main goes on where the last one was (debug_begin). The spawner: then the
  * partition ends, as ever. Lead, control, command, the CLI: nothing here knows of them. Frozen by
  * the gate: not a vCPU stands that did not before, and nothing happens until the thaw.
  */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -191,7 +192,7 @@ static bool serve_request(struct monitor *m, uint32_t index, const struct sessio
 }
 
 /* False: it is closed, or wrong. */
-static bool serve_some(struct monitor *m, uint32_t index)
+static bool serve_requests(struct monitor *m, uint32_t index)
 {
     static union { /* main only */
         struct session_request request;
@@ -212,6 +213,17 @@ static bool serve_some(struct monitor *m, uint32_t index)
         s->used_ns = sys_clock_ns(CLOCK_MONOTONIC);
     }
     return true;
+}
+
+/* The mark outlives main. */
+static void serve_session(struct monitor *m, uint32_t index)
+{
+    m->session_at = index + 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (!serve_requests(m, index))
+        close_session(m, index);
+    atomic_signal_fence(memory_order_seq_cst);
+    m->session_at = 0;
 }
 
 /* ---- the loop's ---- */
@@ -243,17 +255,24 @@ int session_open(struct monitor *m, struct inbox *inbox)
         return 0;
     }
     close_session(m, (uint32_t)place);
-    m->sessions[place] = (struct session){.fd = inbox_take(inbox, 0),
-                                          .kind = message->kind,
-                                          .used_ns = sys_clock_ns(CLOCK_MONOTONIC)};
+    m->sessions[place].fd = inbox_take(inbox, 0);
+    m->sessions[place].used_ns = sys_clock_ns(CLOCK_MONOTONIC);
+    atomic_signal_fence(memory_order_seq_cst); /* all is there before it counts */
+    m->sessions[place].kind = message->kind;
     return 0;
 }
 
 void session_begin(struct monitor *m)
 {
-    for (uint32_t i = 0; i < SESSIONS_MOST; i++)
-        close_session(m, i);
-    debug_end(m); /* of a session that was closed already */
+    uint32_t owner;
+
+    if (m->session_at)
+        close_session(m, m->session_at - 1);
+    m->session_at = 0;
+    owner = m->debugger.owner;
+    if (owner >= 1 && owner <= SESSIONS_MOST && m->sessions[owner - 1].kind == SESSION_NONE)
+        debug_end(m); /* the last main was about to */
+    debug_begin(m);
 }
 
 static bool dump_holds(const struct monitor *m)
@@ -272,8 +291,8 @@ int64_t session_wait(const struct monitor *m, struct pollfd *fds)
 void session_serve(struct monitor *m, const struct pollfd *fds)
 {
     for (uint32_t i = 0; i < SESSIONS_MOST; i++)
-        if (fds[i].revents && m->sessions[i].kind && !serve_some(m, i))
-            close_session(m, i);
+        if (fds[i].revents && m->sessions[i].kind)
+            serve_session(m, i);
 }
 
 static void tell_stopped(struct monitor *m)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The monitor's side of sessions (parclose/session.h): who may ask what, as a table. A request is
- * answered at once, or the session is closed; nothing waits for a client. A new main closes all
- * sessions and lets the guest go on: whatever killed the last one may have come from there.
+ * answered at once, or the session is closed; nothing waits for a client. Sessions outlive main, as
+ * everything in struct monitor does: the guest stands on, or goes on, as it did. But the one whose
+ * request the last main died at is closed: it may be what killed it.
  */
 #pragma once
 
@@ -26,7 +27,7 @@ struct pollfd;
 /* MONITOR_SESSION of the link. */
 int session_open(struct monitor *monitor, struct inbox *inbox);
 
-/* Once in each main. */
+/* Once in each main, before exits are served. */
 void session_begin(struct monitor *monitor);
 
 /* For the loop: SESSIONS_MOST entries, and for how many ms at most (-1: for ever). */

@@ -49,7 +49,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    session_begin(&monitor); /* closes all */
+    for (monitor.session_at = SESSIONS_MOST; monitor.session_at;) {
+        uint32_t at = monitor.session_at;
+        session_begin(&monitor); /* closes it */
+        monitor.session_at = at - 1;
+    }
     close(client);
     munmap(monitor.memory.base, monitor.memory.size);
     return close(monitor.memory.fd);
@@ -254,14 +258,83 @@ static void who_goes_away_lets_the_guest_go_on(void **state)
     client = -1;
 }
 
-static void a_new_main_lets_the_guest_go_on(void **state)
+/* ---- main dies: session_begin() is the new one's first word ---- */
+
+static void a_new_main_keeps_it_standing(void **state)
 {
     (void)state;
     client = connect_as(SESSION_DEBUG);
     stop(client);
-    session_begin(&monitor); /* the new main's first word */
+    session_begin(&monitor);
+    assert_true(kept_out());
+    turn();
+    assert_int_equal(hear(client), 0); /* told once more */
+    assert_int_equal(answer.header.type, SESSION_STOPPED);
+    assert_int_equal(ask(client, SESSION_RESUME, 0, 0, 0), 0);
     assert_true(let_in());
+    session_begin(&monitor);
+    turn();
+    assert_true(let_in());
+    assert_int_equal(hear(client), -EAGAIN);
+}
+
+static void a_stop_that_main_died_in_is_gone_on_with(void **state)
+{
+    (void)state;
+    client = connect_as(SESSION_DUMP);
+    assert_int_equal(ask(client, SESSION_STOP, 0, 0, 0), 0);
+    runs[1].immediate_exit = 0; /* it had come so far only */
+    atomic_store(&monitor.slots[1].hold, 0);
+    session_begin(&monitor);
+    assert_true(kept_out());
+    both_stand(true);
+    turn();
+    assert_int_equal(hear(client), 0);
+    assert_int_equal(answer.header.type, SESSION_STOPPED);
+}
+
+static void a_request_that_kills_main_ends_its_session(void **state)
+{
+    int other;
+
+    (void)state;
+    client = connect_as(SESSION_DEBUG);
+    other = connect_as(SESSION_LOOK);
+    stop(client);
+    monitor.session_at = 1;
+    session_begin(&monitor);
     assert_int_equal(hear(client), -EPIPE);
+    assert_true(let_in());
+    assert_int_equal(ask(other, SESSION_STATS, 0, 0, 0), sizeof(struct session_stats));
+    close(other);
+}
+
+static void an_end_that_main_died_in_is_gone_on_with(void **state)
+{
+    (void)state;
+    client = connect_as(SESSION_DEBUG);
+    stop(client);
+    monitor.sessions[0].kind = SESSION_NONE; /* it had come so far only */
+    close(monitor.sessions[0].fd);
+    session_begin(&monitor);
+    assert_true(let_in());
+    assert_int_equal(monitor.debugger.owner, 0);
+}
+
+/* Caught, but nobody was asked to stop yet: the exit is still posted, and served again. */
+static void a_hit_that_main_died_in_is_looked_at_again(void **state)
+{
+    (void)state;
+    client = connect_as(SESSION_DEBUG);
+    stop(client);
+    assert_int_equal(ask(client, SESSION_RESUME, 0, 0, 0), 0);
+    atomic_store(&monitor.slots[1].state, SLOT_POSTED);
+    monitor.debugger.caught = 2;
+    session_begin(&monitor);
+    assert_false(debug_caught(&monitor, 1));
+    runs[1].debug.arch = (struct kvm_debug_exit_arch){.exception = 1, .dr6 = 1 << 14};
+    debug_exit(&monitor, 1);
+    assert_true(debug_caught(&monitor, 1) && kept_out());
 }
 
 static void only_one_stops(void **state)
@@ -431,7 +504,11 @@ int main(void)
         TEST(a_fifth_takes_the_oldest_ones_place),
         TEST(a_stop_is_told_when_all_stand),
         TEST(who_goes_away_lets_the_guest_go_on),
-        TEST(a_new_main_lets_the_guest_go_on),
+        TEST(a_new_main_keeps_it_standing),
+        TEST(a_stop_that_main_died_in_is_gone_on_with),
+        TEST(a_request_that_kills_main_ends_its_session),
+        TEST(an_end_that_main_died_in_is_gone_on_with),
+        TEST(a_hit_that_main_died_in_is_looked_at_again),
         TEST(only_one_stops),
         TEST(before_the_gate_nothing_is_stopped),
         TEST(a_dump_that_sleeps_is_over),
