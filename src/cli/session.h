@@ -19,6 +19,10 @@ struct session {
 /* Quietly: 0, or a negative errno (-ESRCH: no monitor; -EPROTO: no file came). */
 int session_open(struct session *session, const struct cli *cli, const char *name,
                  const char *kind);
+
+/* The same; what is wrong is said. An exit code. */
+int session_begin(struct session *session, const struct cli *cli, const char *name,
+                  const char *kind);
 void session_close(struct session *session);
 
 /*

@@ -4,6 +4,7 @@
  *
  *   session-tool stats      counts, one a line
  *   session-tool stop N     N times: stop, look at each vCPU, resume
+ *   session-tool dump MIB FILE
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dump_take.h"
 #include "session.h"
 
 #define ANSWER_MS 10000
@@ -95,6 +97,22 @@ static int stops(int count)
     return 0;
 }
 
+static int dump(const char *mib, const char *path)
+{
+    static struct dump d;
+
+    d.session = session;
+    d.memory_bytes = strtoull(mib, NULL, 10) << 20;
+    int error = dump_file_open(&d.file, path);
+    if (!error)
+        error = dump_take(&d);
+    int closed = dump_file_close(&d.file, error != 0);
+    printf("tool: dump %s: %s, %" PRIu64 " bytes written, stopped %" PRIu64 " ms, vmcoreinfo %zu\n",
+           d.what, strerror(error ? -error : -closed), d.file.written, d.stopped_ms,
+           d.core.vmcoreinfo_size);
+    return error || closed;
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -102,5 +120,7 @@ int main(int argc, char **argv)
         return stats();
     if (argc == 3 && !strcmp(argv[1], "stop"))
         return stops(atoi(argv[2]));
+    if (argc == 4 && !strcmp(argv[1], "dump"))
+        return dump(argv[2], argv[3]);
     return 2;
 }
