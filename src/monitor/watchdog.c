@@ -82,6 +82,10 @@ int64_t watchdog_wait_ms(const struct watchdog *w, uint64_t now_ns)
 
 void watchdog_look(struct monitor *m)
 {
-    if (m->watchdog.deadline_ns && sys_clock_ns(CLOCK_MONOTONIC) >= m->watchdog.deadline_ns)
+    uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+
+    if (m->debugger.state != DEBUGGER_RUNNING)
+        watchdog_restart(&m->watchdog, now_ns);
+    else if (m->watchdog.deadline_ns && now_ns >= m->watchdog.deadline_ns)
         monitor_end(m, EXIT_WATCHDOG, "the guest's watchdog expired", 0);
 }

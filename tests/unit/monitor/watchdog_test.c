@@ -99,6 +99,12 @@ static void its_end_is_the_partitions(void **state)
     watchdog_look(&m);
     assert_int_equal(m.end.reason, EXIT_NONE);
     m.watchdog.deadline_ns = now;
+    m.debugger.state = DEBUGGER_STOPPED; /* the guest can do nothing about it */
+    watchdog_look(&m);
+    assert_int_equal(m.end.reason, EXIT_NONE);
+    assert_true(m.watchdog.deadline_ns > now);
+    m.debugger.state = DEBUGGER_RUNNING;
+    m.watchdog.deadline_ns = now;
     watchdog_look(&m);
     assert_int_equal(m.end.reason, EXIT_WATCHDOG);
 }
