@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -82,6 +83,15 @@ static int set_namespaces(void)
     return error ? error : set_root();
 }
 
+/* All but the inheritable ones are gone with uid 0. */
+static int drop_inheritable(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[2] = {{0}};
+
+    return check(syscall(SYS_capset, &header, none));
+}
+
 static int set_user(uint32_t uid)
 {
     int error = check(setgroups(0, NULL));
@@ -92,6 +102,8 @@ static int set_user(uint32_t uid)
             error = -errno;
     if (!error)
         error = check(setresuid(uid, uid, uid));
+    if (!error)
+        error = drop_inheritable();
     return error ? error : check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 

@@ -50,8 +50,8 @@ static void look_at_rights(struct report *report)
     for (unsigned long capability = 0; capability < 64; capability++)
         report->bounding += prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1;
     syscall(SYS_capget, &header, data);
-    report->effective =
-        data[0].effective | data[0].permitted | data[1].effective | data[1].permitted;
+    for (int i = 0; i < 2; i++)
+        report->effective |= data[i].effective | data[i].permitted | data[i].inheritable;
 }
 
 int main(void)

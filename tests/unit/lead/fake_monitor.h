@@ -11,8 +11,8 @@ struct report {
     uint32_t uids[3], gids[3];
     uint32_t groups;
     uint32_t no_new_privileges;
-    uint32_t bounding; /* how many capabilities it could still have */
-    uint32_t effective;
+    uint32_t bounding;     /* how many capabilities it could still have */
+    uint32_t effective;    /* of effective, permitted and inheritable ones */
     uint32_t open_files;   /* bit per file number below 32 */
     uint32_t more_files;   /* how many from 32 on */
     uint32_t sees;         /* how many entries in its root and where it is */

@@ -2,6 +2,7 @@
 /* The spawning helper: what a monitor is when it begins, and that it outlives the helper. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -131,6 +133,17 @@ static void check_report(const struct report *report)
     assert_int_equal(report->memory_lock, memory_lock);
 }
 
+/* As boot starts lead: what lead has can be inherited. */
+static void make_inheritable(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+
+    assert_int_equal(syscall(SYS_capget, &header, data), 0);
+    data[0].inheritable = data[0].permitted;
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
 static void a_monitor_begins_with_nothing_but_its_link(void **state)
 {
     struct frame frame;
@@ -139,6 +152,7 @@ static void a_monitor_begins_with_nothing_but_its_link(void **state)
     (void)state;
 
     skip_without_cgroup();
+    make_inheritable();
     int helper = spawn_helper_start(FAKE_MONITOR);
     assert_true(helper >= 0);
     spawn_one(helper, &link, &pidfd, &pid);
