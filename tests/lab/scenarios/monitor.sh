@@ -42,7 +42,7 @@ status_of() { awk -v name="$2:" '$1 == name { $1 = ""; print substr($0, 2) }' /p
 limit_of() { awk -v name="$2" 'index($0, name) == 1 { print $(NF - 1) }' /proc/"$1"/limits; }
 # The files that it may have, of each kind; all processes of a monitor have one table.
 FILES='/dev/null|socket:\[[0-9]+\]|pipe:\[[0-9]+\]|/var/log/parclose\.log|/dev/kvm|/dev/vfio/(vfio|[0-9]+)'
-FILES+='|/sys/fs/cgroup/parclose\.slice/one/vcpus/[0-9]+|/memfd:(guest|console|descriptor[^ ]*) \(deleted\)'
+FILES+='|/sys/fs/cgroup/parclose\.slice/one/vcpus/[0-9]+|/memfd:(guest|console|partition|channel) \(deleted\)'
 FILES+='|anon_inode:(\[eventfd\]|\[pidfd\]|\[vfio-device\]|kvm-vm|kvm-vcpu:[0-9]+|kvm-vcpu-stats:[0-9]+|kvm-vfio|\[kvm-vfio\])|pidfd:\[[0-9]+\]'
 strange_files() { for f in /proc/"$1"/fd/*; do readlink "$f"; done | grep -vxE "$FILES"; }
 # executable and of no file: nothing but the kernel's own two
