@@ -30,8 +30,7 @@
 
 #define SESSION_DATA_MAX   ((size_t)65536)     /* bytes of data of one message */
 #define SESSION_SKIP_MAX   (UINT64_C(4) << 20) /* zeros that one READ looks through */
-#define SESSION_BREAKS_MAX 32
-#define SESSION_HARD_MAX   4 /* of them in the processor's debug registers */
+#define SESSION_BREAKS_MAX 4                   /* the processor's debug registers */
 
 enum session_kind {
     SESSION_NONE = 0,
@@ -58,12 +57,11 @@ enum session_message {
 
 enum session_flag {
     SESSION_STEP = 1,
-    SESSION_VIRTUAL = 2, /* address: as `vcpu` sees it, stopped; else guest-physical */
-    SESSION_SPARSE = 4,  /* READ: skip leading zeros, say how many */
-    SESSION_AT_CODE = 16,
-    SESSION_AT_CODE_HARD = 32, /* by debug register */
-    SESSION_AT_WRITE = 64,     /* so are these; size 1, 2, 4 or 8 */
-    SESSION_AT_ACCESS = 128,
+    SESSION_VIRTUAL = 2,   /* address: as `vcpu` sees it, stopped; else guest-physical */
+    SESSION_SPARSE = 4,    /* READ: skip leading zeros, say how many */
+    SESSION_AT_CODE = 16,  /* size 1 */
+    SESSION_AT_WRITE = 32, /* size 1, 2, 4 or 8, aligned */
+    SESSION_AT_ACCESS = 64,
 };
 
 enum session_reason {

@@ -204,14 +204,15 @@ static long on_attached(struct gdb *gdb, const char *at)
 
 static const struct gdb_watch *watch_at(const struct gdb *gdb, uint64_t address)
 {
-    for (unsigned i = 0; i < SESSION_BREAKS_MAX; i++)
-        if (gdb->watches[i].kind && gdb->watches[i].address == address)
+    for (unsigned i = 0; i < GDB_WATCHES; i++)
+        if (gdb->watches[i].type && gdb->watches[i].address == address)
             return &gdb->watches[i];
     return NULL;
 }
 
 static void say_stop(struct gdb *gdb)
 {
+    static const char *const words[] = {"", "swbreak", "hwbreak", "watch", "", "awatch"};
     const struct session_answer *stop = &gdb->stop;
     const struct gdb_watch *watch =
         stop->error == SESSION_BROKE ? watch_at(gdb, stop->address) : NULL;
@@ -220,13 +221,10 @@ static void say_stop(struct gdb *gdb)
         stop->vcpu + 1);
     if (!watch)
         return;
-    if (watch->kind == SESSION_AT_CODE)
-        say(gdb, "swbreak:;");
-    else if (watch->kind == SESSION_AT_CODE_HARD)
-        say(gdb, "hwbreak:;");
+    if (watch->type <= 2)
+        say(gdb, "%s:;", words[watch->type]);
     else
-        say(gdb, "%s:%" PRIx64 ";", watch->kind == SESSION_AT_WRITE ? "watch" : "awatch",
-            watch->address);
+        say(gdb, "%s:%" PRIx64 ";", words[watch->type], watch->address);
 }
 
 static long on_why(struct gdb *gdb, const char *at)

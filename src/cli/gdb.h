@@ -14,8 +14,9 @@
 
 struct gdb_watch { /* what gdb has put in: a stop says only where */
     uint64_t address;
-    uint32_t kind; /* enum session_flag, one SESSION_AT_…; 0: free */
+    uint32_t type; /* of "Z", plus one; 0: free */
 };
+#define GDB_WATCHES 16 /* "Z0" and "Z1" may share a place */
 
 struct gdb {
     struct session session;
@@ -25,7 +26,7 @@ struct gdb {
     bool no_ack;
     bool over;                  /* gdb has let go */
     struct session_answer stop; /* the last one */
-    struct gdb_watch watches[SESSION_BREAKS_MAX];
+    struct gdb_watch watches[GDB_WATCHES];
     struct gdb_input input;
     size_t size; /* of the answer */
     char answer[GDB_PACKET_MAX + 1];

@@ -139,60 +139,84 @@ long gdb_on_write_binary(struct gdb *gdb, const char *at)
     return 0;
 }
 
-/* ---- breakpoints ---- */
+/* ---- breakpoints: software ones are in debug registers, too ---- */
 
-static const uint32_t break_kinds[] = {SESSION_AT_CODE, SESSION_AT_CODE_HARD, SESSION_AT_WRITE, 0,
+static const uint32_t break_kinds[] = {SESSION_AT_CODE, SESSION_AT_CODE, SESSION_AT_WRITE, 0,
                                        SESSION_AT_ACCESS};
 
-/* TYPE,ADDRESS,KIND; 0: what the processor does not have, which an empty answer tells. */
-static uint32_t take_break(const char *at, uint64_t *address, uint64_t *size)
+/* TYPE,ADDRESS,KIND. False: what the processor does not have, which an empty answer tells. */
+static bool take_break(const char *at, struct gdb_watch *watch, uint64_t *size)
 {
     uint64_t type;
 
     if (!gdb_take_hex(&at, &type) || type >= sizeof(break_kinds) / sizeof(break_kinds[0]) ||
-        *at++ != ',' || !take_range(&at, address, size))
-        return 0;
+        !break_kinds[type] || *at++ != ',' || !take_range(&at, &watch->address, size))
+        return false;
     if (type <= 1)
         *size = 1;
-    return break_kinds[type];
+    watch->type = (uint32_t)type + 1;
+    return true;
 }
 
-static struct gdb_watch *watch_find(struct gdb *gdb, uint32_t kind, uint64_t address)
+static bool same_place(const struct gdb_watch *a, const struct gdb_watch *b)
 {
-    for (unsigned i = 0; i < SESSION_BREAKS_MAX; i++)
-        if (gdb->watches[i].kind == kind && (!kind || gdb->watches[i].address == address))
+    return a->type && b->type && a->address == b->address &&
+           break_kinds[a->type - 1] == break_kinds[b->type - 1];
+}
+
+/* The one of this type there, or (type 0) a free one. */
+static struct gdb_watch *watch_find(struct gdb *gdb, const struct gdb_watch *like)
+{
+    for (unsigned i = 0; i < GDB_WATCHES; i++)
+        if (gdb->watches[i].type == like->type &&
+            (!like->type || gdb->watches[i].address == like->address))
             return &gdb->watches[i];
     return NULL;
 }
 
+static bool is_shared(const struct gdb *gdb, const struct gdb_watch *watch)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < GDB_WATCHES; i++)
+        count += same_place(&gdb->watches[i], watch);
+    return count > 1;
+}
+
 long gdb_on_break(struct gdb *gdb, const char *at)
 {
-    uint64_t address, size;
-    uint32_t kind = take_break(at, &address, &size);
-    struct gdb_watch *watch = kind ? watch_find(gdb, kind, address) : NULL;
+    struct gdb_watch watch;
+    uint64_t size;
 
-    if (!kind)
+    if (!take_break(at, &watch, &size))
         return 0;
-    if (!watch)
-        watch = watch_find(gdb, 0, 0);
-    long rc = watch ? gdb_ask_plain(gdb, SESSION_BREAK, kind, address, size) : -ENOSPC;
+    struct gdb_watch *place = watch_find(gdb, &watch);
+    if (!place)
+        place = watch_find(gdb, &(struct gdb_watch){.type = 0});
+    long rc =
+        place ? gdb_ask_plain(gdb, SESSION_BREAK, break_kinds[watch.type - 1], watch.address, size)
+              : -ENOSPC;
     if (rc >= 0)
-        *watch = (struct gdb_watch){address, kind};
+        *place = watch;
     gdb_say_done(gdb, rc);
     return rc;
 }
 
 long gdb_on_unbreak(struct gdb *gdb, const char *at)
 {
-    uint64_t address, size;
-    uint32_t kind = take_break(at, &address, &size);
+    struct gdb_watch watch;
+    uint64_t size;
+    long rc = 0;
 
-    if (!kind)
+    if (!take_break(at, &watch, &size))
         return 0;
-    struct gdb_watch *watch = watch_find(gdb, kind, address);
-    long rc = watch ? gdb_ask_plain(gdb, SESSION_UNBREAK, kind, address, size) : -ENOENT;
+    struct gdb_watch *place = watch_find(gdb, &watch);
+    if (!place)
+        rc = -ENOENT;
+    else if (!is_shared(gdb, place))
+        rc = gdb_ask_plain(gdb, SESSION_UNBREAK, break_kinds[watch.type - 1], watch.address, size);
     if (rc >= 0)
-        watch->kind = 0;
+        place->type = 0;
     gdb_say_done(gdb, rc);
     return rc;
 }

@@ -3,18 +3,15 @@
 
 #include <errno.h>
 
-#include "inspect.h"
 #include "monitor.h"
 #include "pause.h"
 #include "sys.h"
 
 #define NOBODY     (SESSIONS_MOST + 1) /* as owner: while it ends */
-#define INT3       0xcc
 #define VECTOR_DB  1
-#define VECTOR_BP  3
 #define DR6_HITS   0xfu
 #define DR7_ALWAYS 0x600u /* exact, and the reserved bit 10 */
-#define AT_KINDS   (SESSION_AT_CODE | SESSION_AT_CODE_HARD | SESSION_AT_WRITE | SESSION_AT_ACCESS)
+#define AT_KINDS   (SESSION_AT_CODE | SESSION_AT_WRITE | SESSION_AT_ACCESS)
 
 static uint32_t bit_of(uint32_t vcpu)
 {
@@ -33,7 +30,7 @@ static unsigned length_bits(uint32_t size)
     return size == 8 ? 2 : size - 1;
 }
 
-static void add_hard(struct kvm_guest_debug *debug, const struct debug_break *b, unsigned n)
+static void add_break(struct kvm_guest_debug *debug, const struct debug_break *b, unsigned n)
 {
     unsigned type = b->kind == SESSION_AT_WRITE ? 1 : b->kind == SESSION_AT_ACCESS ? 3 : 0;
     unsigned length = type ? length_bits(b->size) : 0;
@@ -45,21 +42,16 @@ static void add_hard(struct kvm_guest_debug *debug, const struct debug_break *b,
 
 static void fill(const struct debugger *d, struct kvm_guest_debug *debug)
 {
-    unsigned hard = 0;
-
-    for (unsigned i = 0; i < SESSION_BREAKS_MAX; i++) {
-        if (d->breaks[i].kind == SESSION_AT_CODE)
-            debug->control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
-        else if (d->breaks[i].kind)
-            add_hard(debug, &d->breaks[i], hard++);
-    }
+    for (unsigned i = 0; i < SESSION_BREAKS_MAX; i++)
+        if (d->breaks[i].kind)
+            add_break(debug, &d->breaks[i], i);
 }
 
 /* The vCPU is not in the guest. */
-static int apply(struct monitor *m, uint32_t vcpu, uint32_t inject)
+static int apply(struct monitor *m, uint32_t vcpu)
 {
     struct debugger *d = &m->debugger;
-    struct kvm_guest_debug debug = {.control = inject};
+    struct kvm_guest_debug debug = {.control = 0};
     int fd = m->vm.vcpus[vcpu];
     long rc;
 
@@ -89,58 +81,17 @@ static struct debug_break *find(struct debugger *d, uint32_t kind, uint64_t addr
     return NULL;
 }
 
-/* The n-th that is in a debug register; NULL: no such. */
-static const struct debug_break *hard_break(const struct debugger *d, unsigned n)
-{
-    for (unsigned i = 0; i < SESSION_BREAKS_MAX; i++)
-        if (d->breaks[i].kind && d->breaks[i].kind != SESSION_AT_CODE && n-- == 0)
-            return &d->breaks[i];
-    return NULL;
-}
-
-static int put_code(struct monitor *m, struct debug_break *b, const struct session_request *r)
-{
-    struct gpa gpa;
-    int rc = inspect_translate(m, r->vcpu, r->address, &gpa);
-    uint8_t *byte = rc < 0 ? NULL : memory_at(&m->memory, gpa, 1);
-
-    if (!byte)
-        return -EFAULT;
-    *b = (struct debug_break){.address = r->address, .size = 1, .gpa = gpa.value, .was = *byte};
-    atomic_signal_fence(memory_order_seq_cst);
-    b->kind = SESSION_AT_CODE; /* known before it is there: the next main takes it out */
-    *byte = INT3;
-    return 0;
-}
-
-static int put_hard(const struct debugger *d, struct debug_break *b,
-                    const struct session_request *r)
-{
-    bool size_ok = r->size == 1 || r->size == 2 || r->size == 4 || r->size == 8;
-
-    if (hard_break(d, SESSION_HARD_MAX - 1))
-        return -ENOSPC;
-    if (!size_ok || r->address % r->size)
-        return -EINVAL;
-    *b = (struct debug_break){
-        .address = r->address, .kind = r->flags & AT_KINDS, .size = (uint32_t)r->size};
-    return 0;
-}
-
-/* What the guest has put there meanwhile stays. */
-static void take_out(struct monitor *m, struct debug_break *b)
-{
-    struct gpa gpa = {b->gpa};
-    uint8_t *byte = b->kind == SESSION_AT_CODE ? memory_at(&m->memory, gpa, 1) : NULL;
-
-    if (byte && *byte == INT3)
-        *byte = b->was;
-    b->kind = 0;
-}
-
 static bool one_kind(uint32_t flags)
 {
     return (flags & AT_KINDS) == flags && flags && (flags & (flags - 1)) == 0;
+}
+
+static bool place_ok(const struct session_request *r)
+{
+    bool size_ok = r->size == 1 ||
+                   (r->flags != SESSION_AT_CODE && (r->size == 2 || r->size == 4 || r->size == 8));
+
+    return size_ok && r->address % r->size == 0;
 }
 
 int debug_break(struct monitor *m, const struct session_request *r)
@@ -148,14 +99,15 @@ int debug_break(struct monitor *m, const struct session_request *r)
     struct debugger *d = &m->debugger;
     struct debug_break *b;
 
-    if (!one_kind(r->flags))
+    if (!one_kind(r->flags) || !place_ok(r))
         return -EINVAL;
     if (find(d, r->flags, r->address))
         return 0;
     b = find(d, 0, 0);
     if (!b)
         return -ENOSPC;
-    return r->flags == SESSION_AT_CODE ? put_code(m, b, r) : put_hard(d, b, r);
+    *b = (struct debug_break){.address = r->address, .kind = r->flags, .size = (uint32_t)r->size};
+    return 0;
 }
 
 int debug_unbreak(struct monitor *m, const struct session_request *r)
@@ -164,7 +116,7 @@ int debug_unbreak(struct monitor *m, const struct session_request *r)
 
     if (!b)
         return -ENOENT;
-    take_out(m, b);
+    b->kind = 0;
     return 0;
 }
 
@@ -185,42 +137,25 @@ static void stop_at_hit(struct monitor *m, uint32_t vcpu, const struct kvm_debug
 {
     const struct debug_break *b = NULL;
 
-    for (unsigned n = 0; n < SESSION_HARD_MAX && !b; n++)
-        if (arch->exception == VECTOR_DB && (arch->dr6 & DR6_HITS & 1u << n))
-            b = hard_break(&m->debugger, n);
+    for (unsigned n = 0; n < SESSION_BREAKS_MAX && !b; n++)
+        if (arch->exception == VECTOR_DB && (arch->dr6 & DR6_HITS & 1u << n) &&
+            m->debugger.breaks[n].kind)
+            b = &m->debugger.breaks[n];
     if (b)
         stop(m, vcpu, SESSION_BROKE, b->address);
-    else if (arch->exception == VECTOR_BP)
-        stop(m, vcpu, SESSION_BROKE, arch->pc);
     else
         stop(m, vcpu, SESSION_STEPPED, arch->pc);
 }
 
-/* One that was taken out while its exit was under way is no breakpoint any more. */
-static bool is_there(const struct monitor *m, uint32_t vcpu, uint64_t address)
-{
-    struct gpa gpa;
-    const uint8_t *byte =
-        inspect_translate(m, vcpu, address, &gpa) < 0 ? NULL : memory_at(&m->memory, gpa, 1);
-
-    return byte && *byte == INT3;
-}
-
 void debug_exit(struct monitor *m, uint32_t vcpu)
 {
-    const struct kvm_debug_exit_arch *arch = &m->vm.runs[vcpu]->debug.arch;
     struct debugger *d = &m->debugger;
 
-    if (arch->exception == VECTOR_BP && !find(d, SESSION_AT_CODE, arch->pc)) {
-        if (is_there(m, vcpu, arch->pc))
-            (void)apply(m, vcpu, KVM_GUESTDBG_INJECT_BP); /* -EBUSY: by a main that died of it */
-        return;
-    }
     if (!d->owner || d->state == DEBUGGER_ENDING)
         return; /* it comes too late */
     d->caught |= bit_of(vcpu);
     if (d->state == DEBUGGER_RUNNING)
-        stop_at_hit(m, vcpu, arch);
+        stop_at_hit(m, vcpu, &m->vm.runs[vcpu]->debug.arch);
 }
 
 /* ---- stop and go ---- */
@@ -267,7 +202,7 @@ int debug_resume(struct monitor *m, const struct session_request *r)
 
     d->stepping = step ? r->vcpu + 1 : 0;
     for (uint32_t i = 0; i < m->vm.vcpus_count && rc == 0; i++)
-        rc = apply(m, i, 0);
+        rc = apply(m, i);
     if (rc < 0)
         return rc;
     d->state = DEBUGGER_RUNNING;
@@ -285,10 +220,10 @@ static void finish(struct monitor *m)
     struct debugger *d = &m->debugger;
 
     for (unsigned i = 0; i < SESSION_BREAKS_MAX; i++)
-        take_out(m, &d->breaks[i]);
+        d->breaks[i].kind = 0;
     d->stepping = 0;
     for (uint32_t i = 0; i < m->vm.vcpus_count && d->set; i++)
-        (void)apply(m, i, 0);
+        (void)apply(m, i);
     d->set = 0;
     let_all_go(m);
     d->state = DEBUGGER_RUNNING;

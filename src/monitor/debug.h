@@ -7,13 +7,16 @@
  *      └───────────────────────── RESUME ───────────────────────────────────┘
  *   any ──the owner's session ends──► ENDING ──all stand──► no owner, all go on
  *
- * At most one session is the owner. The end takes the breakpoints out and the debug registers back,
+ * At most one session is the owner. The end gives the debug registers back,
  * which needs the vCPUs out of the guest: so it stops them once more. Where nothing was set there
  * is nothing to take back, and they go on at once.
  *
- * A vCPU whose exit was KVM_EXIT_DEBUG is "caught": its slot stays POSTED until it may go on. A
- * breakpoint instruction that is not ours is the guest's own (Linux patches its text so) and is
- * given back to it.
+ * A vCPU whose exit was KVM_EXIT_DEBUG is "caught": its slot stays POSTED until it may go on.
+ *
+ * Breakpoints are in the processor's debug registers, four and no more. Nothing is written into the
+ * guest: a breakpoint instruction would have to be found again when the guest moves or patches its
+ * text, would be met by whoever shares the page, and is not intercepted by every processor (QEMU's
+ * emulated SVM does not: the guest would die of it).
  *
  * All this outlives main. The next one (debug_begin) does again what the last may have left half
  * done: in STOPPING, STOPPED and ENDING it asks all vCPUs to stand once more, and tells STOPPED
@@ -38,8 +41,6 @@ struct debug_break {
     uint64_t address;
     uint32_t kind; /* enum session_flag, one SESSION_AT_…; 0: free */
     uint32_t size;
-    uint64_t gpa; /* SESSION_AT_CODE */
-    uint8_t was;  /* the byte that was there */
 };
 
 struct debugger {
@@ -51,7 +52,7 @@ struct debugger {
     uint32_t vcpu;     /* why it stopped */
     uint32_t reason;   /* enum session_reason */
     uint64_t address;
-    struct debug_break breaks[SESSION_BREAKS_MAX];
+    struct debug_break breaks[SESSION_BREAKS_MAX]; /* each in the debug register of its place */
 };
 
 struct monitor;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "monitor.h"
+#include "paging.h"
 #include "sys.h"
 
 #define PAGE           4096u
@@ -51,13 +52,10 @@ int inspect_registers_set(const struct monitor *m, uint32_t vcpu, const struct k
 
 int inspect_translate(const struct monitor *m, uint32_t vcpu, uint64_t address, struct gpa *gpa)
 {
-    struct kvm_translation t = {.linear_address = address};
-    long rc = sys_ioctl_ptr(m->vm.vcpus[vcpu], KVM_TRANSLATE, &t);
+    struct kvm_sregs sregs;
+    long rc = sys_ioctl_ptr(m->vm.vcpus[vcpu], KVM_GET_SREGS, &sregs);
 
-    if (rc < 0)
-        return (int)rc;
-    *gpa = (struct gpa){t.physical_address};
-    return t.valid ? 0 : -EFAULT;
+    return rc < 0 ? (int)rc : paging_translate(&m->memory, &sregs, address, gpa);
 }
 
 /* Of [address, address + size) the part in one piece of RAM, and where that is in the file. */

@@ -48,7 +48,6 @@ static const uint32_t sealed_ioctls[] = {
     KVM_SET_REGS,
     KVM_GET_SREGS,
     KVM_GET_MSRS,
-    KVM_TRANSLATE,
     KVM_SET_GUEST_DEBUG,
     KVM_SET_DEVICE_ATTR, /* from here on: VFs come and go */
     VFIO_GET_API_VERSION,

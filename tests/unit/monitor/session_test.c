@@ -392,21 +392,58 @@ static void who_does_not_read_is_left(void **state)
 
 /* ---- breakpoints ---- */
 
-/* Somebody set one and died of it: ENDING stops once more, then takes it out. */
+static struct session_request breakpoint(uint32_t kind, uint64_t address, uint64_t size)
+{
+    return (struct session_request){.flags = kind, .address = address, .size = size};
+}
+
+static int put(uint32_t kind, uint64_t address, uint64_t size)
+{
+    struct session_request r = breakpoint(kind, address, size);
+    return debug_break(&monitor, &r);
+}
+
+static void there_are_four_breakpoints(void **state)
+{
+    (void)state;
+    assert_int_equal(put(SESSION_AT_CODE, 0x1001, 1), 0);
+    assert_int_equal(put(SESSION_AT_CODE, 0x1001, 1), 0); /* the same one */
+    assert_int_equal(put(SESSION_AT_WRITE, 0x1008, 8), 0);
+    assert_int_equal(put(SESSION_AT_ACCESS, 0x1002, 2), 0);
+    assert_int_equal(put(SESSION_AT_CODE, 0x1004, 1), 0);
+    assert_int_equal(put(SESSION_AT_CODE, 0x1005, 1), -ENOSPC);
+    struct session_request r = breakpoint(SESSION_AT_CODE, 0x1001, 1);
+    assert_int_equal(debug_unbreak(&monitor, &r), 0);
+    assert_int_equal(debug_unbreak(&monitor, &r), -ENOENT);
+    assert_int_equal(put(SESSION_AT_CODE, 0x1005, 1), 0);
+}
+
+static void a_breakpoint_that_no_processor_has_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(put(SESSION_AT_WRITE, 0x1004, 8), -EINVAL);
+    assert_int_equal(put(SESSION_AT_WRITE, 0x1000, 3), -EINVAL);
+    assert_int_equal(put(SESSION_AT_WRITE, 0x1000, 0), -EINVAL);
+    assert_int_equal(put(SESSION_AT_WRITE, 0x1000, UINT64_C(1) << 32 | 1), -EINVAL);
+    assert_int_equal(put(SESSION_AT_CODE, 0x1000, 2), -EINVAL);
+    assert_int_equal(put(SESSION_AT_CODE | SESSION_AT_WRITE, 0x1000, 1), -EINVAL);
+    assert_int_equal(put(0, 0x1000, 1), -EINVAL);
+    assert_int_equal(put(SESSION_STEP, 0x1000, 1), -EINVAL);
+}
+
+/* ENDING stops once more, then takes them out. */
 static void breakpoints_are_taken_out_at_the_end(void **state)
 {
     (void)state;
     client = connect_as(SESSION_DEBUG);
     stop(client);
-    monitor.memory.base[0x5000] = 0xcc;
-    monitor.debugger.breaks[3] = (struct debug_break){
-        .address = 0xffffffff81000000, .kind = SESSION_AT_CODE, .gpa = 0x5000, .was = 0x55};
+    assert_int_equal(put(SESSION_AT_CODE, 0x1001, 1), 0);
     assert_int_equal(ask(client, SESSION_RESUME, 0, 0, 0), -EBADF); /* no KVM here */
     close(client);
     client = -1;
     turn();
     assert_int_equal(monitor.debugger.owner, 0);
-    assert_int_equal(monitor.memory.base[0x5000], 0x55);
+    assert_int_equal(monitor.debugger.breaks[0].kind, 0);
     assert_true(let_in());
 }
 
@@ -513,6 +550,8 @@ int main(void)
         TEST(before_the_gate_nothing_is_stopped),
         TEST(a_dump_that_sleeps_is_over),
         TEST(who_does_not_read_is_left),
+        TEST(there_are_four_breakpoints),
+        TEST(a_breakpoint_that_no_processor_has_is_refused),
         TEST(breakpoints_are_taken_out_at_the_end),
         TEST(a_breakpoint_hit_stops_the_others),
         TEST(reads_stay_in_memory),
