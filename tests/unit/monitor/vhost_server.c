@@ -186,8 +186,10 @@ static void finish(struct port *p, struct queue *q, uint16_t head)
     }
     ring_give(&q->ring, q->done++, head, carry_out(p));
     call(q);
-    if (p->track)
-        p->track->heads[q - p->queues][head] = 0;
+    if (!p->track)
+        return;
+    p->track->heads[q - p->queues][head] = 0;
+    p->track->used[q - p->queues] = q->done; /* before the guest's next use of the head is taken */
 }
 
 static void run_block(struct port *p, struct queue *q)
