@@ -168,7 +168,8 @@ void ring_clear(const struct ring *ring)
 {
     memset(ring->descriptors, 0, ring->size * sizeof(struct ring_descriptor));
     memset(ring->available, 0, 2 * (WORD_ENTRIES + (size_t)ring->size + 1));
-    memset(ring->used, 0, 2 * (WORD_ENTRIES + 1) + ring->size * sizeof(struct ring_used));
+    memset(ring->used, 0,
+           sizeof(uint16_t) * (WORD_ENTRIES + 1) + ring->size * sizeof(struct ring_used));
 }
 
 void ring_describe(const struct ring *ring, uint16_t index, const struct ring_part *part,

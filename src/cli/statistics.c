@@ -43,18 +43,19 @@ static uint64_t stat_field(const char *text, int field)
 static void add_times(uint32_t pid, json_t *vcpu)
 {
     char stat[1024], sched[128];
-    uint64_t run = 0, wait = 0;
+    char *wait;
 
     if (!pid || !read_text(pid, "stat", stat, sizeof(stat)) || !strstr(stat, MONITOR))
         return;
     uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
     json_object_set_new(vcpu, "pcpu", json_integer((json_int_t)stat_field(stat, PROCESSOR)));
-    json_object_set_new(vcpu, "guest_ns",
-                        json_integer((json_int_t)(stat_field(stat, GUEST_TIME) * tick_ns)));
-    if (!read_text(pid, "schedstat", sched, sizeof(sched)) ||
-        sscanf(sched, "%" SCNu64 " %" SCNu64, &run, &wait) != 2)
+    uint64_t guest_ns = stat_field(stat, GUEST_TIME) * tick_ns;
+    json_object_set_new(vcpu, "guest_ns", json_integer((json_int_t)guest_ns));
+    if (!read_text(pid, "schedstat", sched, sizeof(sched)))
         return;
-    json_object_set_new(vcpu, "steal_ns", json_integer((json_int_t)wait));
+    strtoull(sched, &wait, 10); /* time on a processor; then, what it waited for one */
+    if (*wait == ' ')
+        json_object_set_new(vcpu, "steal_ns", json_integer((json_int_t)strtoull(wait, NULL, 10)));
 }
 
 static json_t *counts(const struct session_stats *stats, uint32_t vcpu, uint32_t from, uint32_t to)

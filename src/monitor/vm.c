@@ -68,7 +68,7 @@ int vm_touch(struct vm *vm)
 
 int64_t vm_exits(const struct vm *vm, uint32_t vcpu)
 {
-    int64_t value;
+    int64_t value = -1;
 
     if (vm->stats[vcpu] < 0)
         return -1;
