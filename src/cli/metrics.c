@@ -6,7 +6,9 @@
 
 #include "connection.h"
 #include "format.h"
+#include "names/names.h"
 #include "options.h"
+#include "parclose/state.h"
 #include "statistics.h"
 
 /* Everything that is asked for, before the first line is printed. */
@@ -83,28 +85,27 @@ static void put_pfs(FILE *file, const struct picture *picture)
 
 /* ---- partitions ---- */
 
-static double in_phase(const json_t *partitions, const char *key, const char *value)
+static double in_phase(const json_t *partitions, const char *phase)
 {
     const json_t *partition;
     double count = 0;
     size_t i;
 
-    json_array_foreach(partitions, i, partition) count += !strcmp(text_of(partition, key), value);
+    json_array_foreach(partitions, i, partition) count +=
+        !strcmp(text_of(partition, "phase"), phase);
     return count;
 }
 
 static void put_phases(FILE *file, const struct picture *picture)
 {
-    static const char *const phases[] = {"defined", "starting", "waiting",   "running",
-                                         "frozen",  "stopping", "releasing", "failed"};
     const json_t *partition;
     size_t i;
 
     metrics_family(file, "parclose_partitions", "gauge", "Partitions by phase.");
-    for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
+    for (uint32_t phase = 0; phase < PARTITION_PHASES; phase++)
         metrics_sample(file, "parclose_partitions",
-                       in_phase(partitions_of(picture), "phase", phases[i]), "phase", phases[i],
-                       NULL);
+                       in_phase(partitions_of(picture), name_of_phase(phase)), "phase",
+                       name_of_phase(phase), NULL);
     metrics_family(file, "parclose_partition_phase", "gauge",
                    "Always 1: the phase that the partition is in, and its rung of recovery.");
     json_array_foreach(partitions_of(picture), i, partition) metrics_sample(

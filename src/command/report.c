@@ -10,6 +10,7 @@
 #include "names/names.h"
 #include "report_devices.h"
 #include "verbs.h"
+#include "wire/monitor_word.h"
 
 #define MIB        (UINT64_C(1) << 20)
 #define NSEC       UINT64_C(1000000000)
@@ -156,15 +157,6 @@ static json_t *timeline(const struct snapshot_partition *partition)
     return array;
 }
 
-/* What its monitor says of a VF of a partition. */
-static uint32_t marks_of(const struct snapshot_partition *partition, struct bdf vf)
-{
-    for (uint32_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
-        if (partition->vfs[i].marks && partition->vfs[i].vf.value == vf.value)
-            return partition->vfs[i].marks;
-    return 0;
-}
-
 /* A VF of a partition: what is wanted beside what is. */
 static json_t *partition_vf(const struct command *command,
                             const struct snapshot_partition *partition,
@@ -180,7 +172,7 @@ static json_t *partition_vf(const struct command *command,
     json_object_set_new(report, "vf", vf ? report_vf(command, vf) : json_null());
     json_object_set_new(
         report, "news",
-        report_text(name_of_vf_news(vf ? marks_of(partition, vf->observed.bdf) : 0)));
+        report_text(name_of_vf_news(vf ? monitor_vf_marks(partition->vfs, vf->observed.bdf) : 0)));
     return report;
 }
 

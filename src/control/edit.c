@@ -280,14 +280,6 @@ void edit_answered(struct control *control, const struct tcb_applied *result)
     transaction_change(control, RESOURCE_EDIT, 0, 0, &edit);
 }
 
-static bool any_action(const struct db *db, uint64_t transaction)
-{
-    for (size_t i = 0; i < DB_ACTIONS_MAX; i++)
-        if (db->actions[i].used && db->actions[i].image.transaction == transaction)
-            return true;
-    return false;
-}
-
 static void undo(struct control *control)
 {
     struct edit_image edit = control->db->edit;
@@ -323,11 +315,11 @@ void edit_settle(struct control *control)
 {
     const struct edit_image *edit = &control->db->edit;
 
-    if (!under_way(edit) || any_action(control->db, edit->transaction))
+    if (!under_way(edit) || db_action_of(control->db, edit->transaction))
         return;
     if (edit->state == EDIT_APPLYING && edit->error) {
         undo(control);
-        if (edit->state != EDIT_UNDOING || any_action(control->db, edit->transaction))
+        if (edit->state != EDIT_UNDOING || db_action_of(control->db, edit->transaction))
             return;
     }
     finish(control);

@@ -18,25 +18,9 @@
 #include "replies.h"
 #include "tell.h"
 #include "transaction.h"
+#include "wire/monitor_word.h"
 
 #define RETRY_NS UINT64_C(1000000000)
-
-static bool seats_ok(const struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
-{
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
-        if (seats[i].marks & ~VF_MARKS)
-            return false;
-    return true;
-}
-
-static bool channels_ok(const struct channel_status channels[PARCLOSE_MAX_CHANNELS])
-{
-    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
-        if (channels[i].state >= CHANNEL_STATES || channels[i].wants > 1 ||
-            !frame_error_ok(channels[i].error))
-            return false;
-    return true;
-}
 
 static bool monitor_ok(const struct lead_monitor *monitor)
 {
@@ -44,7 +28,8 @@ static bool monitor_ok(const struct lead_monitor *monitor)
            monitor->present <= 1 && monitor->frozen <= 1 &&
            monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit < EXIT_REASONS &&
            monitor->vcpus_count <= PARCLOSE_MAX_VCPUS && monitor->session < SESSION_KINDS &&
-           monitor->stopped <= 1 && seats_ok(monitor->vfs) && channels_ok(monitor->channels) &&
+           monitor->stopped <= 1 && monitor_seats_ok(monitor->vfs) &&
+           monitor_channels_ok(monitor->channels) &&
            frame_string_ok(monitor->text, sizeof(monitor->text));
 }
 
@@ -72,21 +57,13 @@ static void note_created(struct control *control, struct partition *partition)
     transaction_commit(control, false);
 }
 
-static uint32_t marks_of(const struct lead_monitor *monitor, struct bdf vf)
-{
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
-        if (monitor->vfs[i].marks && monitor->vfs[i].vf.value == vf.value)
-            return monitor->vfs[i].marks;
-    return 0;
-}
-
 /* Noted, no more: the guest goes on. A control that was started anew notes it once more. */
 static void note_vf_news(struct control *control, const struct partition *partition,
                          const struct lead_monitor *message)
 {
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
         const struct vf_seat *seat = &message->vfs[i];
-        uint32_t news = seat->marks & ~marks_of(&partition->monitor, seat->vf) & VF_NEWS;
+        uint32_t news = seat->marks & ~monitor_vf_marks(partition->monitor.vfs, seat->vf) & VF_NEWS;
         char vf[NAME_BDF_MAX];
 
         if (!news)

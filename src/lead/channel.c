@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "wire/monitor_word.h"
+
 #define FIRST_MS 50
 #define MOST_MS  1000
 
@@ -87,13 +89,7 @@ int channel_watch(struct partition *partition, sd_event *event)
 
 bool channel_state_ok(const struct monitor_state *state)
 {
-    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++) {
-        const struct channel_status *status = &state->channels[i];
-
-        if (status->state >= CHANNEL_STATES || status->wants > 1 || !frame_error_ok(status->error))
-            return false;
-    }
-    return state->channels_count <= PARCLOSE_MAX_CHANNELS;
+    return state->channels_count <= PARCLOSE_MAX_CHANNELS && monitor_channels_ok(state->channels);
 }
 
 void channel_follow(struct partition *partition)

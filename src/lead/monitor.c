@@ -18,6 +18,7 @@
 #include "log/log.h"
 #include "order.h"
 #include "spawn.h"
+#include "wire/monitor_word.h"
 
 #define IMAGE_MAX    (INT64_C(1) << 30)
 #define MEMORY_SLACK (UINT64_C(64) << 20) /* beside guest memory, pinned for DMA: BARs, rings */
@@ -214,14 +215,6 @@ void monitor_ask(struct partition *partition)
     partition->asked = monitor_say(partition, MONITOR_QUERY) == 0;
 }
 
-static bool seats_ok(const struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
-{
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
-        if (seats[i].marks & ~VF_MARKS)
-            return false;
-    return true;
-}
-
 static int on_state(void *context, struct frame *frame)
 {
     struct partition *partition = context;
@@ -229,7 +222,7 @@ static int on_state(void *context, struct frame *frame)
 
     if (state->states >= STATE_BIT(PARTITION_STATES) ||
         state->vcpus_count > partition->descriptor.vcpus_count || state->session >= SESSION_KINDS ||
-        state->stopped > 1 || !seats_ok(state->vfs) || !channel_state_ok(state))
+        state->stopped > 1 || !monitor_seats_ok(state->vfs) || !channel_state_ok(state))
         return -EBADMSG;
     partition->state = *state;
     partition->changed_ns = state->event_ns;

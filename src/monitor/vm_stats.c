@@ -48,6 +48,7 @@ static void read_layout(int fd)
     if (layout.read || fd < 0 || sys_pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
         header.name_size > NAME_MAX)
         return;
+    layout.count = 0; /* a main that died here has begun */
     step = sizeof(struct kvm_stats_desc) + header.name_size;
     for (uint32_t i = 0; i < header.num_desc && i < DESCRIPTORS; i++) {
         memset(&entry, 0, sizeof(entry));

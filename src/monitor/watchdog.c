@@ -82,7 +82,7 @@ int64_t watchdog_wait_ms(const struct watchdog *w, uint64_t now_ns)
 
 void watchdog_look(struct monitor *m)
 {
-    uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+    uint64_t now_ns = m->watchdog.deadline_ns ? sys_clock_ns(CLOCK_MONOTONIC) : 0;
 
     if (m->debugger.state != DEBUGGER_RUNNING)
         watchdog_restart(&m->watchdog, now_ns);
