@@ -66,6 +66,14 @@ static void hears(int fd, const char *text)
     }
 }
 
+static void opened(void)
+{
+    service = accept(listener, NULL, NULL);
+    hears(service, "\"input\":true,\"follow\":true}\n");
+    assert_true(write(service, ANSWER, sizeof(ANSWER) - 1) > 0);
+    hears(terminal, "escape with ^]");
+}
+
 static void attach(void)
 {
     pid = forkpty(&terminal, NULL, NULL, NULL);
@@ -74,10 +82,7 @@ static void attach(void)
         execl(CLI_PROGRAM, CLI_PROGRAM, "console", "db", "--socket", path, (char *)NULL);
         _exit(127);
     }
-    service = accept(listener, NULL, NULL);
-    hears(service, "\"input\":true,\"follow\":true}\n");
-    assert_true(write(service, ANSWER, sizeof(ANSWER) - 1) > 0);
-    hears(terminal, "escape with ^]");
+    opened();
 }
 
 static bool is_raw(void)
@@ -112,12 +117,37 @@ static void the_escape_ends_it(void **state)
     ends_well();
 }
 
-static void the_service_ends_it(void **state)
+/* The console ends; whoever watches the partition then is told `exit` of it, and where it is. */
+static void ends(const char *phase, const char *exit)
+{
+    char report[128];
+
+    close(service);
+    service = accept(listener, NULL, NULL);
+    hears(service, "\"watch\"");
+    int size = snprintf(report, sizeof(report),
+                        "{\"partition\":{\"phase\":\"%s\",\"exit\":\"%s\",\"monitor_pid\":7}}\n",
+                        phase, exit);
+    assert_int_equal(write(service, report, (size_t)size), size);
+}
+
+static void the_guest_ends_it(void **state)
 {
     (void)state;
     attach();
+    ends("releasing", "off");
+    ends_well();
+}
+
+static void a_reboot_does_not(void **state)
+{
+    (void)state;
+    attach();
+    ends("running", "reboot");
     close(service);
-    service = -1;
+    opened();
+    assert_true(is_raw());
+    assert_int_equal(write(terminal, "\035", 1), 1);
     ends_well();
 }
 
@@ -125,7 +155,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_escape_ends_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_service_ends_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_guest_ends_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reboot_does_not, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
