@@ -7,36 +7,7 @@ root=$1 packages=$2 out=$3
 work=$(mktemp -d "$out.work.XXXXXX") # not in /tmp: that may be memory, and this is over a gigabyte
 trap 'rm -rf "$work"' EXIT
 
-# modules DIR KERNEL MODULE…: with what they depend on, uncompressed, and the order to load them in
-modules() {
-    local dir=$1 kernel=$2 module file name
-    shift 2
-    mkdir -p "$dir/mod"
-    for module in "$@"; do
-        chroot "$root" modprobe -S "$kernel" --show-depends "$module" | awk '$1=="insmod"{print $2}' | while read -r file; do
-            name=$(basename "${file%.xz}")
-            [ ! -e "$dir/mod/$name" ] || continue
-            case $file in *.xz) xz -dc "$root$file" >"$dir/mod/$name" ;; *) cp "$root$file" "$dir/mod/$name" ;; esac
-            echo "$name" >>"$dir/mod/order"
-        done
-    done
-}
-
-skeleton() {
-    mkdir -p "$1"/{bin,proc,sys,dev,tmp,run,new}
-    cp "$root/usr/bin/busybox" "$1/bin/busybox"
-    chroot "$root" busybox --list | grep -vx busybox | while read -r name; do ln -s busybox "$1/bin/$name"; done
-}
-
-pack() { (cd "$1" && find . | cpio -o -H newc --quiet -R 0:0 | zstd -q -3) >"$2"; }
-
-# What the guest runs besides busybox: static programs, so that both kernels' guests can.
-guest_programs() {
-    local source
-    for source in "$here"/../guest/*.c; do
-        gcc -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static -o "$1/bin/$(basename "${source%.c}")" "$source"
-    done
-}
+. "$here/guest.sh"
 
 mkdir -p "$out.new"
 cp -a "$root" "$work/l1"
@@ -58,11 +29,8 @@ for kernel in $(ls "$root/usr/lib/modules"); do
     pack "$work/i1$suffix" "$out.new/l1$suffix.cpio"
     cp "$root/boot/vmlinuz-$kernel" "$out.new/vmlinuz$suffix"
 
-    skeleton "$work/i2$suffix"
-    modules "$work/i2$suffix" "$kernel" igbvf nvme wdat_wdt pvpanic-mmio virtio_pci virtio_net virtio_blk virtio_console
-    guest_programs "$work/i2$suffix"
-    install -m 755 "$here/../guest/init" "$work/i2$suffix/init"
-    pack "$work/i2$suffix" "$work/l1/l2/initrd$suffix"
+    guest_initrd "$work/i2$suffix" "$work/l1/l2/initrd$suffix" "$kernel" \
+        igbvf nvme wdat_wdt pvpanic-mmio virtio_pci virtio_net virtio_blk virtio_console
     cp "$root/boot/vmlinuz-$kernel" "$work/l1/l2/vmlinuz$suffix"
 done
 

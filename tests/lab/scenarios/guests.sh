@@ -1,6 +1,7 @@
 # Guests as people have them: Debian's kernels of two releases, as bzImage and as an ELF file with a PVH entry, with one, two
 # and three vCPUs, memory on both sides of the PCI hole; one that reboots from inside, again and again, and keeps its VF.
-# Other scenarios boot bzImages with one and two vCPUs: those come here with "all" only.
+# Other scenarios boot bzImages with one and two vCPUs: those come here with "all" only, and so do Debian's cloud kernels
+# (`lab run --cloud --smp 5`), which have no driver for igb's VFs and get one of NVMe.
 # guests.sh [REBOOTS] [all]
 SCENARIO=guests
 . /share/job.d/lib.sh
@@ -22,7 +23,7 @@ elf() {
 
 host_file || { fail "parclose host init"; finish; }
 check "parclose up" parclose up --timeout 120
-NET=$(card $NET_PF)
+NET=$(card $NET_PF) NVME=$(card $NVME_PF)
 # boots NAME VCPUS MEMORY KERNEL INITRD PATTERN: and its VF is there
 boots() {
     GUEST_KERNEL=$4 GUEST_INITRD=$5 partition guest "$2" "$3" "addr=10.0.9.11/24" "$(vf "$NET" 0 'mac="52:54:00:00:01:00"')"
@@ -33,6 +34,17 @@ boots() {
     check "parclose db check" parclose db check >/dev/null
     parclose stop guest --force >/dev/null || fail "$1 stops"
 }
+# boots_cloud NAME VCPUS MEMORY KERNEL INITRD PATTERN: and reads what it wrote to its VF's disk
+boots_cloud() {
+    GUEST_KERNEL=$4 GUEST_INITRD=$5 partition guest "$2" "$3" "nvme=once" "$(vf "$NVME" 0)"
+    parclose start guest --wait --timeout 60 >/dev/null || { fail "$1 starts"; return; }
+    check "$1: its init runs, with $2 vCPUs" wait_for 120 guest_said guest "kernel $6.*cloud.* cpus $2 " &&
+        check "$1: its disk keeps what it writes" wait_for 120 guest_said guest 'nvme once wrote=\([0-9a-f]*\) read=\1 errors=0'
+    console guest | grep -E "L2: (kernel|disk|nvme)"
+    check "parclose db check" parclose db check >/dev/null
+    parclose stop guest --force >/dev/null || fail "$1 stops"
+}
+
 say "Debian 13"
 [ -z "$ALL" ] || boots "Debian 13, bzImage" 1 192 /l2/vmlinuz /l2/initrd "6\.12"
 boots "Debian 13, bzImage, three vCPUs" 3 256 /l2/vmlinuz /l2/initrd "6\.12"
@@ -42,8 +54,17 @@ boots "Debian 13, PVH, memory beyond the PCI hole" 2 3584 /tmp/vmlinux /l2/initr
 say "Debian 12"
 [ -z "$ALL" ] || boots "Debian 12, bzImage" 2 192 /l2/vmlinuz-bookworm /l2/initrd-bookworm "6\.1\."
 check "its ELF file" elf /l2/vmlinuz-bookworm /tmp/vmlinux
+[ -z "$ALL" ] || boots "Debian 12, bzImage, four vCPUs" 4 256 /l2/vmlinuz-bookworm /l2/initrd-bookworm "6\.1\."
 boots "Debian 12, PVH" 1 256 /tmp/vmlinux /l2/initrd-bookworm "6\.1\."
 rm -f /tmp/vmlinux
+cloud() {
+    say "cloud kernels"
+    cp /share/cloud/* /l2/
+    boots_cloud "Debian 13, cloud, one vCPU" 1 192 /l2/vmlinuz-cloud /l2/initrd-cloud "6\.12"
+    boots_cloud "Debian 13, cloud, four vCPUs" 4 256 /l2/vmlinuz-cloud /l2/initrd-cloud "6\.12"
+    boots_cloud "Debian 12, cloud, two vCPUs" 2 192 /l2/vmlinuz-cloud-bookworm /l2/initrd-cloud-bookworm "6\.1\."
+}
+[ -z "$ALL" ] || cloud
 
 # How a guest fails, as people see it: only with "all", other tests have the rest of it.
 fails() {

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# cloud.sh ROOT OUT: Debian 13's and 12's stock cloud kernels for guests, each with an initial RAM disk: in OUT vmlinuz-cloud,
+# initrd-cloud and the same with -bookworm. They have no driver for igb's VFs; that of NVMe is built in.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$1 out=$2
+. "$here/lists.sh"
+. "$here/guest.sh"
+work=$(mktemp -d "$out.work.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# fetch SUITE DIR: the kernel's files, and what depmod makes of them
+fetch() {
+    local suite=$1 dir=$2 options name
+    mkdir -p "$dir/lists/partial" "$dir/cache"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $suite main" >"$dir/list"
+    options=(-o "Dir::Etc::SourceList=$dir/list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$dir/lists"
+        -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root)
+    apt-get -qq "${options[@]}" update
+    name=$(apt-cache "${options[@]}" depends linux-image-cloud-amd64 |
+        sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -1)
+    (cd "$dir" && apt-get -qq "${options[@]}" download "$name" && dpkg -x "$name"_*.deb tree)
+    [ -d "$dir/tree/lib" ] || mv "$dir/tree/usr/lib" "$dir/tree/lib"
+}
+
+# initrd DIR OUT: within its own mounts, where the tree's kmod finds the modules
+initrd() {
+    local kernel
+    kernel=$(ls "$1/tree/lib/modules")
+    mount --bind "$1/tree" "$root/mnt"
+    chroot "$root" depmod -b /mnt "$kernel"
+    modules_in=/mnt
+    guest_initrd "$1/made" "$2" "$kernel" nvme wdat_wdt pvpanic-mmio virtio_pci virtio_net virtio_blk virtio_console
+    umount "$root/mnt"
+}
+
+if [ "${3:-}" = inside ]; then
+    initrd "$4" "$5"
+    exit
+fi
+mkdir -p "$out.new"
+for suite in trixie bookworm; do
+    case $suite in bookworm) suffix=-bookworm ;; *) suffix= ;; esac
+    fetch "$suite" "$work/$suite"
+    cp "$work/$suite"/tree/boot/vmlinuz-* "$out.new/vmlinuz-cloud$suffix"
+    unshare -m "$here/cloud.sh" "$root" "$out" inside "$work/$suite" "$out.new/initrd-cloud$suffix"
+done
+mv "$out.new" "$out"
