@@ -1,7 +1,7 @@
 # Guests as people have them: Debian's kernels of two releases, as bzImage and as an ELF file with a PVH entry, with one, two
 # and three vCPUs, memory on both sides of the PCI hole; one that reboots from inside, again and again, and keeps its VF.
 # Other scenarios boot bzImages with one and two vCPUs: those come here with "all" only, and so do Debian's cloud kernels
-# (`lab run --cloud --smp 5`), which have no driver for igb's VFs and get one of NVMe.
+# (`lab run --with cloud --smp 5`), which have no driver for igb's VFs and get one of NVMe.
 # guests.sh [REBOOTS] [all]
 SCENARIO=guests
 . /share/job.d/lib.sh

@@ -1,0 +1,104 @@
+# Cards without a VF until all of their VFs are on vfio-pci: Parclose with each card alone and with all at once, beside a
+# script that writes the same into sysfs, one card after the other. And sr-pcim killed until all is verified again, beside
+# libvirt's daemon for nodes restarted until it lists all (`lab run --with libvirt`; left out without).
+# bench-sriov.sh [ROUNDS]: prints "ROUND one MS all MS script MS", one: of the slowest card alone; "BACK sr-pcim MS libvirt MS"
+SCENARIO=bench-sriov
+. /share/job.d/lib.sh
+ROUNDS=${1:-6}
+now() { date +%s%3N; }
+
+# --- who is ready when: sr-pcim's own words, stamped as they come
+stamp() {
+    local line
+    while read -r line; do
+        case $line in *sr-pcim:*": ready"*) echo "$(now) $line" ;; esac
+    done
+}
+readies() { wc -l </tmp/readies; }
+since() { echo $(($(tail -1 /tmp/readies | cut -d' ' -f1) - $1)); } # MS: to the last of them
+readies_are() { [ "$(readies)" -ge "$1" ]; }
+
+cards() { sed -n 's/.*<card name="\([^"]*\)" address="\([^"]*\)" driver="\([^"]*\)" vfs="\([0-9]*\)".*/\1 \2 \3 \4/p' /tmp/host.xml; }
+with_cards() { # NAME…: host.xml with just these
+    local name pattern='^$'
+    for name in "$@"; do pattern+="|name=\"$name\""; done
+    awk -v these="$pattern" '!/<card / || $0 ~ these' /tmp/host.xml >$CONFIG/host.xml
+}
+no_vfs() {
+    local name address rest
+    with_cards
+    parclose reload >/dev/null || fail "cards are taken out of host.xml"
+    while read -r name address rest; do
+        echo 0 >"/sys/bus/pci/devices/$address/sriov_numvfs"
+    done < <(cards)
+}
+parclose_makes() { # NAME…: how long
+    local start before
+    no_vfs
+    before=$(readies)
+    with_cards "$@"
+    start=$(now)
+    parclose reload >/dev/null || fail "cards are put into host.xml"
+    wait_for 60 readies_are $((before + $#)) || fail "not ready: $*"
+    since "$start"
+}
+script_makes() {
+    local name address driver vfs vf start
+    no_vfs
+    start=$(now)
+    while read -r name address driver vfs; do
+        echo 0 >"/sys/bus/pci/devices/$address/sriov_drivers_autoprobe"
+        echo "$vfs" >"/sys/bus/pci/devices/$address/sriov_numvfs"
+        for vf in "/sys/bus/pci/devices/$address"/virtfn*; do
+            vf=$(basename "$(readlink "$vf")")
+            echo vfio-pci >"/sys/bus/pci/devices/$vf/driver_override"
+            echo "$vf" >/sys/bus/pci/drivers_probe
+        done
+    done < <(cards)
+    echo $(($(now) - start))
+}
+
+host_file || { fail "parclose host init"; finish; }
+cp $CONFIG/host.xml /tmp/host.xml
+mapfile -t names < <(cards | cut -d' ' -f1)
+parclose up --timeout 120 >/dev/null || { fail "parclose up"; finish; }
+: >/tmp/readies
+tail -n 0 -F /var/log/parclose.log 2>/dev/null | stamp >/tmp/readies &
+for round in $(seq "$ROUNDS"); do
+    one=0
+    for name in "${names[@]}"; do
+        took=$(parclose_makes "$name")
+        echo "round $round: $name alone $took ms"
+        [ "$took" -le $one ] || one=$took
+    done
+    echo "ROUND one $one all $(parclose_makes "${names[@]}") script $(script_makes)"
+done
+
+# --- back again
+parclose_makes "${names[@]}" >/dev/null
+pcim_back() {
+    local start before
+    before=$(readies) start=$(now)
+    kill -9 "$(pid_of sr-pcim)"
+    wait_for 60 readies_are $((before + ${#names[@]})) || fail "sr-pcim does not come back"
+    since "$start"
+}
+nodes() { virsh -c nodedev:///system nodedev-list --cap pci 2>/dev/null | grep -c pci_; }
+libvirt_back() {
+    local start all=$1
+    kill -9 "$(pgrep -x virtnodedevd)"
+    start=$(now)
+    /usr/sbin/virtnodedevd -d
+    wait_for 60 eval "[ \"\$(nodes)\" -ge $all ]" || fail "libvirt does not come back"
+    echo $(($(now) - start))
+}
+if [ -d /share/libvirt ]; then
+    dpkg -i /share/libvirt/*.deb >/tmp/dpkg 2>&1 || { fail "libvirt is installed"; tail /tmp/dpkg; finish; }
+    pgrep -x systemd-udevd >/dev/null || /usr/lib/systemd/systemd-udevd -d
+    /usr/sbin/virtnodedevd -d
+    all=$(ls /sys/bus/pci/devices | wc -l)
+    wait_for 60 eval '[ "$(nodes)" -ge $all ]' || fail "libvirt lists all PCI functions: $(nodes) of $all"
+    for round in $(seq "$ROUNDS"); do echo "BACK sr-pcim $(pcim_back) libvirt $(libvirt_back "$all")"; done
+fi
+parclose down --timeout 60
+finish
