@@ -50,18 +50,12 @@ static int64_t sooner(int64_t ms, int64_t other)
     return ms < 0 || (other >= 0 && other < ms) ? other : ms; /* -1: for ever */
 }
 
-/* Each exit of the guest comes by here: the clock is read only when it counts. */
-static int64_t watchdog_ms(const struct monitor *m)
-{
-    return m->watchdog.deadline_ns ? watchdog_wait_ms(&m->watchdog, sys_clock_ns(CLOCK_MONOTONIC))
-                                   : -1;
-}
-
 /* Returns how many files are the channels'. */
 static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
 {
     unsigned channels = channel_files(&m->channels, fds + OWN);
-    int64_t ms = sooner(watchdog_ms(m), session_wait(m, fds + SESSIONS));
+    int64_t ms = sooner(watchdog_wait_ms(&m->watchdog, watchdog_clock(&m->watchdog)),
+                        session_wait(m, fds + SESSIONS));
     short send = m->states.dirty ? POLLOUT : 0;
 
     fds[0] = (struct pollfd){.fd = m->link_closed ? -1 : MONITOR_FD, .events = POLLIN | send};

@@ -71,6 +71,11 @@ uint16_t watchdog_access(struct watchdog *w, uint64_t offset, bool write, uint16
     return 0;
 }
 
+uint64_t watchdog_clock(const struct watchdog *w)
+{
+    return w->deadline_ns ? sys_clock_ns(CLOCK_MONOTONIC) : 0;
+}
+
 int64_t watchdog_wait_ms(const struct watchdog *w, uint64_t now_ns)
 {
     if (!w->deadline_ns)
@@ -82,7 +87,7 @@ int64_t watchdog_wait_ms(const struct watchdog *w, uint64_t now_ns)
 
 void watchdog_look(struct monitor *m)
 {
-    uint64_t now_ns = m->watchdog.deadline_ns ? sys_clock_ns(CLOCK_MONOTONIC) : 0;
+    uint64_t now_ns = watchdog_clock(&m->watchdog);
 
     if (m->debugger.state != DEBUGGER_RUNNING)
         watchdog_restart(&m->watchdog, now_ns);

@@ -44,6 +44,9 @@ uint16_t watchdog_access(struct watchdog *watchdog, uint64_t offset, bool write,
 /* Nothing when it does not run. */
 void watchdog_restart(struct watchdog *watchdog, uint64_t now_ns);
 
+/* The time, read only when it counts: 0 while the watchdog does not run. */
+uint64_t watchdog_clock(const struct watchdog *watchdog);
+
 /* How long main may sleep: milliseconds, at least 1; -1: for ever. */
 int64_t watchdog_wait_ms(const struct watchdog *watchdog, uint64_t now_ns);
 
