@@ -27,7 +27,6 @@ sysfs() { echo "$1" 2>/dev/null >"/sys/bus/pci/devices/$2"; }
 bind() { [ -e "/sys/bus/pci/devices/$1/driver" ] || echo "$1" 2>/dev/null >"/sys/bus/pci/drivers/$2/bind"; }
 netdev() { ls "/sys/bus/pci/devices/$1/net"; }
 monitor_is() { [ "$(field one .monitor_pid)" -gt 0 ]; }
-dies() { kill -9 "$(pid_of "$1")"; }
 
 # aer CARD BITS: of the uncorrectable error status; the struct of Linux drivers/pci/pcie/aer_inject.c
 aer() {
@@ -47,7 +46,7 @@ fire() { # EVENT CARD
     aer-fatal) aer "$2" 0x10 ;;
     aer-nonfatal) aer "$2" 0x1000 ;;
     monitor) wait_for 20 monitor_is && kill -9 "$(field one .monitor_pid)" ;;
-    *) dies "$1" ;;
+    *) kill -9 "$(pid_of "$1")" ;;
     esac
 }
 take_back() {
@@ -85,7 +84,7 @@ prepare() { # CARD STATE
     wait_for 60 both_ready || return
     case $2 in
     waiting)
-        echo "$other" >"/sys/bus/pci/devices/$other/driver/unbind"
+        sysfs "$other" "$other/driver/unbind"
         wait_for 20 not_ready "$other" && parclose start one >/dev/null && wait_for 30 vf_active "$(card "${PF[$1]}")" 0 ;;
     starting) parclose start one >/dev/null ;;
     running) parclose start one >/dev/null && comes_up 120 ;;
