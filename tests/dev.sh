@@ -202,7 +202,8 @@ report() {
     [ $FAILED = 0 ]
 }
 
-# beside PART…: those parts in the background, as what runs only when the rest waits: the lab has half a processor to spare
+# beside PART…: those parts in the background, as what runs only when the rest waits: unit tests mostly do, and the lab has
+# half a processor to spare
 beside() {
     BESIDE=$(mktemp -d)
     (
@@ -242,11 +243,12 @@ test_all() {
     setup
     case $part in
     all)
+        step "build with gcc; lint, prove and the lab's Debian begin, beside all that follows"
+        build build || true # test_unit says it
+        beside lint prove
         lab_early
         test_unit
         wait $LAB_PID || true
-        step "lint and prove begin, beside the lab"
-        beside lint prove
         test_lab
         beside_done
         ;;
