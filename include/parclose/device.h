@@ -156,7 +156,8 @@ enum pf_readiness {
 };
 
 /* The actions on devices. Each is proposed by SR-PCIM (VF_CONFIGURE: asked for by an edit of
- * devices.xml), committed by control, applied by the TCB. */
+ * devices.xml; PF_RESET, PF_DISABLE: by an administrator), committed by control, applied by the
+ * TCB. */
 enum device_action {
     ACTION_NONE = 0,
     ACTION_PF_BIND = 1, /* bind the PF's driver; nothing when bound */
@@ -168,6 +169,9 @@ enum device_action {
     ACTION_VF_RELEASE = 6,   /* clear driver_override; attributes stay; refused while it is open */
     ACTION_VF_CONFIGURE = 7, /* attributes alone, read back; what an open VF does not stand (MAC,
                                 NVMe resources) is refused while it is open */
+    ACTION_PF_RESET = 8,     /* VFs destroyed, driver unbound, function-level reset, driver bound;
+                                refused while a VF is open */
+    ACTION_PF_DISABLE = 9,   /* VFs destroyed, driver unbound; refused while a VF is open */
     DEVICE_ACTIONS
 };
 

@@ -170,6 +170,8 @@ const char *name_of_action(uint32_t action)
         [ACTION_VF_ACTIVATE] = "vf-activate",
         [ACTION_VF_RELEASE] = "vf-release",
         [ACTION_VF_CONFIGURE] = "vf-configure",
+        [ACTION_PF_RESET] = "pf-reset",
+        [ACTION_PF_DISABLE] = "pf-disable",
     };
     return NAME(names, action);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The actions on devices, one function each: look, refuse, write only what is not as desired, read
- * back. They run in a child that has a copy of the TCB's picture.
+ * back. They run in a child that has a copy of the TCB's picture. Those on VFs are here, those on
+ * PFs in pf_actions.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -10,17 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "action.h"
 #include "device_write.h"
 #include "netlink.h"
 #include "nvme.h"
 #include "pci/function.h"
-#include "tcb.h"
 
 #define NVME_QUEUES_DEFAULT  2
 #define NVME_VECTORS_DEFAULT 1
 
-__attribute__((format(printf, 3, 4))) static int fail(struct result *result, int error,
-                                                      const char *format, ...)
+int action_fail(struct result *result, int error, const char *format, ...)
 {
     va_list arguments;
     char text[PARCLOSE_REASON_MAX];
@@ -32,22 +32,22 @@ __attribute__((format(printf, 3, 4))) static int fail(struct result *result, int
     return error;
 }
 
-static void device_path(char *path, size_t size, struct bdf bdf, const char *name)
+void action_path(char *path, size_t size, struct bdf bdf, const char *name)
 {
     snprintf(path, size, SYSFS_ROOT "/bus/pci/devices/%04x:%02x:%02x.%x/%s", bdf.value >> 16,
              bdf.value >> 8 & 0xff, bdf.value >> 3 & 0x1f, bdf.value & 7, name);
 }
 
-static int write_device(struct bdf bdf, const char *name, const char *value)
+int action_write(struct bdf bdf, const char *name, const char *value)
 {
     char path[128];
 
-    device_path(path, sizeof(path), bdf, name);
+    action_path(path, sizeof(path), bdf, name);
     const struct device_write w = {.way = WAY_SYSFS, .where = path, .value = value};
     return device_write(&w);
 }
 
-static int write_bdf(const char *path, struct bdf bdf)
+int action_write_bdf(const char *path, struct bdf bdf)
 {
     char text[32];
 
@@ -57,7 +57,7 @@ static int write_bdf(const char *path, struct bdf bdf)
     return device_write(&w);
 }
 
-static int read_device(struct bdf bdf, const char *name, char *text, size_t size)
+int action_read(struct bdf bdf, const char *name, char *text, size_t size)
 {
     int folder = function_open(SYSFS_ROOT, bdf);
     if (folder < 0)
@@ -67,92 +67,9 @@ static int read_device(struct bdf bdf, const char *name, char *text, size_t size
     return got;
 }
 
-static void look(struct tcb_pf_state *pf)
+void action_look(struct tcb_pf_state *pf)
 {
     function_observe_pf(SYSFS_ROOT, pf->card.bdf, &pf->observed);
-}
-
-/* ---- the PF */
-
-static int bind_pf(struct tcb_pf_state *pf, struct result *result)
-{
-    char path[128];
-
-    if (!strcmp(pf->observed.driver, pf->card.driver))
-        return 0;
-    if (pf->observed.driver[0])
-        return fail(result, -EBUSY, "driver %s is bound to it", pf->observed.driver);
-    snprintf(path, sizeof(path), SYSFS_ROOT "/bus/pci/drivers/%s/bind", pf->card.driver);
-    int error = write_bdf(path, pf->card.bdf);
-    return error ? fail(result, error, "driver %s does not bind", pf->card.driver) : 0;
-}
-
-/* By lead's word or the kernel's: root may have started something beside us. */
-static bool vf_in_use(const struct tcb_vf_state *vf)
-{
-    return vf->holder.value ||
-           (!strcmp(vf->observed.driver, "vfio-pci") && vfio_group_held(vf->observed.iommu_group));
-}
-
-static bool any_vf_in_use(const struct tcb_pf_state *pf)
-{
-    for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
-        if (pf->vfs[v].present && vf_in_use(&pf->vfs[v]))
-            return true;
-    return picture_open_vfs(pf) != 0;
-}
-
-static int unbind_pf(struct tcb_pf_state *pf, struct result *result)
-{
-    if (!pf->observed.driver[0])
-        return 0;
-    if (any_vf_in_use(pf))
-        return fail(result, -EBUSY, "a VF of it is in use");
-    char path[128];
-    device_path(path, sizeof(path), pf->card.bdf, "driver/unbind");
-    int error = write_bdf(path, pf->card.bdf);
-    return error ? fail(result, error, "its driver does not let go") : 0;
-}
-
-static int restart_pf(struct tcb_pf_state *pf, struct result *result)
-{
-    int error = unbind_pf(pf, result);
-    if (error)
-        return error;
-    look(pf);
-    return bind_pf(pf, result);
-}
-
-static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *result)
-{
-    char text[16], probe[16];
-
-    if (count == 0 || count > PARCLOSE_MAX_VFS_PER_PF)
-        return fail(result, -EINVAL, "%u VFs", count);
-    if (pf->observed.numvfs == count && pf->observed.sriov.num_vfs == count)
-        return 0;
-    if (any_vf_in_use(pf))
-        return fail(result, -EBUSY, "a VF of it is in use");
-    if (pf->observed.numvfs)
-        return fail(result, -EEXIST, "it has %u VFs already", pf->observed.numvfs);
-    if (read_device(pf->card.bdf, "sriov_drivers_autoprobe", probe, sizeof(probe)) < 0)
-        return fail(result, -ENODEV, "it has no SR-IOV");
-    int error = probe[0] == '0' ? 0 : write_device(pf->card.bdf, "sriov_drivers_autoprobe", "0");
-    snprintf(text, sizeof(text), "%u", count);
-    if (!error)
-        error = write_device(pf->card.bdf, "sriov_numvfs", text);
-    return error ? fail(result, error, "%u VFs are not created", count) : 0;
-}
-
-static int bring_up(struct tcb_pf_state *pf, struct result *result)
-{
-    if (pf->observed.class != CLASS_NETWORK || !pf->observed.netdev[0])
-        return fail(result, -ENODEV, "it has no interface");
-    if (pf->observed.link_up)
-        return 0;
-    const struct device_write w = {.way = WAY_LINK_UP, .where = pf->observed.netdev};
-    int error = device_write(&w);
-    return error ? fail(result, error, "interface %s does not come up", pf->observed.netdev) : 0;
 }
 
 /* ---- VF attributes: network */
@@ -197,16 +114,16 @@ static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_us
     int error = netlink_read_vf(pf->observed.netdev, index, &seen);
     uint32_t differs = netlink_differs(&seen, desired);
     if (error || !differs)
-        return error ? fail(result, error, "the attributes cannot be read") : 0;
+        return error ? action_fail(result, error, "the attributes cannot be read") : 0;
     if ((differs & VF_ATTR_MAC) && in_use)
-        return fail(result, -EBUSY, "the MAC address of a VF in use cannot be changed");
+        return action_fail(result, -EBUSY, "the MAC address of a VF in use cannot be changed");
     const struct device_write w = {.way = WAY_NETLINK,
                                    .where = pf->observed.netdev,
                                    .index = index,
                                    .mask = differs,
                                    .attributes = desired};
     error = device_write(&w);
-    return error ? fail(result, error, "the PF refuses the attributes") : 0;
+    return error ? action_fail(result, error, "the PF refuses the attributes") : 0;
 }
 
 /* ---- VF attributes: NVMe */
@@ -254,11 +171,11 @@ static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, bool in_use,
     controller_path(pf, path);
     int error = nvme_read(path, index, &now);
     if (error)
-        return fail(result, error, "its secondary controller cannot be read");
+        return action_fail(result, error, "its secondary controller cannot be read");
     if (secondary_ok(&now, desired))
         return 0;
     if (in_use)
-        return fail(result, -EBUSY, "the NVMe resources of a VF in use cannot be changed");
+        return action_fail(result, -EBUSY, "the NVMe resources of a VF in use cannot be changed");
     if (now.online)
         error = manage(path, index, NVME_ACTION_OFFLINE, 0, 0);
     if (!error)
@@ -267,7 +184,7 @@ static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, bool in_use,
         error = manage(path, index, NVME_ACTION_ASSIGN, NVME_RESOURCE_VI, wanted_vectors(desired));
     if (!error)
         error = manage(path, index, NVME_ACTION_ONLINE, 0, 0);
-    return error ? fail(result, error, "its secondary controller is not configured") : 0;
+    return error ? action_fail(result, error, "its secondary controller is not configured") : 0;
 }
 
 /* ---- the VF */
@@ -314,14 +231,14 @@ static int bind_vfio(struct bdf bdf, const char *driver, struct result *result)
     if (!strcmp(driver, "vfio-pci"))
         return 0;
     if (driver[0])
-        return fail(result, -EBUSY, "the host's driver %s has it", driver);
+        return action_fail(result, -EBUSY, "the host's driver %s has it", driver);
     int error = 0;
-    if (read_device(bdf, "driver_override", text, sizeof(text)) < 0 ||
+    if (action_read(bdf, "driver_override", text, sizeof(text)) < 0 ||
         strcmp(text, "vfio-pci") != 0)
-        error = write_device(bdf, "driver_override", "vfio-pci");
+        error = action_write(bdf, "driver_override", "vfio-pci");
     if (!error)
-        error = write_bdf(SYSFS_ROOT "/bus/pci/drivers_probe", bdf);
-    return error ? fail(result, error, "vfio-pci does not bind") : 0;
+        error = action_write_bdf(SYSFS_ROOT "/bus/pci/drivers_probe", bdf);
+    return error ? action_fail(result, error, "vfio-pci does not bind") : 0;
 }
 
 /* vfio-pci resets a function whenever it is opened or closed; before that nobody has. */
@@ -329,14 +246,14 @@ static int reset_vf(struct bdf bdf, const char *driver, struct result *result)
 {
     char path[128];
 
-    device_path(path, sizeof(path), bdf, "reset");
+    action_path(path, sizeof(path), bdf, "reset");
     if (!strcmp(driver, "vfio-pci") || access(path, F_OK) < 0)
         return 0;
-    int error = write_device(bdf, "reset", "1");
-    return error ? fail(result, error, "it does not reset") : 0;
+    int error = action_write(bdf, "reset", "1");
+    return error ? action_fail(result, error, "it does not reset") : 0;
 }
 
-static int configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struct result *result)
+int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struct result *result)
 {
     if (pf->observed.class == CLASS_NETWORK)
         return configure_network(pf, index, in_use, result);
@@ -349,10 +266,10 @@ static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *re
 
     int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed);
     if (error)
-        return fail(result, error, "VF %u", index);
+        return action_fail(result, error, "VF %u", index);
     error = reset_vf(vf->observed.bdf, vf->observed.driver, result);
     if (!error)
-        error = configure(pf, index, false, result);
+        error = action_configure(pf, index, false, result);
     if (!error)
         error = bind_vfio(vf->observed.bdf, vf->observed.driver, result);
     return error;
@@ -363,15 +280,15 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
     struct tcb_vf_state *vf = &pf->vfs[index];
 
     if (vf->owner.kind != OWNER_GUEST)
-        return fail(result, -EPERM, "VF %u is nobody's", index);
-    if (vf_in_use(vf))
-        return fail(result, -EBUSY, "VF %u is in use", index);
+        return action_fail(result, -EPERM, "VF %u is nobody's", index);
+    if (interlock_vf_in_use(vf))
+        return action_fail(result, -EBUSY, "VF %u is in use", index);
     int error = verify(pf, index, result) == VERIFIED_YES && vf->verified != VERIFIED_NO
                     ? 0
                     : prepare_vf(pf, index, result);
     result->verified = error ? VERIFIED_NO : verify(pf, index, result);
     if (!error && result->verified != VERIFIED_YES)
-        error = fail(result, -EIO, "VF %u does not read back as desired", index);
+        error = action_fail(result, -EIO, "VF %u does not read back as desired", index);
     return error;
 }
 
@@ -381,15 +298,15 @@ static int reconfigure(struct tcb_pf_state *pf, uint32_t index, struct result *r
     struct tcb_vf_state *vf = &pf->vfs[index];
 
     if (vf->owner.kind != OWNER_GUEST)
-        return fail(result, -EPERM, "VF %u is nobody's", index);
+        return action_fail(result, -EPERM, "VF %u is nobody's", index);
     int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed);
     if (error)
-        return fail(result, error, "VF %u", index);
-    error = configure(pf, index, vf_in_use(vf), result);
+        return action_fail(result, error, "VF %u", index);
+    error = action_configure(pf, index, interlock_vf_in_use(vf), result);
     result->verified = verify(pf, index, result);
     /* one that waits for its first activation is read back then */
     if (!error && result->verified != VERIFIED_YES && !strcmp(vf->observed.driver, "vfio-pci"))
-        error = fail(result, -EIO, "VF %u does not read back as desired", index);
+        error = action_fail(result, -EIO, "VF %u does not read back as desired", index);
     return error;
 }
 
@@ -399,14 +316,14 @@ static int release(struct tcb_pf_state *pf, uint32_t index, struct result *resul
 
     char text[DRIVER_NAME_MAX];
 
-    if (vf_in_use(vf))
-        return fail(result, -EBUSY, "VF %u is in use", index);
+    if (interlock_vf_in_use(vf))
+        return action_fail(result, -EBUSY, "VF %u is in use", index);
     if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed) ||
-        read_device(vf->observed.bdf, "driver_override", text, sizeof(text)) < 0 ||
+        action_read(vf->observed.bdf, "driver_override", text, sizeof(text)) < 0 ||
         strcmp(text, "vfio-pci") != 0)
         return 0;
-    int error = write_device(vf->observed.bdf, "driver_override", "\n");
-    return error ? fail(result, error, "VF %u is not released", index) : 0;
+    int error = action_write(vf->observed.bdf, "driver_override", "\n");
+    return error ? action_fail(result, error, "VF %u is not released", index) : 0;
 }
 
 /* A reset of a VF that is nobody's: harmless, and seen in configuration space. */
@@ -414,11 +331,12 @@ static int release(struct tcb_pf_state *pf, uint32_t index, struct result *resul
 static void needless(struct tcb_pf_state *pf)
 {
     for (size_t v = PARCLOSE_MAX_VFS_PER_PF; v-- > 0;)
-        if (pf->vfs[v].present && pf->vfs[v].owner.kind != OWNER_GUEST && !vf_in_use(&pf->vfs[v])) {
-            write_device(pf->vfs[v].observed.bdf, "reset", "1");
+        if (pf->vfs[v].present && pf->vfs[v].owner.kind != OWNER_GUEST &&
+            !interlock_vf_in_use(&pf->vfs[v])) {
+            action_write(pf->vfs[v].observed.bdf, "reset", "1");
             return;
         }
-    write_device(pf->card.bdf, "sriov_drivers_autoprobe", "0");
+    action_write(pf->card.bdf, "sriov_drivers_autoprobe", "0");
 }
 #endif
 
@@ -426,7 +344,7 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
 {
     *result = (struct result){.verified = VERIFIED_UNKNOWN};
     device_write_begin(apply->transaction);
-    look(pf);
+    action_look(pf);
     switch (apply->action) {
     case ACTION_NONE:
         result->verified = verify(pf, apply->index, result);
@@ -436,18 +354,6 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
         needless(pf);
         break;
 #endif
-    case ACTION_PF_BIND:
-        result->error = bind_pf(pf, result);
-        break;
-    case ACTION_PF_CREATE_VFS:
-        result->error = create_vfs(pf, apply->vfs, result);
-        break;
-    case ACTION_PF_LINK_UP:
-        result->error = bring_up(pf, result);
-        break;
-    case ACTION_PF_RESTART:
-        result->error = restart_pf(pf, result);
-        break;
     case ACTION_VF_ACTIVATE:
         result->error = activate(pf, apply->index, result);
         break;
@@ -458,7 +364,7 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
         result->error = reconfigure(pf, apply->index, result);
         break;
     default:
-        result->error = fail(result, -EINVAL, "action %u", apply->action);
+        result->error = action_pf(pf, apply, result);
     }
     result->writes = device_writes();
 }

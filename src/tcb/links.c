@@ -223,7 +223,7 @@ static bool being_changed(struct tcb *tcb, const struct tcb_vf_state *vf)
     if (pf->busy == ACTION_VF_ACTIVATE || pf->busy == ACTION_VF_RELEASE ||
         pf->busy == ACTION_VF_CONFIGURE)
         return pf->busy_index == vf->observed.index;
-    return pf->busy == ACTION_PF_RESTART || pf->busy == ACTION_PF_CREATE_VFS;
+    return pf->busy != 0 && pf->busy != BUSY_VERIFY && pf->busy != ACTION_PF_LINK_UP;
 }
 
 static int open_files(struct tcb *tcb, const struct vfio_open *request, int *files,

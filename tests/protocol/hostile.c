@@ -257,7 +257,8 @@ static void wrong_types_from(struct stage *stage, const struct attack_peer *peer
                 continue;
             snprintf(name, sizeof(name), "type 0x%04x", type);
             shot.row = name;
-            shot.size = type % 2 ? sizeof(struct wire_header) : peer->rows[0].size;
+            shot.size =
+                type % 2 || !peer->rows_count ? sizeof(struct wire_header) : peer->rows[0].size;
             shot.header = frame_header((uint16_t)type, shot.size, 7);
             shoot(stage, &shot);
         }

@@ -66,7 +66,7 @@ static void become(struct stage *stage, int boot)
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-    if (dup2(boot, BOOT_FD) < 0 || dup2(null, STDERR_FILENO) < 0)
+    if (chdir(stage->folder) < 0 || dup2(boot, BOOT_FD) < 0 || dup2(null, STDERR_FILENO) < 0)
         _exit(126);
     fcntl(BOOT_FD, F_SETFD, 0);
     execl(stage->executable, stage->executable, (char *)NULL);
@@ -90,7 +90,8 @@ static void spawn(struct stage *stage)
 
 void stage_begin(struct stage *stage, const char *executable, enum process_kind kind)
 {
-    *stage = (struct stage){.executable = executable, .kind = kind};
+    *stage = (struct stage){.kind = kind};
+    assert_non_null(realpath(executable, stage->executable));
     for (size_t i = 0; i < PROCESS_KINDS; i++)
         stage->links[i] = -1;
     strcpy(stage->folder, "/tmp/parclose-protocol-XXXXXX");

@@ -5,15 +5,16 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "parclose/msg_boot.h"
 #include "wire/frame.h"
 
 struct stage {
-    const char *executable;
+    char executable[PATH_MAX]; /* absolute: the daemon works in its folder */
     enum process_kind kind;
-    char folder[64]; /* empty at first; the daemon may have it as a directory */
+    char folder[64]; /* empty at first; the daemon works in it, and may have it as a directory */
     pid_t pid;
     int boot;
     uint32_t generation;      /* of the daemon: how many there were */

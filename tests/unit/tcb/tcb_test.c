@@ -307,6 +307,152 @@ static void a_pf_whose_vf_is_held_is_not_restarted(void **state)
     assert_int_equal(result.writes, 0);
 }
 
+/* ---- the interlock: whatever control says */
+
+/* Files that a write could reach; what is in them tells whether one did. */
+static void make_targets(const char *root)
+{
+    tree_text(root, TREE_PF, "../../drivers/igb/unbind", "-");
+    tree_text(root, TREE_PF, "../../drivers/igb/bind", "-");
+    tree_text(root, TREE_PF, "reset", "-");
+    tree_text(root, TREE_PF, "sriov_numvfs", "-");
+}
+
+static void assert_untouched(const char *root)
+{
+    static const char *const names[] = {"../../drivers/igb/unbind", "../../drivers/igb/bind",
+                                        "reset", "sriov_numvfs"};
+    char text[32];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        tree_read(root, TREE_PF, names[i], text, sizeof(text));
+        assert_string_equal(text, "-");
+    }
+}
+
+/* Every action there is, on the PF and on both VFs: not one write. */
+static void try_everything(struct stage *stage, uint64_t id)
+{
+    for (uint32_t action = ACTION_NONE + 1; action < DEVICE_ACTIONS; action++)
+        for (uint32_t vf = 0; vf < VFS; vf++) {
+            apply(stage, ++id, action, vf);
+            const struct tcb_applied result = applied(stage, id);
+            if (action == ACTION_PF_RESTART || action == ACTION_PF_RESET ||
+                action == ACTION_PF_DISABLE)
+                assert_true(result.error == -EBUSY || result.error == -EPERM);
+            assert_int_equal(result.writes, 0);
+        }
+}
+
+static void no_action_takes_a_held_vf_away(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 1);
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    make_targets(root);
+    stage_say(stage, PROCESS_LEAD, &held);
+    begin(stage);
+    try_everything(stage, 100);
+    assert_untouched(root);
+}
+
+/* Control forgets the card and names it anew, as another's, with VFs of other partitions. */
+static void nor_does_a_control_that_lies(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 1);
+    struct stage *stage = *state;
+    struct tcb_card card = {.header = frame_header(TCB_CARD, sizeof(card), 0),
+                            .card = {.name = "x", .bdf = TREE_PF, .vfs = 1, .driver = "igb"}};
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    make_targets(root);
+    stage_say(stage, PROCESS_LEAD, &held);
+    begin(stage);
+    sync_control(stage); /* without a card */
+    stage_say(stage, PROCESS_CONTROL, &card);
+    assign(stage, 1, 2);
+    sync_control(stage);
+    try_everything(stage, 100);
+    stage_link(stage, PROCESS_CONTROL);
+    name_card(stage);
+    assign(stage, 0, 3);
+    sync_control(stage);
+    tree_link(root, tree_vf(0), "driver", "/drivers/igbvf"); /* so that nothing is due on it */
+    try_everything(stage, 200);
+    assert_untouched(root);
+}
+
+/* A VF's own "driver" is what its user has it by. */
+static void a_vf_is_no_card(void **state)
+{
+    struct stage *stage = *state;
+    struct tcb_card card = {
+        .header = frame_header(TCB_CARD, sizeof(card), 0),
+        .card = {.name = "x", .bdf = tree_vf(0), .vfs = 1, .driver = "vfio-pci"}};
+    struct tcb_apply message = {.header = frame_header(TCB_APPLY, sizeof(message), 9),
+                                .transaction = 9,
+                                .action = ACTION_PF_RESTART,
+                                .pf = tree_vf(0)};
+    char root[80], text[32];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_text(root, TREE_PF, "../../drivers/vfio-pci/unbind", "-");
+    tree_link(root, tree_vf(0), "driver", "../../../../bus/pci/drivers/vfio-pci");
+    stage_say(stage, PROCESS_CONTROL, &card);
+    sync_control(stage);
+    sync_lead(stage);
+    stage_say(stage, PROCESS_CONTROL, &message);
+    assert_int_equal(applied(stage, 9).error, -EPERM);
+    tree_read(root, TREE_PF, "../../drivers/vfio-pci/unbind", text, sizeof(text));
+    assert_string_equal(text, "-");
+}
+
+/* An interface of the host's, say. */
+static void a_vf_with_a_driver_of_the_host_is_in_use(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    make_targets(root);
+    tree_link(root, tree_vf(1), "driver", "/drivers/igbvf");
+    begin(stage);
+    apply(stage, 7, ACTION_PF_RESET, 0);
+    const struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -EBUSY);
+    assert_non_null(strstr(result.text, "igbvf"));
+    assert_untouched(root);
+}
+
+/* What the others refuse is done when nobody has a VF. */
+static void a_pf_without_a_vf_in_use_is_reset(void **state)
+{
+    struct stage *stage = *state;
+    char root[80], text[32];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    make_targets(root);
+    begin(stage);
+    apply(stage, 7, ACTION_PF_RESET, 0);
+    const struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 3);
+    tree_read(root, TREE_PF, "sriov_numvfs", text, sizeof(text));
+    assert_string_equal(text, "0");
+    tree_read(root, TREE_PF, "../../drivers/igb/unbind", text, sizeof(text));
+    assert_string_equal(text, "0000:01:00.0");
+    tree_read(root, TREE_PF, "reset", text, sizeof(text));
+    assert_string_equal(text, "1");
+}
+
 /* The links come in any order: what lead will say is held must not be pulled away before. */
 static void nothing_is_written_before_lead_has_spoken(void **state)
 {
@@ -497,6 +643,11 @@ int main(int argc, char **argv)
         on_stage(vfs_are_created_once),
         on_stage(another_number_of_vfs_is_refused),
         on_stage(a_pf_whose_vf_is_held_is_not_restarted),
+        on_stage(no_action_takes_a_held_vf_away),
+        on_stage(nor_does_a_control_that_lies),
+        on_stage(a_vf_is_no_card),
+        on_stage(a_vf_with_a_driver_of_the_host_is_in_use),
+        on_stage(a_pf_without_a_vf_in_use_is_reset),
         on_stage(nothing_is_written_before_lead_has_spoken),
         on_stage(an_action_on_a_card_that_is_not_managed_is_refused),
         on_stage(a_vf_of_nobody_is_not_activated),

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of actions have of each other: actions.c (VFs), pf_actions.c, interlock.c. */
+#pragma once
+
+#include "tcb.h"
+
+struct device_write;
+
+/* The result's text, with the error's own at its end. The error. */
+__attribute__((format(printf, 3, 4))) int action_fail(struct result *result, int error,
+                                                      const char *format, ...);
+
+/* A function's attribute in sysfs. */
+void action_path(char *path, size_t size, struct bdf bdf, const char *name);
+int action_read(struct bdf bdf, const char *name, char *text, size_t size);
+int action_write(struct bdf bdf, const char *name, const char *value);
+int action_write_bdf(const char *path, struct bdf bdf);
+
+void action_look(struct tcb_pf_state *pf); /* at the PF, anew */
+
+/* One VF's attributes, as far as they are not as desired. */
+int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struct result *result);
+
+/* --- pf_actions.c: what is done to a PF, by enum device_action; -EINVAL: not such a one */
+int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
+
+/* --- interlock.c */
+
+/* By lead's word or the kernel's: root may have started something beside us. */
+bool interlock_vf_in_use(const struct tcb_vf_state *vf);
+
+/*
+ * The one way to a write that takes all VFs of a PF away from whoever has them: its driver's
+ * unbind, its reset, sriov_numvfs. Looks at each VF that there is, right before the write: -EBUSY
+ * when one is open, or has a driver of the host. The last line of defence: it does not matter what
+ * control or SR-PCIM take to be so.
+ */
+int interlock_write(struct tcb_pf_state *pf, const char *name, const char *value,
+                    struct result *result);
+
+/* The same look alone. */
+int interlock_check(const struct tcb_pf_state *pf, struct result *result);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done to a PF. Each looks first, and writes nothing when all is so already. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "action.h"
+#include "device_write.h"
+#include "pci/function.h"
+
+static void name_bdf(struct bdf bdf, char text[16])
+{
+    snprintf(text, 16, "%04x:%02x:%02x.%x", bdf.value >> 16, bdf.value >> 8 & 0xff,
+             bdf.value >> 3 & 0x1f, bdf.value & 7);
+}
+
+static int bind_driver(struct tcb_pf_state *pf, struct result *result)
+{
+    char path[128];
+
+    if (!strcmp(pf->observed.driver, pf->card.driver))
+        return 0;
+    if (pf->observed.driver[0])
+        return action_fail(result, -EBUSY, "driver %s is bound to it", pf->observed.driver);
+    snprintf(path, sizeof(path), SYSFS_ROOT "/bus/pci/drivers/%s/bind", pf->card.driver);
+    int error = action_write_bdf(path, pf->card.bdf);
+    return error ? action_fail(result, error, "driver %s does not bind", pf->card.driver) : 0;
+}
+
+static int unbind_driver(struct tcb_pf_state *pf, struct result *result)
+{
+    char bdf[16];
+
+    if (!pf->observed.driver[0])
+        return 0;
+    name_bdf(pf->card.bdf, bdf);
+    return interlock_write(pf, "driver/unbind", bdf, result);
+}
+
+static int restart(struct tcb_pf_state *pf, struct result *result)
+{
+    int error = unbind_driver(pf, result);
+    if (error)
+        return error;
+    action_look(pf);
+    return bind_driver(pf, result);
+}
+
+/* Without a driver the kernel has nobody to ask for it: then the VFs stay. */
+static int destroy_vfs(struct tcb_pf_state *pf, struct result *result)
+{
+    if (!pf->observed.numvfs || !pf->observed.driver[0])
+        return 0;
+    return interlock_write(pf, "sriov_numvfs", "0", result);
+}
+
+/* As after power-on, but for what the card keeps over a function-level reset: its driver begins
+ * anew, its VFs are to be created anew. */
+static int reset(struct tcb_pf_state *pf, struct result *result)
+{
+    char path[128];
+
+    int error = destroy_vfs(pf, result);
+    if (!error)
+        error = unbind_driver(pf, result);
+    action_path(path, sizeof(path), pf->card.bdf, "reset");
+    if (!error && !access(path, F_OK))
+        error = interlock_write(pf, "reset", "1", result);
+    if (error)
+        return error;
+    action_look(pf);
+    return bind_driver(pf, result);
+}
+
+static int disable(struct tcb_pf_state *pf, struct result *result)
+{
+    int error = destroy_vfs(pf, result);
+    return error ? error : unbind_driver(pf, result);
+}
+
+static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *result)
+{
+    char text[16], probe[16];
+
+    if (count == 0 || count > PARCLOSE_MAX_VFS_PER_PF)
+        return action_fail(result, -EINVAL, "%u VFs", count);
+    if (pf->observed.numvfs == count && pf->observed.sriov.num_vfs == count)
+        return 0;
+    if (pf->observed.numvfs)
+        return action_fail(result, -EEXIST, "it has %u VFs already", pf->observed.numvfs);
+    if (action_read(pf->card.bdf, "sriov_drivers_autoprobe", probe, sizeof(probe)) < 0)
+        return action_fail(result, -ENODEV, "it has no SR-IOV");
+    int error = interlock_check(pf, result);
+    if (!error && probe[0] != '0' &&
+        (error = action_write(pf->card.bdf, "sriov_drivers_autoprobe", "0")))
+        return action_fail(result, error, "%u VFs are not created", count);
+    snprintf(text, sizeof(text), "%u", count);
+    return error ? error : interlock_write(pf, "sriov_numvfs", text, result);
+}
+
+static int set_link(struct tcb_pf_state *pf, enum device_way way, struct result *result)
+{
+    const struct device_write w = {.way = way, .where = pf->observed.netdev};
+    int error = device_write(&w);
+
+    return error ? action_fail(result, error, "interface %s does not go %s", pf->observed.netdev,
+                               way == WAY_LINK_UP ? "up" : "down")
+                 : 0;
+}
+
+static int bring_up(struct tcb_pf_state *pf, struct result *result)
+{
+    if (pf->observed.class != CLASS_NETWORK || !pf->observed.netdev[0])
+        return action_fail(result, -ENODEV, "it has no interface");
+    return pf->observed.link_up ? 0 : set_link(pf, WAY_LINK_UP, result);
+}
+
+/* A function that is a VF itself is nobody's card: its "driver" is what a monitor has open. */
+static bool is_vf(struct bdf bdf)
+{
+    struct function_observed function;
+
+    return !function_observe(SYSFS_ROOT, bdf, &function) && function.pf.value;
+}
+
+int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
+{
+    if (is_vf(pf->card.bdf))
+        return action_fail(result, -EPERM, "it is a VF");
+    switch (apply->action) {
+    case ACTION_PF_BIND:
+        return bind_driver(pf, result);
+    case ACTION_PF_CREATE_VFS:
+        return create_vfs(pf, apply->vfs, result);
+    case ACTION_PF_LINK_UP:
+        return bring_up(pf, result);
+    case ACTION_PF_RESTART:
+        return restart(pf, result);
+    case ACTION_PF_RESET:
+        return reset(pf, result);
+    case ACTION_PF_DISABLE:
+        return disable(pf, result);
+    default:
+        return action_fail(result, -EINVAL, "action %u", apply->action);
+    }
+}
