@@ -12,6 +12,10 @@
  * time; repeated, it is asked again; with `force` the VF disappears at once, whatever the guest
  * does with it, and the guest is told. Both may be repeated: what is so already is answered with 0.
  *
+ * VF_MEND → VF_RESULT, once a VF that was reset behind the monitor's back (by a reset of its PF)
+ * has its Command register and its vectors as before; the rest is its driver's in the guest, which
+ * finds out by itself. May be repeated, and does a VF that was not reset no harm.
+ *
  * Everything the monitor says but VF_RESULT can be asked for again by QUERY: lead does so on its
  * own restart, on the same link, which boot keeps for it. STATE has the VFs that are on the bus.
  */
@@ -37,8 +41,9 @@ enum message_lead_monitor {
     MONITOR_EXIT,         /* monitor -> lead: the last word before it ends */
     MONITOR_VF_ADD,       /* lead -> monitor: container (used when there is none yet), group file */
     MONITOR_VF_REMOVE,    /* lead -> monitor */
-    MONITOR_VF_RESULT,    /* monitor -> lead: the answer to the two, with their id */
+    MONITOR_VF_RESULT,    /* monitor -> lead: the answer to the three, with their id */
     MONITOR_SESSION,      /* lead -> monitor, 1 file: the end of a session, session.h */
+    MONITOR_VF_MEND,      /* lead -> monitor: it was reset behind its back */
 };
 
 enum monitor_file_kind {
@@ -73,7 +78,7 @@ struct monitor_channels {
 };
 _Static_assert(sizeof(struct monitor_channels) == 56, "wire size");
 
-struct monitor_vf_order { /* VF_ADD, VF_REMOVE */
+struct monitor_vf_order { /* VF_ADD, VF_REMOVE, VF_MEND */
     struct wire_header header;
     struct bdf vf;  /* for VFIO_GROUP_GET_DEVICE_FD */
     uint32_t force; /* VF_REMOVE: 1: now; else 0 */

@@ -113,6 +113,22 @@ int hotplug_remove(struct monitor *m, struct inbox *inbox)
     return 0;
 }
 
+/* ---- VF_MEND ---- */
+
+int hotplug_mend(struct monitor *m, struct inbox *inbox)
+{
+    const struct monitor_vf_order *order = (const struct monitor_vf_order *)inbox->bytes;
+    int place = pci_find(&m->pci, order->vf), error = -ENODEV;
+
+    if (order->force)
+        return -EINVAL;
+    if (place >= 0)
+        error = vf_mend(&m->pci.vfs[place], &m->pci.context);
+    answer(m, inbox->header.id, order->vf, error,
+           place < 0 ? "it is not on the guest's bus" : "MSI-X");
+    return 0;
+}
+
 /* ---- the guest's side ---- */
 
 bool hotplug_has_port(uint64_t port, unsigned size)

@@ -41,6 +41,7 @@ struct inbox;
 /* Handlers of link.h. */
 int hotplug_add(struct monitor *monitor, struct inbox *inbox);
 int hotplug_remove(struct monitor *monitor, struct inbox *inbox);
+int hotplug_mend(struct monitor *monitor, struct inbox *inbox);
 
 /* VF_ADD or VF_REMOVE is answered with an error, and not carried out. */
 void hotplug_refuse(struct monitor *monitor, const struct inbox *inbox, int error);

@@ -80,6 +80,8 @@ static const struct link_row rows[] = {
      hotplug_add},
     {MONITOR_VF_REMOVE, sizeof(struct monitor_vf_order), 0, 0,
      IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED), hotplug_remove},
+    {MONITOR_VF_MEND, sizeof(struct monitor_vf_order), 0, 0,
+     IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED), hotplug_mend},
     {MONITOR_POWER_BUTTON, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_power_button},
     {MONITOR_STOP, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_stop},
     {MONITOR_QUERY, sizeof(struct monitor_plain), 0, 0, ANY_PHASE, on_query},
@@ -138,7 +140,7 @@ static void serve_again(struct monitor *m)
     } else if (++m->inbox_attempts < REPLAY_MOST) {
         serve_one(m);
     } else {
-        if (type == MONITOR_VF_ADD || type == MONITOR_VF_REMOVE)
+        if (type == MONITOR_VF_ADD || type == MONITOR_VF_REMOVE || type == MONITOR_VF_MEND)
             hotplug_refuse(m, &m->inbox, -EIO);
         done(m);
     }

@@ -76,6 +76,7 @@ static void follow_bars(struct vf *vf, const struct vf_context *context)
 {
     uint32_t command = vf_config_read(vf, PCI_COMMAND, COMMAND_BYTES);
 
+    vf->command = (uint16_t)command;
     for (unsigned i = 0; i < PCI_BARS; i++)
         if (vf->config.bars[i].size)
             move_bar(vf, context, i, command & PCI_COMMAND_MEMORY);
@@ -322,6 +323,20 @@ int vf_attach(struct vf *vf, const struct vf_context *context, const struct vf_f
         vf_detach(vf, context, files->first);
     else
         set_stage(vf, VF_ON);
+    return rc;
+}
+
+/* The kernel arms MSI-X of a function in its own registers, which are lost: off, and on again. */
+int vf_mend(struct vf *vf, const struct vf_context *context)
+{
+    int rc;
+
+    vfio_write(&vf->device, &vf->device.config, PCI_COMMAND, COMMAND_BYTES, vf->command);
+    rc = vf->msix.count ? vfio_clear_vectors(&vf->device) : 0;
+    if (rc >= 0)
+        rc = vfio_set_vectors(&vf->device,
+                              context->router->vectors + (size_t)vf->index * MSIX_VECTORS,
+                              vf->msix.count);
     return rc;
 }
 

@@ -61,7 +61,8 @@ struct vf {
     uint32_t table_bar, pba_bar;
     uint64_t table_offset, pba_offset;
     struct vf_bar bars[PCI_BARS];
-    bool mastered; /* the guest's driver enabled bus mastering */
+    bool mastered;    /* the guest's driver enabled bus mastering */
+    uint16_t command; /* register Command, as the guest left it */
 };
 
 /* What of a VF's surroundings it uses. */
@@ -88,6 +89,13 @@ int vf_attach(struct vf *vf, const struct vf_context *context, const struct vf_f
 
 /* Undoes it, from any stage. `last`: no other VF uses the container. */
 void vf_detach(struct vf *vf, const struct vf_context *context, bool last);
+
+/*
+ * The function was reset behind VFIO's back, by a reset of its PF: registers and MSI-X become as
+ * the guest left them, so that its driver can find out and set the rest up anew. Harmless when it
+ * was not reset. Negative errno.
+ */
+int vf_mend(struct vf *vf, const struct vf_context *context);
 
 /*
  * The lowest place in the 32-bit or 64-bit window for a BAR of `size` bytes (a power of two) where

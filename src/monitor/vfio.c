@@ -165,6 +165,15 @@ int vfio_set_vectors(const struct vfio_device *device, const int *eventfds, uint
     return (int)sys_ioctl_ptr(device->fd, VFIO_DEVICE_SET_IRQS, &request);
 }
 
+int vfio_clear_vectors(const struct vfio_device *device)
+{
+    struct vfio_irq_set set = {.argsz = sizeof(set),
+                               .flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+                               .index = VFIO_PCI_MSIX_IRQ_INDEX};
+
+    return (int)sys_ioctl_ptr(device->fd, VFIO_DEVICE_SET_IRQS, &set);
+}
+
 uint64_t vfio_read(const struct vfio_device *device, const struct vfio_region *region,
                    uint64_t offset, unsigned size)
 {

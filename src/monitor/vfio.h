@@ -52,8 +52,11 @@ int vfio_set_note(const struct vfio_device *device, enum vfio_note note, int eve
 /* Is it a device, a group or a container? */
 bool vfio_is_file(int fd);
 
-/* Switches MSI-X on with one eventfd a vector, all at once and for good. */
+/* Switches MSI-X on with one eventfd a vector, all at once. */
 int vfio_set_vectors(const struct vfio_device *device, const int *eventfds, uint32_t count);
+
+/* Switches it off. */
+int vfio_clear_vectors(const struct vfio_device *device);
 
 /* Region access of 1 to 8 bytes (an access over a page's end comes in odd parts); reads of what is
  * not there give all ones. */

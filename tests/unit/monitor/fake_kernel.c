@@ -192,7 +192,7 @@ static long get_region(const struct fake_device *device, struct vfio_region_info
     return 0;
 }
 
-static long set_irqs(const struct fake_device *device, const struct vfio_irq_set *set)
+static long set_irqs(struct fake_device *device, const struct vfio_irq_set *set)
 {
     const int32_t *fds = (const int32_t *)set->data;
 
@@ -202,6 +202,11 @@ static long set_irqs(const struct fake_device *device, const struct vfio_irq_set
     if (set->flags & VFIO_IRQ_SET_DATA_EVENTFD)
         for (uint32_t i = 0; i < set->count; i++)
             fake_check(fds[i] == -1 || (unsigned)fds[i] - FAKE_EVENT < events_count);
+    /* as the kernel: what is on already gets other eventfds, and the device is not asked */
+    if (!set->count)
+        device->kernel_armed = device->armed = 0;
+    else if (!device->kernel_armed)
+        device->kernel_armed = device->armed = set->count;
     return 0;
 }
 
@@ -236,7 +241,7 @@ static uint8_t *device_bytes(long fd, long size, uint64_t offset)
 
 static long device_ioctl(long fd, unsigned long request, void *argument)
 {
-    const struct fake_device *device = device_of(fd);
+    struct fake_device *device = device_of(fd);
 
     switch (request) {
     case VFIO_DEVICE_GET_REGION_INFO:

@@ -31,7 +31,8 @@ struct fake_device {
     bool bar_maps[FAKE_BARS];
     uint8_t config[4096];
     uint32_t vectors;
-    unsigned table_bar; /* where its MSI-X table is */
+    uint32_t armed, kernel_armed; /* vectors that are on: in the device, and as the kernel knows */
+    unsigned table_bar;           /* where its MSI-X table is */
     uint64_t table_start, table_end;
 };
 

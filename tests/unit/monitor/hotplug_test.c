@@ -175,6 +175,18 @@ static void what_cannot_be_is_answered_with_why(void **state)
     assert_int_equal(hotplug_remove(&m, &m.inbox), -EINVAL);
 }
 
+static void only_what_is_on_the_bus_is_mended(void **state)
+{
+    (void)state;
+    order(MONITOR_VF_MEND, 14, 77, 0);
+    assert_int_equal(hotplug_mend(&m, &m.inbox), 0);
+    assert_int_equal(answer(14)->error, -ENODEV);
+    put_vf(1, 77);
+    order(MONITOR_VF_MEND, 15, 77, 1); /* there is no force in it */
+    assert_int_equal(hotplug_mend(&m, &m.inbox), -EINVAL);
+    assert_null(answer(15));
+}
+
 static void answers_have_bounds(void **state)
 {
     (void)state;
@@ -294,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(by_force_it_is_gone_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_so_already_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_is_answered_with_why, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_what_is_on_the_bus_is_mended, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_have_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(events_stay_until_they_are_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(only_whole_registers, setup, teardown),

@@ -85,6 +85,15 @@ check "memory around the PCI hole" grep -q "100000000-11fffffff : System RAM" bi
 check "the power button interrupts" grep -qE "24: .* 1 .*ACPI:Ged" big.log
 guest lone 1 3 "" "" --until "status 0" --at "report done=>lead" --at "serving=>say:true"
 check "lead's end of the link is closed: the guest goes on" grep -q "status 0" lone.log
+# Its PF is reset from outside: the VF's registers and vectors are gone, and its carrier stays up. The monitor mends the VF,
+# the PF's driver begins anew with its interface, the guest's driver then by itself.
+pf=/sys/bus/pci/devices/0000:01:00.0
+pings='say:b=0; n=0; g=0; while [ $g -lt 5 ]; do if ping -c 1 -W 1 10.0.9.1 >/dev/null; then [ $n = 0 ] && b=$((b+1)) || g=$((g+1))'
+pings+='; else n=$((n+1)); fi; echo P${b}x N${n}x; sleep 0.2; done; echo "after $n ba""ck again"'
+again='dev=$(ls '$pf'/net); ip link set $dev down; ip link set $dev up'
+guest mend 1 3 "" "addr=10.0.9.11/24" --vf 0000:01:10.0 --until "back again" --at "serving=>$pings" \
+    --at "P5x=>run:echo 1 >$pf/reset" --at "N4x=>mend:0000:01:10.0" --at "N4x=>run:$again"
+check "a VF that was reset behind its back is mended, with its guest kept" grep -qE "after ([4-9]|1[0-9]|2[0-9]) back again" mend.console
 check "no process is left, no cgroup of those that ended in order" all_gone
 [ $BAD = 0 ] || for f in ./*.log a.console; do echo "== $f"; tail -n 60 "$f"; done
 exit $BAD

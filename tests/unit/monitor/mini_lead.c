@@ -15,7 +15,8 @@
  *     --at TEXT=>ORDER when the console, or a line of mini-lead's own, has TEXT: vcpu:N | main |
  *                     spawner (SIGKILL), refreeze, lead (close the link), query, stop, button,
  *                     hostile, say:LINE, session:KIND:COMMAND (a shell's, with the session as file
- *                     3; KIND: a number of session.h), and those of mini_vf.c
+ *                     3; KIND: a number of session.h), run:COMMAND (a shell's), and those of
+ *                     mini_vf.c
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -613,6 +614,15 @@ static void begin_session(const char *what)
     close(ends[0]);
 }
 
+/* Beside us, too. */
+static void run_command(const char *what)
+{
+    if (fork() == 0) {
+        execl("/bin/sh", "sh", "-c", what, (char *)NULL);
+        _exit(127);
+    }
+}
+
 static void carry_out(const char *what)
 {
     tell("order %s", what);
@@ -637,6 +647,8 @@ static void carry_out(const char *what)
         send_hostile();
     else if (!strncmp(what, "session:", 8))
         begin_session(what + 8);
+    else if (!strncmp(what, "run:", 4))
+        run_command(what + 4);
     else if (!strncmp(what, "say:", 4))
         say(what + 4);
     else if (!strcmp(what, "refreeze")) {

@@ -2,7 +2,7 @@
 /*
  * mini-lead's orders about VFs of a running monitor:
  *
- *   add:BDF  remove:BDF  force:BDF
+ *   add:BDF  remove:BDF  force:BDF  mend:BDF
  *   die:N:ORDER     main is killed at the Nth system-call stop (entry and exit) of that order
  *   sweep:STEP:BDF  add and force, again and again, main killed at stop 1, 1 + STEP, … of each,
  * until there is no such stop. After each: the order was carried out, and the monitor has neither a
@@ -46,8 +46,10 @@ static uint64_t send_order(const char *what)
 {
     bool add = !strncmp(what, "add:", 4);
     const char *vf = strchr(what, ':') + 1;
-    struct monitor_vf_order m = {.header =
-                                     header(add ? MONITOR_VF_ADD : MONITOR_VF_REMOVE, sizeof(m)),
+    uint16_t type = !strncmp(what, "mend:", 5) ? MONITOR_VF_MEND
+                    : add                      ? MONITOR_VF_ADD
+                                               : MONITOR_VF_REMOVE;
+    struct monitor_vf_order m = {.header = header(type, sizeof(m)),
                                  .vf = {parse_bdf(vf)},
                                  .force = !strncmp(what, "force:", 6)};
     int fds[2] = {-1, -1};
@@ -238,7 +240,8 @@ bool vf_order(const char *what)
 {
     uint64_t id;
 
-    if (!strncmp(what, "add:", 4) || !strncmp(what, "remove:", 7) || !strncmp(what, "force:", 6))
+    if (!strncmp(what, "add:", 4) || !strncmp(what, "remove:", 7) || !strncmp(what, "force:", 6) ||
+        !strncmp(what, "mend:", 5))
         (void)send_order(what);
     else if (!strncmp(what, "die:", 4))
         tell("main %s", die_at((unsigned)atoi(what + 4), strchr(what + 4, ':') + 1, &id)

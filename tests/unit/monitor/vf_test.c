@@ -137,6 +137,47 @@ static void a_storm_of_bars_over_another(void **state)
     assert_in_range(fake_log_lines(), 1, 100);
 }
 
+static uint16_t command_of(const struct fake_device *d)
+{
+    return (uint16_t)(d->config[PCI_COMMAND] | d->config[PCI_COMMAND + 1] << 8);
+}
+
+/* A reset of its PF from outside: registers and vectors are gone, and the kernel does not know. */
+static void reset_behind_its_back(struct fake_device *d)
+{
+    put(d->config, PCI_COMMAND, 2, 0);
+    d->armed = 0;
+}
+
+static void what_was_reset_behind_its_back_is_mended(void **state)
+{
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    attach(1);
+    config_write(0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_int_equal(devices[0].armed, 3);
+    reset_behind_its_back(&devices[0]);
+    for (int i = 0; i < 2; i++) { /* once more does no harm */
+        assert_int_equal(vf_mend(&m.pci.vfs[0], &m.pci.context), 0);
+        assert_int_equal(command_of(&devices[0]), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+        assert_int_equal(devices[0].armed, 3);
+    }
+    assert_true(fake_mapped(bar_address(0)));
+}
+
+/* What its guest had not switched on stays off: DMA above all. */
+static void mending_gives_the_guest_nothing_new(void **state)
+{
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    attach(1);
+    config_write(0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    config_write(0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+    reset_behind_its_back(&devices[0]);
+    assert_int_equal(vf_mend(&m.pci.vfs[0], &m.pci.context), 0);
+    assert_int_equal(command_of(&devices[0]), PCI_COMMAND_MEMORY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +185,8 @@ int main(void)
         cmocka_unit_test(a_table_beyond_its_bar),
         cmocka_unit_test(a_bar_stays_in_the_windows),
         cmocka_unit_test(a_storm_of_bars_over_another),
+        cmocka_unit_test(what_was_reset_behind_its_back_is_mended),
+        cmocka_unit_test(mending_gives_the_guest_nothing_new),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
