@@ -124,6 +124,7 @@ void attack_bars(uint64_t steps);
 void attack_decode(uint64_t steps);
 void attack_msix(uint64_t steps);
 void attack_reset(uint64_t steps);
+void attack_queues(uint64_t steps);
 void attack_registers(uint64_t steps);
 void attack_calls(uint64_t steps);
 void attack_wild(uint64_t steps);

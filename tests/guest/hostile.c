@@ -23,7 +23,7 @@ static const struct {
     {"processors", attack_processors},
     {"wild", attack_wild},
     {"triple", attack_triple},
-    /* channels: malformed virtqueues go here */
+    {"queues", attack_queues},
 };
 
 struct start_info {

@@ -1,7 +1,7 @@
 # A guest that attacks all that it is given, beside one that works: random writes to every register that is emulated, odd
-# configuration space, BARs over memory, its VF switched off and reset while it does DMA, its MSI-X table, random code on all
-# its processors. It ends or is ignored; its main process does not die of it; the host and the other guest notice nothing.
-# Two monitors with one check less must be found.
+# configuration space, BARs over memory, its VF switched off and reset while it does DMA, its MSI-X table, virtqueues that
+# break every rule, random code on all its processors. It ends or is ignored; its main process does not die of it; the host
+# and the other guest notice nothing. Two monitors with one check less must be found.
 # hostile.sh [STEPS]
 SCENARIO=hostile
 . /share/job.d/lib.sh
@@ -37,6 +37,25 @@ for name in $IN_ORDER; do
     equal "$name: it powered off" defined "$(phase hostile)"
     unharmed "$name"
 done
+
+say "virtqueues, confined"
+truncate -s 16M /tmp/disk.img
+{
+    echo '{"execute":"qmp_capabilities"}'
+    echo '{"execute":"block-export-add","arguments":{"type":"vhost-user-blk","id":"e","node-name":"f","writable":true,'
+    echo '"addr":{"type":"unix","path":"/run/disk.sock"}}}'
+    exec sleep 100000
+} | qemu-system-x86_64 -M none -nodefaults -display none -qmp stdio -pidfile /run/disk.pid \
+    -blockdev driver=file,node-name=f,filename=/tmp/disk.img >/tmp/disk.log 2>&1 &
+check "a server for a disk" wait_for 20 [ -S /run/disk.sock ]
+export CHANNELS='<channel name="data" kind="block" mode="confined" server="/run/disk.sock"/>'
+check "queues: it begins and ends" attack 180 2 queues 1 "$STEPS"
+check "queues: to its end, and it found nothing" attack_done queues
+equal "queues: it powered off" defined "$(phase hostile)"
+unharmed queues
+check "its server lives on" kill -0 "$(cat /run/disk.pid)"
+kill "$(cat /run/disk.pid)"
+unset CHANNELS
 
 say "what ends a guest"
 for seed in 1 2 3; do

@@ -55,6 +55,7 @@ partition() {
         [ "${GUEST_INITRD:-}" = none ] || echo "  <initrd>${GUEST_INITRD:-/l2/initrd}</initrd>"
         echo "  <cmdline>console=ttyS0 quiet panic=-1 mitigations=off $cmdline</cmdline>"
         [ $# = 0 ] || printf '  <vfs>\n' && printf '    %s\n' "$@" && [ $# = 0 ] || printf '  </vfs>\n'
+        [ -z "${CHANNELS:-}" ] || echo "  <channels>$CHANNELS</channels>"
         echo "</partition>"
     } >$CONFIG/partitions/"$name".xml
 }
