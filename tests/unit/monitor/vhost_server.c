@@ -304,6 +304,15 @@ static void start_queue(struct port *p, struct queue *q)
     run(p);
 }
 
+/* The old one is closed after the message. */
+static void exchange(int *held, int *file)
+{
+    int old = *held;
+
+    *held = *file;
+    *file = old;
+}
+
 static void answer(struct port *p, struct vhost_message *m, int *files)
 {
     struct queue *q = &p->queues[m->queue.index % QUEUES];
@@ -333,12 +342,10 @@ static void answer(struct port *p, struct vhost_message *m, int *files)
         reply(p, m, 8, -1);
         break;
     case 12:
-        q->kick = files[0];
-        files[0] = -1;
+        exchange(&q->kick, &files[0]);
         break;
     case 13:
-        q->call = files[0];
-        files[0] = -1;
+        exchange(&q->call, &files[0]);
         break;
     case 15:
         m->word = p->file < 0 ? 0 : CONFIG | TRACKING;
