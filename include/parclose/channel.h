@@ -42,10 +42,17 @@ enum channel_state {
     CHANNEL_STATES
 };
 
+enum channel_wants {
+    CHANNEL_WANTS_NOTHING = 0, /* it has a connection to its server, or needs none */
+    CHANNEL_WANTS_SERVER = 1,
+    CHANNEL_WANTS_RESET = 2, /* it has none, and no server can help before the guest resets it */
+    CHANNEL_WANTS
+};
+
 /* As the monitor says it. */
 struct channel_status {
     uint32_t state;       /* enum channel_state */
-    uint32_t wants;       /* 1: a connection to its server is wanted */
+    uint32_t wants;       /* enum channel_wants */
     uint32_t connections; /* that it was given so far */
     int32_t error;        /* why it let go of the last one: negative errno, 0 */
 };

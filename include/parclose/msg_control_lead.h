@@ -70,7 +70,7 @@ struct lead_monitor {
     uint32_t session; /* enum session_kind of the one that stops or debugs it */
     uint32_t stopped; /* 1: that session has stopped it */
     uint32_t vcpus_count;
-    uint32_t reserved;
+    uint32_t attached; /* 1 << index: a server has that channel; when present is 0: still */
     uint64_t descriptor_generation;
     uint64_t event_ns; /* CLOCK_MONOTONIC of the latest change, at its source */
     struct state_time times[PARTITION_STATES];

@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 6
+#define SNAPSHOT_VERSION 7
 
 struct snapshot_partition {
     struct partition_id id;
@@ -32,9 +32,11 @@ struct snapshot_partition {
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
     uint32_t vcpu_restarts;
     uint32_t main_restarts;
-    uint32_t session;          /* enum session_kind of the one that stops or debugs it */
-    uint32_t stopped;          /* 1: that session has stopped it */
-    uint32_t console_attached; /* how many servers have its console attached */
+    uint32_t session;           /* enum session_kind of the one that stops or debugs it */
+    uint32_t stopped;           /* 1: that session has stopped it */
+    uint32_t console_attached;  /* how many servers have its console attached */
+    uint32_t channels_attached; /* 1 << index: a server has that channel of the definition */
+    uint32_t reserved;
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS];
     struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS];        /* on its guest's bus */

@@ -16,7 +16,7 @@ bool monitor_seats_ok(const struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
 bool monitor_channels_ok(const struct channel_status channels[PARCLOSE_MAX_CHANNELS])
 {
     for (size_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
-        if (channels[i].state >= CHANNEL_STATES || channels[i].wants > 1 ||
+        if (channels[i].state >= CHANNEL_STATES || channels[i].wants >= CHANNEL_WANTS ||
             !frame_error_ok(channels[i].error))
             return false;
     return true;

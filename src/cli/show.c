@@ -45,12 +45,17 @@ static void print_channel(const json_t *channel)
     char name[64];
 
     snprintf(name, sizeof(name), "channel %s", text_of(channel, "name"));
-    if (!state[0])
+    if (!state[0] && number_of(channel, "attached")) /* its monitor is gone */
+        field(name, "%s, %s, server %s: attached %lld", text_of(channel, "kind"),
+              text_of(channel, "mode"), text_of(channel, "server"),
+              (long long)number_of(channel, "attached"));
+    else if (!state[0])
         field(name, "%s, %s, server %s", text_of(channel, "kind"), text_of(channel, "mode"),
               text_of(channel, "server"));
     else
-        field(name, "%s, %s, server %s: %s, connections %lld%s%s", text_of(channel, "kind"),
-              text_of(channel, "mode"), text_of(channel, "server"), state,
+        field(name, "%s, %s, server %s: %s, attached %lld, connections %lld%s%s",
+              text_of(channel, "kind"), text_of(channel, "mode"), text_of(channel, "server"), state,
+              (long long)number_of(channel, "attached"),
               (long long)number_of(channel, "connections"), error[0] ? ", the last one lost: " : "",
               error);
 }

@@ -212,6 +212,9 @@ static json_t *channel(const struct snapshot_partition *partition, uint32_t inde
         "{s:s, s:s, s:s, s:o}", "name", config->name, "kind", name_of_channel_device(config->kind),
         "mode", name_of_channel_mode(config->mode), "server", report_text(config->server));
 
+    if (!snapshot_partition_stopped(partition))
+        json_object_set_new(report, "attached",
+                            json_integer(partition->channels_attached >> index & 1));
     if (!partition->monitor_pid)
         return report;
     json_object_set_new(report, "state", json_string(name_of_channel_state(status->state)));

@@ -18,6 +18,11 @@
  *
  *   log 0, command says HELD db: cannot be (the count is durable before the files leave): taken as
  *   true.
+ *
+ * The channels of the definition are attached by their connections, which lead makes and watches
+ * (src/lead/channel.h): lead's latest word says which, and is not in the log. It is as sure as that
+ * of a monitor, which outlives lead the same way; until lead has said it, after a restart of
+ * either, nothing is released.
  */
 #pragma once
 

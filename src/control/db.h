@@ -85,8 +85,9 @@ struct partition {
     bool said;                   /* lead spoke of its monitor on this link */
     uint32_t ordered;            /* 1 << enum order: sent on this link to lead, not answered */
     struct lead_monitor monitor; /* lead's latest word; present 0: none */
-    bool processors_due;         /* lead may not have the latest descriptor: PROCESSORS */
-    uint64_t retry_boottime_ns;  /* when CHANNELS is tried again; 0: no retry is due */
+    uint32_t attached;          /* 1 << index: of whose channel's server lead says that it has it */
+    bool processors_due;        /* lead may not have the latest descriptor: PROCESSORS */
+    uint64_t retry_boottime_ns; /* when CHANNELS is tried again; 0: no retry is due */
     char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS */
 };
 

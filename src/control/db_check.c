@@ -129,8 +129,7 @@ static int check_pf(const struct tally *tally, const struct pf *pf, char *text)
     return 0;
 }
 
-/* A started partition has a console, its own; one that is releasing waits for it to be let go of.
- */
+/* A started partition has a console, its own. */
 static int check_console(const struct partition *partition, char *text)
 {
     const struct channel_image *console = &partition->console;
@@ -145,9 +144,6 @@ static int check_console(const struct partition *partition, char *text)
         return wrong(text, "the console of partition %u has owner %u/%u, server %u",
                      partition->id.value, console->owner.kind, console->owner.partition.value,
                      console->server);
-    if (partition->run.phase == PHASE_RELEASING && !console->attached)
-        return wrong(text, "partition %u is releasing and nobody has its console",
-                     partition->id.value);
     return 0;
 }
 

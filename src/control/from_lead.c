@@ -28,8 +28,8 @@ static bool monitor_ok(const struct lead_monitor *monitor)
            monitor->present <= 1 && monitor->frozen <= 1 &&
            monitor->states < STATE_BIT(PARTITION_STATES) && monitor->exit < EXIT_REASONS &&
            monitor->vcpus_count <= PARCLOSE_MAX_VCPUS && monitor->session < SESSION_KINDS &&
-           monitor->stopped <= 1 && monitor_seats_ok(monitor->vfs) &&
-           monitor_channels_ok(monitor->channels) &&
+           monitor->stopped <= 1 && monitor->attached < UINT32_C(1) << PARCLOSE_MAX_CHANNELS &&
+           monitor_seats_ok(monitor->vfs) && monitor_channels_ok(monitor->channels) &&
            frame_string_ok(monitor->text, sizeof(monitor->text));
 }
 
@@ -99,6 +99,7 @@ static int on_monitor(void *context, struct frame *frame)
     if (!monitor_ok(message))
         return -EBADMSG;
     struct partition *partition = &control->db->partitions[message->partition.value - 1];
+    partition->attached = message->attached;
     if (partition_started(partition) && message->present)
         monitor_said(control, partition, message);
     else if (message->present)
@@ -276,6 +277,7 @@ void lead_up(void *context)
     for (size_t i = 0; i < control->db->partitions_end; i++) {
         control->db->partitions[i].said = false;
         control->db->partitions[i].ordered = 0;
+        control->db->partitions[i].attached = 0;
     }
 }
 

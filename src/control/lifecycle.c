@@ -327,6 +327,11 @@ static void end(struct control *control, struct partition *partition,
         release(control, partition, run);
 }
 
+static bool attached(const struct partition *partition)
+{
+    return partition->console.attached || partition->attached;
+}
+
 /* All that it has stays its own while a server has a channel of it attached. */
 static void hold_back(struct control *control, struct partition *partition,
                       const struct partition_run *ended)
@@ -338,7 +343,7 @@ static void hold_back(struct control *control, struct partition *partition,
     memcpy(run.reason, ended->reason, sizeof(run.reason));
     run.deadline_boottime_ns = 0;
     transaction_begin(control, AUDIT_RELEASE, AUDIT_BEGUN, 0);
-    transaction_text(control, "partition %s: waits for the server of its console",
+    transaction_text(control, "partition %s: waits for servers of its channels",
                      partition->config.name);
     transaction_run(control, partition, &run);
     if (transaction_commit(control, true))
@@ -350,10 +355,12 @@ static void hold_back(struct control *control, struct partition *partition,
 void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,
                     const char *reason)
 {
-    if (partition->run.phase == PHASE_RELEASING)
-        return; /* said again */
+    if (partition->run.phase == PHASE_RELEASING) { /* said again: perhaps one has let go */
+        partition_detached(control, partition);
+        return;
+    }
     struct partition_run run = run_ended(partition, exit, reason);
-    if (partition->console.attached)
+    if (attached(partition))
         hold_back(control, partition, &run);
     else
         end(control, partition, &run);
@@ -361,7 +368,7 @@ void partition_gone(struct control *control, struct partition *partition, enum e
 
 void partition_detached(struct control *control, struct partition *partition)
 {
-    if (partition->run.phase != PHASE_RELEASING)
+    if (partition->run.phase != PHASE_RELEASING || attached(partition) || !control->lead_synced)
         return;
     struct partition_run run =
         run_over(partition, (enum exit_reason)partition->run.exit, partition->run.reason);

@@ -48,5 +48,5 @@ void partition_fail(struct control *control, struct partition *partition, const 
 void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,
                     const char *reason);
 
-/* No server has a channel of it any more. */
+/* A server has let go of a channel of it: if it was the last, a release that waited goes on. */
 void partition_detached(struct control *control, struct partition *partition);

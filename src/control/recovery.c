@@ -29,8 +29,8 @@ static void not_said(struct control *control, struct partition *partition)
 
     partition->monitor = (struct lead_monitor){0};
     if (partition->run.phase == PHASE_RELEASING)
-        return; /* command will say */
-    if (partition->run.phase == PHASE_STOPPING)
+        partition_detached(control, partition);
+    else if (partition->run.phase == PHASE_STOPPING)
         partition_gone(control, partition, EXIT_STOPPED, "");
     else if (first)
         partition_gone(control, partition, EXIT_NONE, "");

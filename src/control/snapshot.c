@@ -26,6 +26,20 @@ static void append(char text[PARCLOSE_REASON_MAX], const char *more)
     snprintf(text + used, PARCLOSE_REASON_MAX - used, "%s", more);
 }
 
+/* Phase releasing. */
+static void fill_servers(const struct partition *partition, struct snapshot_partition *to)
+{
+    append(to->waiting_for, "to let go of its memory: the server of");
+    if (partition->console.attached)
+        append(to->waiting_for, " its console");
+    for (uint32_t i = 0; i < partition->config.channels_count; i++) {
+        if (!(partition->attached & UINT32_C(1) << i))
+            continue;
+        append(to->waiting_for, " channel ");
+        append(to->waiting_for, partition->config.channels[i].name);
+    }
+}
+
 /* How much longer is not in the words: the deadline is beside them. */
 static void fill_waiting(struct control *control, const struct partition *partition,
                          struct snapshot_partition *to)
@@ -33,7 +47,7 @@ static void fill_waiting(struct control *control, const struct partition *partit
     const struct partition_run *run = &partition->run;
 
     if (run->phase == PHASE_RELEASING)
-        append(to->waiting_for, "the server of its console to let go of it");
+        fill_servers(partition, to);
     if (!waits(partition))
         return;
     if (gate_open(control->db, partition, to->waiting_for))
@@ -61,6 +75,7 @@ static void fill_partition(struct control *control, const struct partition *part
                                       .memory_node = run->memory_node,
                                       .pcpus_count = run->pcpus_count,
                                       .console_attached = partition->console.attached,
+                                      .channels_attached = partition->attached,
                                       .config = partition->config};
     for (unsigned i = 0; i < PARTITION_STATES; i++)
         to->times[i] = partition_state_time(partition, (enum partition_state)i);

@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "keep.h"
+#include "monitor.h"
 #include "wire/monitor_word.h"
 
 #define FIRST_MS 50
@@ -30,23 +32,123 @@ static int reach(const struct partition_channel *channel)
     return error;
 }
 
+/* ---- a server, while it is connected ---- */
+
+static int *end_of(struct partition *partition, uint32_t index)
+{
+    return &partition->files[KEPT_CHANNEL + index];
+}
+
+static void drop(struct partition *partition, uint32_t index)
+{
+    struct channel_server *server = &partition->servers[index];
+
+    sd_event_source_disable_unref(server->gone);
+    *server = (struct channel_server){.gone = NULL};
+    close(*end_of(partition, index));
+    *end_of(partition, index) = -1;
+    keep_drop_file(partition, (enum kept_file)(KEPT_CHANNEL + index));
+}
+
+/* Nothing but the server's own end is left to be closed: that wakes us. */
+static void tell_end(struct partition *partition, uint32_t index)
+{
+    (void)shutdown(*end_of(partition, index), SHUT_WR);
+}
+
+static int on_gone(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct partition *partition = data;
+    (void)source;
+    (void)events;
+
+    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
+        if (*end_of(partition, i) == fd)
+            drop(partition, i);
+    if (partition->gone)
+        monitor_clear(partition);
+    else
+        lead_tell(partition);
+    return 0;
+}
+
+static int watch(struct partition *partition, uint32_t index, sd_event *event)
+{
+    int error = sd_event_add_io(event, &partition->servers[index].gone, *end_of(partition, index),
+                                0, on_gone, partition); /* EPOLLHUP comes by itself */
+    return error < 0 ? error : 0;
+}
+
 static void hand(struct partition *partition, uint32_t index)
 {
     const struct monitor_channel message = {
         .header = frame_header(MONITOR_CHANNEL, sizeof(message), 0), .index = index};
     int fd = reach(&partition->descriptor.channels[index]);
+    int error;
 
     if (fd < 0)
         return; /* nobody is there yet, or too many are before us */
-    if (partition->link)
-        link_send(partition->link, &message, &fd, 1);
-    close(fd);
+    *end_of(partition, index) = fd;
+    keep_file(partition, (enum kept_file)(KEPT_CHANNEL + index));
+    error = watch(partition, index, sd_event_source_get_event(partition->connecting));
+    partition->servers[index].ours = true;
+    partition->servers[index].connections = partition->state.channels[index].connections;
+    if (!error)
+        error = partition->link ? link_send(partition->link, &message, &fd, 1) : -EPIPE;
+    if (error)
+        drop(partition, index);
 }
+
+/* What the monitor made of the one that it was handed. */
+static void look(struct partition *partition, uint32_t index)
+{
+    const struct channel_status *status = &partition->state.channels[index];
+    struct channel_server *server = &partition->servers[index];
+    bool taken = !server->ours || status->connections != server->connections;
+    bool has = status->wants == CHANNEL_WANTS_NOTHING;
+
+    if (!server->gone)
+        return;
+    if (taken && has && (status->state == CHANNEL_READY || status->state == CHANNEL_OPERATING))
+        server->answered = true;
+    if (taken != has) /* it let go of it, or has another one */
+        tell_end(partition, index);
+}
+
+uint32_t channel_attached(const struct partition *partition)
+{
+    uint32_t attached = 0;
+
+    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
+        if (partition->servers[i].gone && partition->servers[i].answered)
+            attached |= UINT32_C(1) << i;
+    return attached;
+}
+
+bool channel_release(struct partition *partition)
+{
+    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++) {
+        if (partition->servers[i].gone && partition->servers[i].answered)
+            tell_end(partition, i);
+        else if (partition->servers[i].gone)
+            drop(partition, i);
+    }
+    return channel_attached(partition) != 0;
+}
+
+void channel_forget(struct partition *partition)
+{
+    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
+        partition->servers[i].gone = sd_event_source_disable_unref(partition->servers[i].gone);
+}
+
+/* ---- which are wanted ---- */
 
 static bool wanted(const struct partition *partition, uint32_t index)
 {
     return index < partition->state.channels_count &&
-           index < partition->descriptor.channels_count && partition->state.channels[index].wants;
+           index < partition->descriptor.channels_count &&
+           partition->state.channels[index].wants == CHANNEL_WANTS_SERVER;
 }
 
 static bool any_wanted(const struct partition *partition)
@@ -63,7 +165,7 @@ static void try_after(struct partition *partition, uint64_t ms)
     sd_event_source_set_enabled(partition->connecting, SD_EVENT_ONESHOT);
 }
 
-/* What is handed over is wanted until the monitor has said otherwise: too many do no harm. */
+/* One a channel: the next when the last has let go. */
 static int on_time(sd_event_source *source, uint64_t time, void *data)
 {
     struct partition *partition = data;
@@ -72,7 +174,7 @@ static int on_time(sd_event_source *source, uint64_t time, void *data)
 
     partition->connected_ns = lead_now_ns();
     for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
-        if (wanted(partition, i))
+        if (wanted(partition, i) && !partition->servers[i].gone)
             hand(partition, i);
     partition->connecting_ms =
         partition->connecting_ms * 2 < MOST_MS ? partition->connecting_ms * 2 : MOST_MS;
@@ -84,7 +186,15 @@ int channel_watch(struct partition *partition, sd_event *event)
 {
     int error = sd_event_add_time_relative(event, &partition->connecting, CLOCK_MONOTONIC, 0, 0,
                                            on_time, partition);
-    return error < 0 ? error : sd_event_source_set_enabled(partition->connecting, SD_EVENT_OFF);
+    if (error >= 0)
+        error = sd_event_source_set_enabled(partition->connecting, SD_EVENT_OFF);
+    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS && error >= 0; i++) {
+        if (*end_of(partition, i) < 0)
+            continue;
+        error = watch(partition, i, event);
+        partition->servers[i].answered = true; /* as far as we know */
+    }
+    return error;
 }
 
 bool channel_state_ok(const struct monitor_state *state)
@@ -94,6 +204,8 @@ bool channel_state_ok(const struct monitor_state *state)
 
 void channel_follow(struct partition *partition)
 {
+    for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++)
+        look(partition, i);
     if (!any_wanted(partition)) {
         sd_event_source_set_enabled(partition->connecting, SD_EVENT_OFF);
         partition->connecting_ms = 0;

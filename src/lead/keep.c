@@ -17,6 +17,14 @@ static const char *const kinds[KEPT_FILES] = {
     [KEPT_CONSOLE] = "console",
     [KEPT_CONSOLE_OUT] = "console-out",
     [KEPT_CONSOLE_IN] = "console-in",
+    [KEPT_CHANNEL] = "channel-0",
+    "channel-1",
+    "channel-2",
+    "channel-3",
+    "channel-4",
+    "channel-5",
+    "channel-6",
+    "channel-7",
 };
 
 /* Files that came by name, before it is known whose they are. */
@@ -50,6 +58,14 @@ static void drop_name(struct lead *lead, const char *partition)
         name_of(name, partition, (enum kept_file)kind);
         process_store_drop(lead->process, name);
     }
+}
+
+void keep_drop_file(struct partition *partition, enum kept_file kind)
+{
+    char name[BOOT_STORE_NAME_MAX];
+
+    name_of(name, partition->descriptor.name, kind);
+    process_store_drop(partition->lead->process, name);
 }
 
 void keep_drop(struct partition *partition)
@@ -94,7 +110,7 @@ int keep_stored(void *context, const char *name, int fd)
 
 static bool whole(const struct handed *one)
 {
-    for (int kind = 0; kind < KEPT_FILES; kind++)
+    for (int kind = 0; kind < KEPT_CHANNEL; kind++)
         if (one->files[kind] < 0)
             return false;
     return true;

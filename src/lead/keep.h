@@ -7,6 +7,9 @@
 /* Gives boot the partition's file of that kind (again). */
 void keep_file(struct partition *partition, enum kept_file kind);
 
+/* Boot need not keep that one any longer. */
+void keep_drop_file(struct partition *partition, enum kept_file kind);
+
 /* Boot need keep nothing of it any longer. */
 void keep_drop(struct partition *partition);
 

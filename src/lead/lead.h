@@ -6,8 +6,8 @@
  * It does so on control's order only.
  *
  * What a successor needs is kept by boot (process_store), per partition: descriptor, link,
- * spawner's pidfd, console and its two eventfds. The rest is read again: cgroup files, the
- * monitor's own word.
+ * spawner's pidfd, console and its two eventfds, an end of each connection to a channel's server.
+ * The rest is read again: cgroup files, the monitor's own word.
  */
 #pragma once
 
@@ -27,7 +27,16 @@ enum kept_file {
     KEPT_CONSOLE,
     KEPT_CONSOLE_OUT,
     KEPT_CONSOLE_IN,
-    KEPT_FILES
+    KEPT_CHANNEL, /* the first channel's server, while it is connected; then the others' */
+    KEPT_FILES = KEPT_CHANNEL + PARCLOSE_MAX_CHANNELS
+};
+
+/* A connection that the monitor was handed: channel.h. */
+struct channel_server {
+    sd_event_source *gone; /* NULL: there is none */
+    bool ours;             /* handed over by this lead, when the monitor counted so many: */
+    uint32_t connections;
+    bool answered; /* it may have memory of the partition */
 };
 
 /* A partition that has, or is about to have, a monitor. Slot id - 1 of lead's table. */
@@ -45,6 +54,7 @@ struct partition {
     sd_event_source *connecting; /* the next try to reach its channels' servers */
     uint64_t connecting_ms;      /* after this time; 0: none is wanted */
     uint64_t connected_ns;       /* the last try */
+    struct channel_server servers[PARCLOSE_MAX_CHANNELS];
     uint32_t spawner_pid;
     bool frozen;         /* as cgroup.events says */
     bool channels;       /* VFIO files were handed to the monitor */

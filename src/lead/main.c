@@ -98,7 +98,7 @@ static const int system_calls[] = {
     SCMP_SYS(openat),  SCMP_SYS(mkdirat),  SCMP_SYS(mkdir),        SCMP_SYS(unlinkat),
     SCMP_SYS(rmdir),   SCMP_SYS(fchownat), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
     SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(socketpair),   SCMP_SYS(socket),
-    SCMP_SYS(connect),
+    SCMP_SYS(connect), SCMP_SYS(shutdown),
 };
 
 int main(void)

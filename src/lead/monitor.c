@@ -85,6 +85,7 @@ void monitor_forget(struct partition *partition)
     sd_event_source_disable_unref(partition->events);
     sd_event_source_disable_unref(partition->timer);
     sd_event_source_disable_unref(partition->connecting);
+    channel_forget(partition);
     cgroup_close(&partition->cgroup);
     close_file(&partition->kernel);
     close_file(&partition->initrd);
@@ -196,7 +197,7 @@ static int hand_over(struct partition *partition)
 int monitor_spawned(struct partition *partition, int pidfd)
 {
     partition->files[KEPT_PIDFD] = pidfd;
-    for (int kind = 0; kind < KEPT_FILES; kind++)
+    for (int kind = 0; kind < KEPT_CHANNEL; kind++)
         keep_file(partition, (enum kept_file)kind);
     int error = monitor_watch(partition);
     return error ? error : hand_over(partition);
@@ -311,9 +312,16 @@ static int timer_set(struct partition *partition, uint64_t ms)
     return error < 0 ? error : sd_event_source_set_enabled(partition->timer, SD_EVENT_ONESHOT);
 }
 
-static void clear(struct partition *partition)
+void monitor_clear(struct partition *partition)
 {
-    int error = cgroup_remove(partition->descriptor.name, partition->descriptor.vcpus_count);
+    int error;
+
+    if (channel_release(partition)) { /* what it has stays its own (R-CHAN-2) */
+        lead_tell(partition);
+        lead_sync(partition->lead);
+        return;
+    }
+    error = cgroup_remove(partition->descriptor.name, partition->descriptor.vcpus_count);
 
     if (error == -EBUSY && timer_set(partition, CLEAR_MS) >= 0)
         return;
@@ -343,7 +351,7 @@ static int on_timer(sd_event_source *source, uint64_t time, void *data)
     (void)time;
 
     if (partition->gone)
-        clear(partition);
+        monitor_clear(partition);
     else
         stop_step(partition);
     return 0;
@@ -381,8 +389,9 @@ static int on_died(sd_event_source *source, int fd, uint32_t events, void *data)
                  partition->steps ? "" : "its spawner died");
     }
     partition->gone = true;
+    partition->asked = false;
     cgroup_kill(&partition->cgroup);
-    clear(partition);
+    monitor_clear(partition);
     return 0;
 }
 

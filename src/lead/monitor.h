@@ -26,5 +26,9 @@ int monitor_say(struct partition *partition, uint16_t type);
 /* Begins, or goes on with, the end: power button, order, kill. */
 void monitor_stop(struct partition *partition, bool force, uint32_t timeout_ms);
 
+/* Its processes are gone: cgroups away, then the slot, once no server has memory of it. Again
+ * whenever something has happened that this waits for. */
+void monitor_clear(struct partition *partition);
+
 /* Closes everything and frees the slot. Tells nobody. */
 void monitor_forget(struct partition *partition);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "descriptor.h"
 #include "keep.h"
 #include "log/log.h"
@@ -48,6 +49,7 @@ void lead_tell(struct partition *partition)
                                    .session = state->session,
                                    .stopped = state->stopped,
                                    .vcpus_count = state->vcpus_count,
+                                   .attached = channel_attached(partition),
                                    .descriptor_generation = partition->descriptor.generation,
                                    .event_ns = partition->changed_ns};
 

@@ -485,7 +485,9 @@ void channel_status(const struct channel_set *set, struct channel_status out[])
 
         out[i] = (struct channel_status){
             .state = state_of(c),
-            .wants = c->vhost.step == VHOST_NONE && !c->hopeless,
+            .wants = c->vhost.step != VHOST_NONE ? CHANNEL_WANTS_NOTHING
+                     : c->hopeless               ? CHANNEL_WANTS_RESET
+                                                 : CHANNEL_WANTS_SERVER,
             .connections = c->connections,
             .error = c->error,
         };

@@ -156,6 +156,87 @@ static void a_release_that_waits_survives_control(void **state)
     world_check(world);
 }
 
+/* Lead's word of a monitor that is gone, some of whose channels servers still have. */
+static void gone_but(struct world *world, const char *name, enum exit_reason exit,
+                     uint32_t attached)
+{
+    const struct lead_monitor message = {.header = frame_header(LEAD_MONITOR, sizeof(message), 0),
+                                         .partition = world_named(world, name)->id,
+                                         .exit = exit,
+                                         .attached = attached};
+    assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
+}
+
+static void memory_stays_until_the_last_server_has_let_go(void **state)
+{
+    struct world *world = *state;
+    struct owner guest;
+
+    start(world, "web");
+    guest = owner_guest(world_named(world, "web")->id);
+    assert_int_equal(world_console(world, "web", 50), 0);
+    gone_but(world, "web", EXIT_POWER_OFF, 5);
+    world_channel(world, CONTROL_CHANNEL_DETACHED, "web");
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
+    gone_but(world, "web", EXIT_POWER_OFF, 4);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
+    assert_true(db_memory_of(world->control->db, UINT32_MAX, guest) > 0);
+    assert_int_equal(world_start(world, "web"), -EALREADY);
+    world_check(world);
+    world_monitor_gone(world, "web", EXIT_POWER_OFF);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_DEFINED);
+    assert_int_equal(db_memory_of(world->control->db, UINT32_MAX, guest), 0);
+    world_check(world);
+}
+
+/* The console's server may be the last one. */
+static void servers_let_go_in_any_order(void **state)
+{
+    struct world *world = *state;
+
+    start(world, "web");
+    assert_int_equal(world_console(world, "web", 50), 0);
+    gone_but(world, "web", EXIT_PANIC, 1);
+    world_monitor_gone(world, "web", EXIT_PANIC);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
+    world_channel(world, CONTROL_CHANNEL_DETACHED, "web");
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_FAILED);
+}
+
+/* Who has a channel is lead's to say: nothing is released before it has. */
+static void a_new_control_waits_for_leads_word(void **state)
+{
+    struct world *world = *state;
+
+    start(world, "web");
+    start(world, "mail");
+    gone_but(world, "web", EXIT_POWER_OFF, 1);
+    gone_but(world, "mail", EXIT_POWER_OFF, 1);
+    assert_int_equal(world_restart(world, 2), 0);
+    links_up(world);
+    sync_command(world);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
+    gone_but(world, "web", EXIT_POWER_OFF, 1);
+    world_lead_sync(world); /* mail's let go meanwhile */
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
+    assert_int_equal(world_named(world, "mail")->run.phase, PHASE_DEFINED);
+    world_monitor_gone(world, "web", EXIT_POWER_OFF);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_DEFINED);
+    world_check(world);
+}
+
+/* A guest that reboots gets its new monitor when the last one's memory is nobody else's. */
+static void a_reboot_waits_as_well(void **state)
+{
+    struct world *world = *state;
+
+    start(world, "web");
+    gone_but(world, "web", EXIT_REBOOT, 1);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_RELEASING);
+    world_monitor_gone(world, "web", EXIT_REBOOT);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_STARTING);
+}
+
 /* Nothing that holds the attach leaves before it is in the log. */
 static void the_log_says_who_looked(void **state)
 {
@@ -197,6 +278,10 @@ int main(void)
         TEST(a_new_control_believes_its_log_until_command_speaks),
         TEST(a_new_command_holds_nothing),
         TEST(a_release_that_waits_survives_control),
+        TEST(memory_stays_until_the_last_server_has_let_go),
+        TEST(servers_let_go_in_any_order),
+        TEST(a_new_control_waits_for_leads_word),
+        TEST(a_reboot_waits_as_well),
         TEST(the_log_says_who_looked),
         TEST(a_console_that_comes_too_late_is_not_handed_out),
     };

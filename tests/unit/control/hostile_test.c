@@ -145,6 +145,7 @@ static void lies_of_lead_end_its_session(void **state)
     BAD(PROCESS_LEAD, monitor, states, STATE_BIT(PARTITION_STATES));
     BAD(PROCESS_LEAD, monitor, exit, EXIT_REASONS);
     BAD(PROCESS_LEAD, monitor, vcpus_count, PARCLOSE_MAX_VCPUS + 1);
+    BAD(PROCESS_LEAD, monitor, attached, UINT32_C(1) << PARCLOSE_MAX_CHANNELS);
     BAD(PROCESS_LEAD, monitor, vfs[PARCLOSE_MAX_PARTITION_VFS - 1].marks, VF_MARKS + 1);
     ENDLESS(PROCESS_LEAD, monitor, text);
     BAD(PROCESS_LEAD, result, partition.value, 0);

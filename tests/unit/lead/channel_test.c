@@ -17,13 +17,16 @@
 #include <cmocka.h>
 
 #include "channel.h"
+#include "keep.h"
+#include "monitor.h"
 #include "wire/link.h"
 
 static struct partition partition;
 static sd_event *event;
 static char folder[] = "/tmp/lead-channel-XXXXXX";
-static unsigned handed;
+static unsigned handed, told, cleared, kept, dropped;
 static uint32_t handed_index;
+static int monitors_end; /* of the last connection that it was handed; -1: none */
 
 uint64_t lead_now_ns(void)
 {
@@ -47,13 +50,38 @@ int link_send(struct link *link, const void *message, const int *files, size_t f
     assert_string_equal(peer.sun_path, partition.descriptor.channels[channel->index].server);
     handed_index = channel->index;
     handed++;
+    close(monitors_end);
+    monitors_end = dup(files[0]);
     return 0;
+}
+
+void keep_file(struct partition *of, enum kept_file kind)
+{
+    assert_ptr_equal(of, &partition);
+    assert_true(kind >= KEPT_CHANNEL && partition.files[kind] >= 0);
+    kept++;
+}
+void keep_drop_file(struct partition *of, enum kept_file kind)
+{
+    (void)of;
+    assert_true(kind >= KEPT_CHANNEL);
+    dropped++;
+}
+void lead_tell(struct partition *of)
+{
+    (void)of;
+    told++;
+}
+void monitor_clear(struct partition *of)
+{
+    (void)of;
+    cleared++;
 }
 
 static int listen_at(uint32_t index)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     memcpy(address.sun_path, partition.descriptor.channels[index].server, CHANNEL_SERVER_MAX);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -77,7 +105,9 @@ static int setup(void **state)
     partition.state.channels_count = partition.descriptor.channels_count = 2;
     for (int i = 0; i < 2; i++)
         snprintf(partition.descriptor.channels[i].server, CHANNEL_SERVER_MAX, "%s/%d", folder, i);
-    handed = 0;
+    memset(partition.files, 0xff, sizeof(partition.files));
+    handed = told = cleared = kept = dropped = 0;
+    monitors_end = -1;
     assert_true(sd_event_new(&event) >= 0);
     return channel_watch(&partition, event);
 }
@@ -86,6 +116,10 @@ static int teardown(void **state)
 {
     (void)state;
     sd_event_source_disable_unref(partition.connecting);
+    channel_forget(&partition);
+    for (int i = 0; i < KEPT_FILES; i++)
+        close(partition.files[i]);
+    close(monitors_end);
     sd_event_unref(event);
     for (int i = 0; i < 2; i++)
         unlink(partition.descriptor.channels[i].server);
@@ -143,13 +177,157 @@ static void a_server_that_lets_go_at_once_is_not_hammered(void **state)
 
     (void)state;
     for (int i = 0; i < 50; i++) {
-        partition.state.channels[0].wants = 1;
+        partition.state.channels[0].wants = CHANNEL_WANTS_SERVER;
         channel_follow(&partition);
         run_for(5);
-        partition.state.channels[0].wants = 0;
+        close(accept(listener, NULL, NULL));
+        partition.state.channels[0].wants = CHANNEL_WANTS_NOTHING;
+        partition.state.channels[0].connections = handed;
         channel_follow(&partition);
     }
+    assert_true(handed >= 2);
     assert_true(handed <= 20);
+    close(listener);
+}
+
+/* What the monitor says of channel 0, after `connections` that it was given. */
+static void says(enum channel_wants wants, enum channel_state channel, uint32_t connections)
+{
+    partition.state.channels[0].wants = wants;
+    partition.state.channels[0].state = channel;
+    partition.state.channels[0].connections = connections;
+    channel_follow(&partition);
+}
+
+/* The server's end of the first channel's connection; it has answered. */
+static int serve(int listener)
+{
+    int server;
+
+    says(CHANNEL_WANTS_SERVER, CHANNEL_WAITING, 0);
+    run_for(20);
+    server = accept(listener, NULL, NULL);
+    assert_true(server >= 0);
+    assert_int_equal(channel_attached(&partition), 0);
+    says(CHANNEL_WANTS_NOTHING, CHANNEL_READY, 1);
+    assert_int_equal(channel_attached(&partition), 1);
+    assert_int_equal(kept, 1);
+    return server;
+}
+
+static bool sees_the_end(int server)
+{
+    char byte;
+
+    return recv(server, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+/* It is attached from its first answer until it has let go, which lead tells. */
+static void a_server_that_dies_has_let_go(void **state)
+{
+    int listener = listen_at(0), server = serve(listener);
+
+    (void)state;
+    close(server);
+    run_for(20);
+    assert_int_equal(channel_attached(&partition), 0);
+    assert_int_equal(told, 1);
+    assert_int_equal(dropped, 1);
+    says(CHANNEL_WANTS_SERVER, CHANNEL_LOST, 1);
+    run_for(120);
+    assert_int_equal(handed, 2);
+    close(listener);
+}
+
+/* The monitor broke with it: it is told so, and there is no other before it has let go. */
+static void two_servers_never_have_a_channel(void **state)
+{
+    int listener = listen_at(0), server = serve(listener);
+
+    (void)state;
+    close(monitors_end);
+    monitors_end = -1;
+    assert_false(sees_the_end(server));
+    says(CHANNEL_WANTS_SERVER, CHANNEL_LOST, 1);
+    run_for(200);
+    assert_true(sees_the_end(server));
+    assert_int_equal(channel_attached(&partition), 1);
+    assert_int_equal(handed, 1);
+    close(server);
+    run_for(300);
+    assert_int_equal(handed, 2);
+    close(listener);
+}
+
+/* State that was said before it took the connection changes nothing. */
+static void a_word_from_before_is_no_end(void **state)
+{
+    int listener = listen_at(0), server;
+
+    (void)state;
+    says(CHANNEL_WANTS_SERVER, CHANNEL_WAITING, 0);
+    run_for(20);
+    server = accept(listener, NULL, NULL);
+    says(CHANNEL_WANTS_SERVER, CHANNEL_WAITING, 0);
+    run_for(20);
+    assert_false(sees_the_end(server));
+    assert_int_equal(handed, 1);
+    close(server);
+    close(listener);
+}
+
+static void the_end_of_a_monitor_is_told_and_waited_for(void **state)
+{
+    int listener = listen_at(0), server = serve(listener);
+
+    (void)state;
+    close(monitors_end);
+    monitors_end = -1;
+    partition.gone = true;
+    assert_true(channel_release(&partition));
+    assert_true(sees_the_end(server));
+    run_for(20);
+    assert_int_equal(cleared, 0);
+    close(server);
+    run_for(20);
+    assert_int_equal(cleared, 1);
+    assert_false(channel_release(&partition));
+    close(listener);
+}
+
+/* Nobody took the connection, or said anything on it: no memory of ours is there. */
+static void who_never_answered_is_not_waited_for(void **state)
+{
+    int listener = listen_at(0);
+
+    (void)state;
+    says(CHANNEL_WANTS_SERVER, CHANNEL_WAITING, 0);
+    run_for(20);
+    says(CHANNEL_WANTS_NOTHING, CHANNEL_WAITING, 1);
+    assert_int_equal(handed, 1);
+    partition.gone = true;
+    assert_false(channel_release(&partition));
+    assert_int_equal(dropped, 1);
+    close(listener);
+}
+
+/* A new lead has the end that boot kept. */
+static void a_new_lead_goes_on(void **state)
+{
+    int listener = listen_at(0), server = serve(listener);
+
+    (void)state;
+    sd_event_source_disable_unref(partition.connecting);
+    channel_forget(&partition);
+    memset(partition.servers, 0, sizeof(partition.servers));
+    assert_int_equal(channel_watch(&partition, event), 0);
+    assert_int_equal(channel_attached(&partition), 1);
+    says(CHANNEL_WANTS_NOTHING, CHANNEL_OPERATING, 1);
+    run_for(20);
+    assert_false(sees_the_end(server));
+    close(server);
+    run_for(20);
+    assert_int_equal(channel_attached(&partition), 0);
     close(listener);
 }
 
@@ -165,7 +343,7 @@ static void a_lying_monitor_is_found_out(void **state)
     said.channels[7].state = CHANNEL_STATES;
     assert_false(channel_state_ok(&said));
     said = partition.state;
-    said.channels[7].wants = 2;
+    said.channels[7].wants = CHANNEL_WANTS;
     assert_false(channel_state_ok(&said));
     said = partition.state;
     said.channels[7].error = 5;
@@ -192,6 +370,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_server_that_comes_late_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_lets_go_at_once_is_not_hammered, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_server_that_dies_has_let_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_servers_never_have_a_channel, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_word_from_before_is_no_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_end_of_a_monitor_is_told_and_waited_for, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(who_never_answered_is_not_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_lead_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lying_monitor_is_found_out, setup, teardown),
     };
 
