@@ -151,16 +151,7 @@ const struct frame_row control_rows[] = {
 };
 const size_t control_rows_count = sizeof(control_rows) / sizeof(control_rows[0]);
 
-void control_up(void *context)
-{
-    struct tcb *tcb = context;
-
-    tcb->naming = false;
-    tcb->control_due = true; /* after its own round: what it names is part of the picture */
-    edits_link_up(tcb);
-}
-
-/* For the test that proves the test of zero writes: a needless one whenever SR-PCIM comes back. */
+/* For the test that proves the test of zero writes: a needless one whenever a peer comes back. */
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
 static void needless_write(struct tcb *tcb)
 {
@@ -172,6 +163,18 @@ static void needless_write(struct tcb *tcb)
     }
 }
 #endif
+
+void control_up(void *context)
+{
+    struct tcb *tcb = context;
+
+    tcb->naming = false;
+    tcb->control_due = true; /* after its own round: what it names is part of the picture */
+    edits_link_up(tcb);
+#ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
+    needless_write(tcb);
+#endif
+}
 
 void pcim_up(void *context)
 {

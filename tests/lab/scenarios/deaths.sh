@@ -1,6 +1,6 @@
 # kill -9 of each infrastructure process in turn, boot included, ROUNDS times each, while two guests ping each other
-# over VFs and one writes to NVMe: no lost ping, no I/O error. Around sr-pcim's deaths (marks 0x21, 0x22) not one write
-# reaches a device: counted in the TCB's log here, and in the emulator's trace by the suite.
+# over VFs and one writes to NVMe: no lost ping, no I/O error. Then all of them at once. Around each kind's deaths not one
+# write reaches a device: counted in the TCB's log here, and in the emulator's trace between the marks by the suite.
 # deaths.sh [ROUNDS]
 SCENARIO=deaths
 . /share/job.d/lib.sh
@@ -25,17 +25,26 @@ died() {
     wait_for 30 back "$1" "$old"
 }
 
-for kind in sr-pcim $KINDS boot; do
-    # sr-pcim comes first, so that nothing else happens between its marks
-    [ "$kind" != sr-pcim ] || [ -z "${done_pcim:-}" ] || continue
+all_back() { local kind; for kind in boot $KINDS; do back "$kind" "${old[$kind]}" || return; done; }
+all_died() {
+    local kind
+    local -A old
+    for kind in boot $KINDS; do old[$kind]=$(pid_of "$kind"); done
+    kill -9 "${old[@]}"
+    wait_for 60 all_back
+}
+died_of() { if [ "$1" = all ]; then all_died; else died "$1"; fi; }
+
+number=0x20
+for kind in sr-pcim control command tcb lead boot all; do
     say "kill -9 parclose-$kind, $ROUNDS times"
     writes=$(tcb_writes) ok=0
-    [ "$kind" != sr-pcim ] || mark 0x21
-    for _ in $(seq "$ROUNDS"); do died "$kind" && ok=$((ok + 1)); done
+    mark $((number += 1))
+    for _ in $(seq "$ROUNDS"); do died_of "$kind" && ok=$((ok + 1)); done
     equal "$kind came back each time, all well" "$ROUNDS" "$ok"
     check "$kind: the PFs are ready" wait_for 30 both_ready
+    mark $((number += 1))
     equal "$kind: no device write was made because of it" "$writes" "$(tcb_writes)"
-    [ "$kind" != sr-pcim ] || { mark 0x22; done_pcim=1; }
     equal "$kind: monitors and vCPUs are the same processes" "$pids" "$(partition_pids)"
 done
 
