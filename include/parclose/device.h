@@ -152,6 +152,7 @@ enum pf_readiness {
     PF_LINK_DOWN = 7,    /* netdev not up, NVMe controller not live */
     PF_BUSY = 8,         /* an action on it is under way */
     PF_IN_ERROR = 9,     /* the ladder is spent */
+    PF_VF_RESET = 10,    /* a VF of it was reset under its guest */
     PF_READINESS_KINDS
 };
 
@@ -172,6 +173,9 @@ enum device_action {
     ACTION_PF_RESET = 8,     /* VFs destroyed, driver unbound, function-level reset, driver bound;
                                 refused while a VF is open */
     ACTION_PF_DISABLE = 9,   /* VFs destroyed, driver unbound; refused while a VF is open */
+    ACTION_PF_RENEW = 10,    /* after a reset behind our back: what its driver has to do again for
+                                its VFs (driver_table.h), their attributes; refused while a VF of
+                                it works */
     DEVICE_ACTIONS
 };
 

@@ -23,6 +23,7 @@ enum message_control_lead {
     LEAD_PROCESSORS, /* control -> lead, 1 file: the descriptor, with other pCPUs: cpusets */
     LEAD_ONLINE,     /* lead -> control: which pCPUs are online, at each change */
     LEAD_SESSION,    /* control -> lead; RESULT: 1 file, an end of a session (session.h) */
+    LEAD_VF_MEND,    /* control -> lead: answered by a MONITOR without the VF's mark VF_RESET */
 };
 
 struct lead_order { /* CREATE, CHANNELS, ATTACH, DETACH, CONSOLE, PROCESSORS */
@@ -48,6 +49,13 @@ struct lead_session {
     uint32_t kind; /* enum session_kind */
 };
 _Static_assert(sizeof(struct lead_session) == 24, "wire size");
+
+struct lead_vf {
+    struct wire_header header;
+    struct partition_id partition;
+    struct bdf vf;
+};
+_Static_assert(sizeof(struct lead_vf) == 24, "wire size");
 
 struct lead_result {
     struct wire_header header;

@@ -12,9 +12,10 @@
  * time; repeated, it is asked again; with `force` the VF disappears at once, whatever the guest
  * does with it, and the guest is told. Both may be repeated: what is so already is answered with 0.
  *
- * VF_MEND → VF_RESULT, once a VF that was reset behind the monitor's back (by a reset of its PF)
- * has its Command register and its vectors as before; the rest is its driver's in the guest, which
- * finds out by itself. May be repeated, and does a VF that was not reset no harm.
+ * A VF that is reset behind the monitor's back (by a reset of its PF) is marked VF_RESET in STATE
+ * within a second. VF_MEND → VF_RESULT, once its Command register and its vectors are as before,
+ * and STATE without the mark; the rest is its driver's in the guest, which finds out by itself. May
+ * be repeated, and does a VF that was not reset no harm.
  *
  * Everything the monitor says but VF_RESULT can be asked for again by QUERY: lead does so on its
  * own restart, on the same link, which boot keeps for it. STATE has the VFs that are on the bus.

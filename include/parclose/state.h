@@ -62,9 +62,11 @@ enum vf_mark {
     VF_LEAVING = 2,   /* the guest was asked to give it up */
     VF_ERROR = 4,     /* the host's kernel reported an error of it (VFIO's error notification) */
     VF_REQUESTED = 8, /* the host's kernel wants it back: its PF's driver is being unbound, say */
+    VF_RESET = 16,    /* it was reset behind its user's back, and is dead until MONITOR_VF_MEND */
 };
-#define VF_MARKS UINT32_C(15)
-#define VF_NEWS  ((uint32_t)VF_ERROR | VF_REQUESTED) /* for people: something is wrong with it */
+#define VF_MARKS UINT32_C(31)
+/* For people: something is wrong with it. */
+#define VF_NEWS ((uint32_t)VF_ERROR | VF_REQUESTED | VF_RESET)
 
 struct vf_seat {
     struct bdf vf;

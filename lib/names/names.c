@@ -71,6 +71,7 @@ const char *name_of_readiness(uint32_t readiness)
         [PF_LINK_DOWN] = "link-down",
         [PF_BUSY] = "busy",
         [PF_IN_ERROR] = "in-error",
+        [PF_VF_RESET] = "vf-reset",
     };
     return NAME(names, readiness);
 }
@@ -172,6 +173,7 @@ const char *name_of_action(uint32_t action)
         [ACTION_VF_CONFIGURE] = "vf-configure",
         [ACTION_PF_RESET] = "pf-reset",
         [ACTION_PF_DISABLE] = "pf-disable",
+        [ACTION_PF_RENEW] = "pf-renew",
     };
     return NAME(names, action);
 }
@@ -211,10 +213,17 @@ const char *name_of_owner(uint32_t kind)
 
 const char *name_of_vf_news(uint32_t marks)
 {
-    static const char *const names[] = {"", "an error of it was reported",
-                                        "the host asks for it back",
-                                        "an error of it was reported; the host asks for it back"};
-    return names[(marks & VF_ERROR ? 1 : 0) + (marks & VF_REQUESTED ? 2 : 0)];
+    static const char *const names[] = {
+        "",
+        "an error of it was reported",
+        "the host asks for it back",
+        "an error of it was reported; the host asks for it back",
+        "it was reset under its guest",
+        "an error of it was reported; it was reset under its guest",
+        "the host asks for it back; it was reset under its guest",
+        "an error of it was reported; the host asks for it back; it was reset under its guest"};
+    return names[(marks & VF_ERROR ? 1 : 0) + (marks & VF_REQUESTED ? 2 : 0) +
+                 (marks & VF_RESET ? 4 : 0)];
 }
 
 const char *name_of_session(uint32_t kind)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STANDARD_BEGIN 0x40
 #define EXTENDED_BEGIN 256
 /* One capability takes at least 8 bytes: a walk that is longer than this goes in a circle. */
 #define WALK_MAX ((CONFIG_SPACE_SIZE - EXTENDED_BEGIN) / 8)
@@ -30,6 +31,20 @@ static uint16_t word(const uint8_t *bytes)
 static uint32_t dword(const uint8_t *bytes)
 {
     return word(bytes) | (uint32_t)word(bytes + 2) << 16;
+}
+
+uint32_t config_space_capability(const uint8_t *config, size_t size, uint8_t id)
+{
+    uint32_t offset = size > CONFIG_POINTER ? config[CONFIG_POINTER] & ~3U : 0;
+
+    for (int step = 0; step < WALK_MAX; step++) {
+        if (offset < STANDARD_BEGIN || offset + 4 > size)
+            return 0;
+        if (config[offset] == id)
+            return offset;
+        offset = config[offset + 1] & ~3U;
+    }
+    return 0;
 }
 
 uint32_t config_space_extended(const uint8_t *config, size_t size, uint16_t id)

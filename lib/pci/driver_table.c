@@ -10,28 +10,33 @@
 
 static const struct driver_facts table[] = {
     /* drivers/net/ethernet/intel/igb/igb_main.c: igb_remove() calls igb_disable_sriov(), that
-     * pci_disable_sriov() unless pci_vfs_assigned(), which only Xen's pciback makes true */
-    {"igb", UNBIND_DESTROYS, RESTART_NONE, PROOF_EMULATED},
-    /* drivers/net/ethernet/intel/ixgbe/ixgbe_main.c: ixgbe_remove() calls ixgbe_disable_sriov() */
-    {"ixgbe", UNBIND_DESTROYS, RESTART_NONE, PROOF_SOURCE},
+     * pci_disable_sriov() unless pci_vfs_assigned(), which only Xen's pciback makes true.
+     * igb_err_handler has no reset_done(): it does not learn of a reset, and igb_up() alone sets
+     * its registers for VFs up */
+    {"igb", UNBIND_DESTROYS, RESTART_NONE, RENEW_LINK, PROOF_EMULATED},
+    /* drivers/net/ethernet/intel/ixgbe/ixgbe_main.c: ixgbe_remove() calls ixgbe_disable_sriov();
+     * ixgbe_err_handler has no reset_done() */
+    {"ixgbe", UNBIND_DESTROYS, RESTART_NONE, RENEW_LINK, PROOF_SOURCE},
     /* drivers/net/ethernet/intel/i40e/i40e_main.c: i40e_remove() calls i40e_free_vfs() when
-     * I40E_FLAG_SRIOV_ENABLED */
-    {"i40e", UNBIND_DESTROYS, RESTART_NONE, PROOF_SOURCE},
+     * I40E_FLAG_SRIOV_ENABLED; i40e_pci_error_reset_done() resets all VFs and sets them up */
+    {"i40e", UNBIND_DESTROYS, RESTART_NONE, RENEW_NONE, PROOF_SOURCE},
     /* drivers/net/ethernet/intel/ice/ice_main.c: ice_remove() calls ice_free_vfs() when
-     * ICE_FLAG_SRIOV_ENA */
-    {"ice", UNBIND_DESTROYS, RESTART_NONE, PROOF_SOURCE},
+     * ICE_FLAG_SRIOV_ENA; ice_pci_err_reset_done() rebuilds the PF and its VFs */
+    {"ice", UNBIND_DESTROYS, RESTART_NONE, RENEW_NONE, PROOF_SOURCE},
     /* drivers/net/ethernet/mellanox/mlx5/core/main.c: remove_one() calls mlx5_sriov_disable(), that
      * pci_disable_sriov(); a devlink reload goes through mlx5_sriov_detach() and _attach()
      * (sriov.c), which leave SR-IOV enabled */
-    {"mlx5_core", UNBIND_DESTROYS, RESTART_RELOAD, PROOF_SOURCE},
+    {"mlx5_core", UNBIND_DESTROYS, RESTART_RELOAD, RENEW_UNKNOWN, PROOF_SOURCE},
     /* drivers/nvme/host/pci.c: nvme_remove() touches no SR-IOV; its sriov_configure is
-     * pci_sriov_configure_simple() */
-    {"nvme", UNBIND_KEEPS, RESTART_REBIND, PROOF_EMULATED},
+     * pci_sriov_configure_simple(). nvme_reset_done() brings the PF's controller back; that its
+     * secondary controllers are online is nobody's in the kernel */
+    {"nvme", UNBIND_KEEPS, RESTART_REBIND, RENEW_CONTROLLERS, PROOF_EMULATED},
 };
 
 const struct driver_facts *driver_facts(const char *name, uint32_t size)
 {
-    static const struct driver_facts unknown = {"", UNBIND_UNKNOWN, RESTART_NONE, PROOF_NONE};
+    static const struct driver_facts unknown = {"", UNBIND_UNKNOWN, RESTART_NONE, RENEW_UNKNOWN,
+                                                PROOF_NONE};
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (strlen(table[i].name) < size && !strncmp(table[i].name, name, size))
@@ -54,6 +59,12 @@ const char *driver_restart_name(uint32_t restart)
 {
     static const char *const names[] = {"none", "rebind", "reload"};
     return name_in(names, 3, restart);
+}
+
+const char *driver_renew_name(uint32_t renew)
+{
+    static const char *const names[] = {"unknown", "none", "link", "controllers"};
+    return name_in(names, 4, renew);
 }
 
 const char *driver_proof_name(uint32_t proof)

@@ -22,6 +22,15 @@ enum driver_restart {
     RESTART_RELOAD = 2, /* devlink reload */
 };
 
+/* What has to be done again for VFs in use after a reset of the PF that nobody asked its driver
+ * about (sysfs "reset"), besides what their users do (MONITOR_VF_MEND). */
+enum driver_renew {
+    RENEW_UNKNOWN = 0,
+    RENEW_NONE = 1,        /* the driver learns of it and does all that by itself */
+    RENEW_LINK = 2,        /* the PF's interface down and up: only then it sets its registers up */
+    RENEW_CONTROLLERS = 3, /* the secondary controllers online again */
+};
+
 /* How it is known. */
 enum driver_proof {
     PROOF_NONE = 0,
@@ -34,6 +43,7 @@ struct driver_facts {
     const char *name; /* as its folder in /sys/bus/pci/drivers */
     uint32_t unbind;  /* enum driver_unbind */
     uint32_t restart; /* enum driver_restart */
+    uint32_t renew;   /* enum driver_renew */
     uint32_t proof;   /* enum driver_proof */
 };
 
@@ -42,4 +52,5 @@ const struct driver_facts *driver_facts(const char *name, uint32_t size);
 
 const char *driver_unbind_name(uint32_t unbind);
 const char *driver_restart_name(uint32_t restart);
+const char *driver_renew_name(uint32_t renew);
 const char *driver_proof_name(uint32_t proof);

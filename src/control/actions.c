@@ -8,6 +8,7 @@
 #include "edit.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "resets.h"
 #include "tell.h"
 #include "transaction.h"
 
@@ -80,6 +81,8 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
         return any_vf_held(control, pf) ? "a VF of it is in use" : NULL;
     case ACTION_PF_RESTART:
         return any_vf_held(control, pf) ? "a VF of it is in use" : NULL;
+    case ACTION_PF_RENEW:
+        return resets_refusal(control, pf);
     case ACTION_VF_ACTIVATE:
         return proposal->index < card->vfs ? judge_activate(control, &pf->vfs[proposal->index])
                                            : "the card has no such VF";
@@ -167,6 +170,8 @@ void action_applied(struct control *control, const struct tcb_applied *result)
     if (result->error)
         log_warning("%s on %s failed: %s", name_of_action(image.action), bdf, result->text);
     verdict(control, proposal, result->error, result->writes, result->text);
+    if (image.action == ACTION_PF_RENEW)
+        resets_renewed(control, image.pf, result->error);
     if (image.action == ACTION_VF_CONFIGURE)
         edit_settle(control);
 }

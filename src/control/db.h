@@ -50,6 +50,8 @@ struct vf {
     bool present; /* the TCB sees it */
     bool said;    /* on this link to the TCB */
     struct vf_observed observed;
+    uint64_t
+        reset_boottime_ns; /* since when it is known to be reset under its guest; 0: it is not */
 };
 
 struct pf {
@@ -62,6 +64,7 @@ struct pf {
     uint32_t readiness; /* enum pf_readiness: the latest that was processed */
     uint64_t readiness_ns;
     char reason[PARCLOSE_REASON_MAX]; /* SR-PCIM's words for it */
+    uint64_t renew_boottime_ns;       /* not renewed again before it */
     struct vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 

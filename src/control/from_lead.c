@@ -16,6 +16,7 @@
 #include "processors.h"
 #include "recovery.h"
 #include "replies.h"
+#include "resets.h"
 #include "tell.h"
 #include "transaction.h"
 #include "wire/monitor_word.h"
@@ -83,6 +84,7 @@ static void monitor_said(struct control *control, struct partition *partition,
     note_vf_news(control, partition, message);
     partition->monitor = *message;
     partition->said = true;
+    resets_follow(control, partition);
     note_created(control, partition);
     /* A thaw that was on its way when its attach was undone. */
     if (partition->run.attach == ATTACH_NONE && partition->run.attach_transaction &&

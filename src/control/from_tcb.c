@@ -74,6 +74,7 @@ static void vf_gone(struct vf *vf)
 {
     vf->present = false;
     vf->observed = (struct vf_observed){0};
+    vf->reset_boottime_ns = 0;
 }
 
 static void pf_gone(struct control *control, struct pf *pf)

@@ -33,6 +33,7 @@ const char *readiness_text(uint32_t readiness)
         [PF_LINK_DOWN] = "it is down",
         [PF_BUSY] = "an action on it is under way",
         [PF_IN_ERROR] = "in error: every means of recovery was tried",
+        [PF_VF_RESET] = "a VF of it was reset under its guest",
     };
     return readiness < PF_READINESS_KINDS ? texts[readiness] : "?";
 }

@@ -12,6 +12,7 @@
 #include "log/log.h"
 #include "processors.h"
 #include "replies.h"
+#include "resets.h"
 #include "tell.h"
 #include "transaction.h"
 
@@ -359,6 +360,7 @@ void partition_gone(struct control *control, struct partition *partition, enum e
         partition_detached(control, partition);
         return;
     }
+    resets_forget(control, partition);
     struct partition_run run = run_ended(partition, exit, reason);
     if (attached(partition))
         hold_back(control, partition, &run);

@@ -133,6 +133,8 @@ static void fill_vf(struct db *db, const struct pf *pf, uint32_t index, struct s
         .observed = vf->observed, .owner = vf->owner, .desired = desired(db, pf, index)};
     to->observed.pf = pf->bdf;
     to->observed.index = index;
+    if (vf->reset_boottime_ns)
+        to->observed.status = FUNCTION_ERROR;
 }
 
 static bool vf_shown(const struct pf *pf, uint32_t index)

@@ -43,7 +43,8 @@ void tell_wants(struct control *control, const struct partition *partition)
                                     .index = wanted->index,
                                     .wanted = owns,
                                     .in_use = owns && partition->run.channels,
-                                    .attributes = wanted->attributes};
+                                    .attributes = wanted->attributes,
+                                    .reset = owns && pf->vfs[wanted->index].reset_boottime_ns};
         to_pcim(control, &message);
     }
 }

@@ -14,6 +14,7 @@
 #include "log/log.h"
 #include "monitor.h"
 #include "processors.h"
+#include "wire/monitor_word.h"
 
 /* ---- saying what is */
 
@@ -439,6 +440,24 @@ static int on_session(void *context, struct frame *frame)
     return 0;
 }
 
+/* A monitor takes it only once the VF is on its guest's bus. */
+static int on_vf_mend(void *context, struct frame *frame)
+{
+    const struct lead_vf *order = (const void *)frame->bytes;
+    struct partition *partition = lead_find(context, order->partition);
+    const struct monitor_vf_order message = {
+        .header = frame_header(MONITOR_VF_MEND, sizeof(message), 0), .vf = order->vf};
+
+    if (!partition || partition->gone || !partition->link ||
+        !(monitor_vf_marks(partition->state.vfs, order->vf) & VF_PRESENT))
+        return 0; /* gone meanwhile */
+    int error = link_send(partition->link, &message, NULL, 0);
+    if (error)
+        log_warning("partition %s: its monitor is not told to mend a VF: %s",
+                    partition->descriptor.name, strerror(-error));
+    return 0;
+}
+
 const struct frame_row order_rows[] = {
     {LEAD_CREATE, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_create},
     {LEAD_CHANNELS, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_channels},
@@ -448,6 +467,7 @@ const struct frame_row order_rows[] = {
     {LEAD_CONSOLE, 0, 0, sizeof(struct lead_order), FRAME_ALWAYS, on_console},
     {LEAD_PROCESSORS, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_processors},
     {LEAD_SESSION, 0, 0, sizeof(struct lead_session), FRAME_ALWAYS, on_session},
+    {LEAD_VF_MEND, 0, 0, sizeof(struct lead_vf), FRAME_ALWAYS, on_vf_mend},
 };
 const size_t order_rows_count = sizeof(order_rows) / sizeof(order_rows[0]);
 

@@ -124,6 +124,7 @@ int hotplug_mend(struct monitor *m, struct inbox *inbox)
         return -EINVAL;
     if (place >= 0)
         error = vf_mend(&m->pci.vfs[place], &m->pci.context);
+    m->states.dirty = true;
     answer(m, inbox->header.id, order->vf, error,
            place < 0 ? "it is not on the guest's bus" : "MSI-X");
     return 0;

@@ -56,6 +56,7 @@ static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
     unsigned channels = channel_files(&m->channels, fds + OWN);
     int64_t ms = sooner(watchdog_wait_ms(&m->watchdog, watchdog_clock(&m->watchdog)),
                         session_wait(m, fds + SESSIONS));
+    int64_t look = pci_looks(&m->pci) ? pci_wait_ms(&m->pci, sys_clock_ns(CLOCK_MONOTONIC)) : -1;
     short send = m->states.dirty ? POLLOUT : 0;
 
     fds[0] = (struct pollfd){.fd = m->link_closed ? -1 : MONITOR_FD, .events = POLLIN | send};
@@ -68,10 +69,18 @@ static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
 
         fds[3 + i] = (struct pollfd){.fd = file, .events = POLLIN};
     }
-    if (sys_poll_ms(fds, OWN + channels, ms) < 0)
+    if (sys_poll_ms(fds, OWN + channels, sooner(ms, look)) < 0)
         for (unsigned i = 0; i < OWN + channels; i++)
             fds[i].revents = 0;
     return channels;
+}
+
+static void look_at_vfs(struct monitor *m)
+{
+    if (!pci_looks(&m->pci) || !pci_look(&m->pci, sys_clock_ns(CLOCK_MONOTONIC)))
+        return;
+    m->states.dirty = true;
+    text_log("a VF was reset under its guest", 0);
 }
 
 /* Marks stay until the VF has gone: whoever asks later is told as well. */
@@ -129,6 +138,7 @@ _Noreturn void model_run(struct monitor *m)
         bus_serve(m);
         session_step(m);
         watchdog_look(m);
+        look_at_vfs(m);
         observe(m, &deaths_seen);
         console_flush(m);
         link_tell(m);

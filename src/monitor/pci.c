@@ -8,6 +8,8 @@
 
 #define CHANNEL_FIRST 16 /* device */
 #define LATCH_ENABLE  UINT32_C(0x80000000)
+#define NS_PER_MS     UINT64_C(1000000)
+#define LOOK_NS       (250 * NS_PER_MS)
 #define FILES_MOST    1024 /* a new file has the lowest free number: we never have as many */
 
 void pci_begin(struct pci_bus *bus, struct irq_router *router, const struct guest_memory *memory,
@@ -102,6 +104,33 @@ bool pci_recover(struct pci_bus *bus, const int *files, unsigned count)
         if (half[i])
             pci_remove(bus, i);
     return found;
+}
+
+/* ---- reset behind its back ---- */
+
+bool pci_looks(const struct pci_bus *bus)
+{
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (bus->vfs[i].stage == VF_ON && bus->vfs[i].msix.count)
+            return true;
+    return false;
+}
+
+bool pci_look(struct pci_bus *bus, uint64_t now_ns)
+{
+    bool found = false;
+
+    if (now_ns < bus->look_ns)
+        return false;
+    bus->look_ns = now_ns + LOOK_NS;
+    for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        found |= vf_was_reset(&bus->vfs[i]);
+    return found;
+}
+
+int64_t pci_wait_ms(const struct pci_bus *bus, uint64_t now_ns)
+{
+    return now_ns >= bus->look_ns ? 0 : (int64_t)((bus->look_ns - now_ns) / NS_PER_MS) + 1;
 }
 
 bool pci_operating(const struct pci_bus *bus)

@@ -17,6 +17,7 @@ struct pci_bus {
     struct pci_config bridge;
     struct channel_set *channels;
     struct vf_context context;
+    uint64_t look_ns;                          /* CLOCK_MONOTONIC of the next look at the VFs */
     struct vf vfs[PARCLOSE_MAX_PARTITION_VFS]; /* place n is device n + 1 */
 };
 
@@ -42,6 +43,13 @@ void pci_remove(struct pci_bus *bus, unsigned place);
  * each VFIO file that neither a VF nor `files` (count; -1: none) has. True if there was anything.
  */
 bool pci_recover(struct pci_bus *bus, const int *files, unsigned count);
+
+/* Looks at each VF when it is time, four times a second. True: one was reset (vf_was_reset). */
+bool pci_look(struct pci_bus *bus, uint64_t now_ns);
+
+/* Whether there is one that can be looked at; how long it is until then. */
+bool pci_looks(const struct pci_bus *bus);
+int64_t pci_wait_ms(const struct pci_bus *bus, uint64_t now_ns);
 
 /* Every VF's driver has enabled bus mastering. */
 bool pci_operating(const struct pci_bus *bus);

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 
 #include "layout.h"
+#include "parclose/state.h"
 #include "sys.h"
 #include "text.h"
 
@@ -17,6 +18,7 @@
 #define BAR_32_MOST   (UINT64_C(64) << 20) /* larger 64-bit BARs go above 4 GiB */
 #define SLOT_FIRST    8                    /* memory slots before it are RAM's */
 #define COMMAND_BYTES 2
+#define LOOKS         2 /* in a row, until a VF is known to have been reset */
 
 /* ---- BARs ---- */
 
@@ -326,6 +328,20 @@ int vf_attach(struct vf *vf, const struct vf_context *context, const struct vf_f
     return rc;
 }
 
+bool vf_was_reset(struct vf *vf)
+{
+    uint64_t flags;
+
+    if (vf->stage != VF_ON || !vf->msix.count || (vf->marks & VF_RESET))
+        return false;
+    flags = vfio_read(&vf->device, &vf->device.config, vf->config.msix + PCI_MSIX_FLAGS, 2);
+    vf->unarmed = flags & PCI_MSIX_FLAGS_ENABLE ? 0 : vf->unarmed + 1;
+    if (vf->unarmed < LOOKS)
+        return false;
+    vf->marks |= VF_RESET;
+    return true;
+}
+
 /* The kernel arms MSI-X of a function in its own registers, which are lost: off, and on again. */
 int vf_mend(struct vf *vf, const struct vf_context *context)
 {
@@ -337,6 +353,9 @@ int vf_mend(struct vf *vf, const struct vf_context *context)
         rc = vfio_set_vectors(&vf->device,
                               context->router->vectors + (size_t)vf->index * MSIX_VECTORS,
                               vf->msix.count);
+    vf->unarmed = 0;
+    if (rc >= 0)
+        vf->marks &= ~(uint32_t)VF_RESET;
     return rc;
 }
 

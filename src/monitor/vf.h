@@ -54,6 +54,7 @@ struct vf {
     int container, group;
     int notes[VFIO_NOTES]; /* eventfds; -1: none */
     uint32_t marks;        /* enum vf_mark, but VF_PRESENT */
+    uint32_t unarmed;      /* looks in a row at which the device itself had MSI-X off */
     uint64_t remove;       /* id of the order that asks for it back */
     struct vfio_device device;
     struct pci_config config;
@@ -91,9 +92,16 @@ int vf_attach(struct vf *vf, const struct vf_context *context, const struct vf_f
 void vf_detach(struct vf *vf, const struct vf_context *context, bool last);
 
 /*
- * The function was reset behind VFIO's back, by a reset of its PF: registers and MSI-X become as
- * the guest left them, so that its driver can find out and set the rest up anew. Harmless when it
- * was not reset. Negative errno.
+ * Was the function reset behind VFIO's back, by a reset of its PF? MSI-X Enable of the device says
+ * so: the kernel armed it for us, and no guest reaches it. A function-level reset that the kernel
+ * does takes it away for at most 100 ms, so that two looks that far apart are sure. True when this
+ * one was: it has the mark VF_RESET now. One without MSI-X cannot be asked.
+ */
+bool vf_was_reset(struct vf *vf);
+
+/*
+ * It was: registers and MSI-X become as the guest left them, so that its driver can find out and
+ * set the rest up anew; the mark goes. Harmless when it was not reset. Negative errno.
  */
 int vf_mend(struct vf *vf, const struct vf_context *context);
 

@@ -61,6 +61,14 @@ static bool vfs_answer(const struct pcim_pf *pf, struct judgement *judgement)
     return true;
 }
 
+static bool vfs_work(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    for (uint32_t i = 0; i < pf->card.vfs; i++)
+        if (pf->vfs[i].reset)
+            return no(judgement, PF_VF_RESET, "its VF %u was reset under its guest", i);
+    return true;
+}
+
 static bool is_up(const struct pcim_pf *pf, struct judgement *judgement)
 {
     if (pf->observed.link_up)
@@ -76,6 +84,6 @@ void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
     if (pf->proposal.id && pf->proposal.action == ACTION_PF_RESTART)
         no(judgement, PF_BUSY, "it is being restarted");
     else if (is_there(pf, judgement) && has_driver(pf, judgement) && has_vfs(pf, judgement) &&
-             vfs_answer(pf, judgement))
+             vfs_answer(pf, judgement) && vfs_work(pf, judgement))
         is_up(pf, judgement);
 }

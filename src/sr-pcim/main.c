@@ -182,13 +182,15 @@ static int on_want(void *context, struct frame *frame)
     struct pcim *pcim = context;
     const struct pcim_want *want = (const void *)frame->bytes;
 
-    if (want->index >= PARCLOSE_MAX_VFS_PER_PF || want->wanted > 1 || want->in_use > 1)
+    if (want->index >= PARCLOSE_MAX_VFS_PER_PF || want->wanted > 1 || want->in_use > 1 ||
+        want->reset > 1)
         return -EBADMSG;
     struct pcim_pf *pf = pf_get(pcim, want->pf);
     if (!pf)
         return -ENOBUFS;
     pf->vfs[want->index].wanted = want->wanted;
     pf->vfs[want->index].in_use = want->in_use;
+    pf->vfs[want->index].reset = want->reset;
     look(pcim, now_ns());
     return 0;
 }
@@ -278,7 +280,7 @@ static void control_down(void *context)
         pf->readiness = PF_UNKNOWN;
         pf->proposal.id = 0;
         for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++) {
-            pf->vfs[v].wanted = pf->vfs[v].in_use = false;
+            pf->vfs[v].wanted = pf->vfs[v].in_use = pf->vfs[v].reset = false;
             pf->vfs[v].proposal.id = 0;
         }
     }

@@ -25,6 +25,7 @@ struct pcim_vf {
     bool said;
     bool wanted;
     bool in_use;
+    bool reset; /* under its guest */
     struct vf_observed observed;
     struct proposal proposal;
 };

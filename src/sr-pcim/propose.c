@@ -19,6 +19,14 @@ static bool vfs_exist(const struct pcim_pf *pf)
            pf->observed.numvfs;
 }
 
+static bool any_vf_reset(const struct pcim_pf *pf)
+{
+    for (uint32_t i = 0; i < pf->card.vfs; i++)
+        if (pf->vfs[i].reset)
+            return true;
+    return false;
+}
+
 /*
  * An unbound PF is left alone until the ladder orders rung 1: whoever unbound it may be about to
  * bind it. A PF with fewer VFs than configured needs 0 first, which kills the others: not ours to
@@ -34,6 +42,8 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
         return ACTION_NONE;
     if (pf->observed.sriov.offset && !vfs_exist(pf) && !pf->observed.open_vfs)
         return ACTION_PF_CREATE_VFS;
+    if (any_vf_reset(pf))
+        return ACTION_PF_RENEW;
     if (pf->observed.class == CLASS_NETWORK && pf->observed.netdev[0] && !pf->observed.link_up)
         return ACTION_PF_LINK_UP;
     return ACTION_NONE;

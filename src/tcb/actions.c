@@ -174,7 +174,7 @@ static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, bool in_use,
         return action_fail(result, error, "its secondary controller cannot be read");
     if (secondary_ok(&now, desired))
         return 0;
-    if (in_use)
+    if (in_use && now.online) /* else it does not work anyway */
         return action_fail(result, -EBUSY, "the NVMe resources of a VF in use cannot be changed");
     if (now.online)
         error = manage(path, index, NVME_ACTION_OFFLINE, 0, 0);

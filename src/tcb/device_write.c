@@ -44,7 +44,8 @@ static int perform(const struct device_write *w)
     case WAY_NETLINK:
         return netlink_set_vf(w->where, w->index, w->mask, w->attributes);
     case WAY_LINK_UP:
-        return netlink_up(w->where);
+    case WAY_LINK_DOWN:
+        return netlink_set_up(w->where, w->way == WAY_LINK_UP);
     case WAY_NVME:
         return nvme_manage(w->where, w->index, w->action, w->resource, w->count);
     }
@@ -88,8 +89,8 @@ static void describe(const struct device_write *w, char *text, size_t size)
         snprintf(text, size, "%s <- %s", w->where, w->value[0] == '\n' ? "nothing" : w->value);
     else if (w->way == WAY_NETLINK)
         describe_attributes(w, text, size);
-    else if (w->way == WAY_LINK_UP)
-        snprintf(text, size, "%s <- up", w->where);
+    else if (w->way == WAY_LINK_UP || w->way == WAY_LINK_DOWN)
+        snprintf(text, size, "%s <- %s", w->where, w->way == WAY_LINK_UP ? "up" : "down");
     else
         snprintf(text, size, "%s controller %u <- action %u resource %u count %u", w->where,
                  w->index + 1, w->action, w->resource, w->count);

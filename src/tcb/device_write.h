@@ -8,9 +8,10 @@
 #include "parclose/device.h"
 
 enum device_way {
-    WAY_SYSFS,   /* `value` into the file `where` */
-    WAY_NETLINK, /* `attributes` (those in `mask`) of VF `index` of interface `where` */
-    WAY_LINK_UP, /* interface `where` up */
+    WAY_SYSFS,     /* `value` into the file `where` */
+    WAY_NETLINK,   /* `attributes` (those in `mask`) of VF `index` of interface `where` */
+    WAY_LINK_UP,   /* interface `where` up */
+    WAY_LINK_DOWN, /* or down */
     WAY_NVME, /* virtualization management: `action`, `resource`, `count` of controller `index` */
 };
 

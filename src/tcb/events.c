@@ -165,8 +165,9 @@ static bool control_changed_at(const struct tcb_pf_state *pf)
 
 /*
  * A VF that is reset under its user (a reset of the PF does that) answers, but its Command register
- * has lost memory and bus mastering together. A guest can clear bus mastering only: the memory bit
- * of the hardware stays with the kernel. Where a VF has no such bit in hardware this says nothing.
+ * has lost memory and bus mastering together. For the status alone: where the memory bit is one of
+ * the hardware a guest reaches it, too, and its own VF is shown as in error; where it is not, this
+ * says nothing. What is mended goes by its monitor's word (src/control/resets.h).
  */
 static bool look_at_command(struct tcb_vf_state *vf, uint16_t command)
 {

@@ -221,7 +221,7 @@ int netlink_set_vf(const char *interface, uint32_t number, uint32_t mask,
     return error_of(error);
 }
 
-int netlink_up(const char *interface)
+int netlink_set_up(const char *interface, bool up)
 {
     cleanup_socket struct nl_sock *socket = NULL;
     cleanup_link struct rtnl_link *link = NULL, *change = rtnl_link_alloc();
@@ -229,6 +229,9 @@ int netlink_up(const char *interface)
     int error = change ? open_link(interface, &socket, &link) : -ENOMEM;
     if (error)
         return error;
-    rtnl_link_set_flags(change, IFF_UP);
+    if (up)
+        rtnl_link_set_flags(change, IFF_UP);
+    else
+        rtnl_link_unset_flags(change, IFF_UP);
     return error_of(rtnl_link_change(socket, link, change, 0));
 }

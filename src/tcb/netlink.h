@@ -14,4 +14,4 @@ uint32_t netlink_differs(const struct vf_attributes *seen, const struct vf_attri
 /* Sets those of `mask`. Only device_write() calls these two. */
 int netlink_set_vf(const char *interface, uint32_t vf, uint32_t mask,
                    const struct vf_attributes *desired);
-int netlink_up(const char *interface);
+int netlink_set_up(const char *interface, bool up);

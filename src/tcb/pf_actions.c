@@ -7,6 +7,8 @@
 
 #include "action.h"
 #include "device_write.h"
+#include "pci/config_space.h"
+#include "pci/driver_table.h"
 #include "pci/function.h"
 
 static void name_bdf(struct bdf bdf, char text[16])
@@ -116,6 +118,67 @@ static int bring_up(struct tcb_pf_state *pf, struct result *result)
     return pf->observed.link_up ? 0 : set_link(pf, WAY_LINK_UP, result);
 }
 
+/* ---- after a reset behind our back */
+
+/* Who has it armed its vectors, and a reset takes them: they are off in one that was reset. Nothing
+ * tells of one without MSI-X: taken to work. */
+static bool vf_works(struct bdf bdf)
+{
+    uint8_t config[256];
+    int folder = function_open(SYSFS_ROOT, bdf);
+    int got = folder < 0 ? folder : config_space_read(folder, 0, config, sizeof(config));
+
+    if (folder >= 0)
+        close(folder);
+    uint32_t at = got < 0 ? 0 : config_space_capability(config, (size_t)got, CAPABILITY_MSIX);
+    return !at || (config[at + MSIX_CONTROL + 1] << 8 & MSIX_ENABLE);
+}
+
+/* Whoever asks: nobody whose VF works is disturbed, and what nobody uses needs no renewing. */
+static int check_reset(const struct tcb_pf_state *pf, struct result *result)
+{
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
+        const struct tcb_vf_state *vf = &pf->vfs[i];
+        if (!vf->present || !interlock_vf_in_use(vf))
+            continue;
+        if (vf_works(vf->observed.bdf))
+            return action_fail(result, -EBUSY, "its VF %u works", i);
+        used++;
+    }
+    return used ? 0 : action_fail(result, -ENOENT, "no VF of it is in use");
+}
+
+static int configure_all(struct tcb_pf_state *pf, struct result *result)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
+        const struct tcb_vf_state *vf = &pf->vfs[i];
+        if (!vf->present || vf->owner.kind != OWNER_GUEST || !interlock_vf_in_use(vf))
+            continue; /* one that nobody uses is activated anew */
+        int failed = action_configure(pf, i, true, result);
+        error = error ? error : failed;
+    }
+    return error;
+}
+
+static int renew(struct tcb_pf_state *pf, struct result *result)
+{
+    int error = check_reset(pf, result);
+
+    if (!error && !pf->observed.netdev[0])
+        error = action_fail(result, -EAGAIN, "its driver is not ready");
+    if (!error &&
+        driver_facts(pf->observed.driver, sizeof(pf->observed.driver))->renew == RENEW_LINK) {
+        error = set_link(pf, WAY_LINK_DOWN, result);
+        if (!error)
+            error = set_link(pf, WAY_LINK_UP, result);
+    }
+    return error ? error : configure_all(pf, result);
+}
+
 /* A function that is a VF itself is nobody's card: its "driver" is what a monitor has open. */
 static bool is_vf(struct bdf bdf)
 {
@@ -141,6 +204,8 @@ int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct res
         return reset(pf, result);
     case ACTION_PF_DISABLE:
         return disable(pf, result);
+    case ACTION_PF_RENEW:
+        return renew(pf, result);
     default:
         return action_fail(result, -EINVAL, "action %u", apply->action);
     }

@@ -19,6 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(config, data, size);
     config_space_serial(config, size, pf.serial);
+    uint32_t msix = config_space_capability(config, size, CAPABILITY_MSIX);
+    if (msix && msix + 4 > size)
+        abort();
     uint32_t offset = config_space_extended(config, size, EXTENDED_SRIOV);
     if (offset && offset + 64 <= size)
         config_space_sriov(config + offset, offset, &pf.sriov);

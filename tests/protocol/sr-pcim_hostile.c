@@ -70,6 +70,7 @@ static const struct attack_lie lies[] = {
     {"a VF far beyond all", WANT(.pf = PF, .index = UINT32_MAX), LINK_ENDS},
     {"wanted twice", WANT(.pf = PF, .wanted = 2), LINK_ENDS},
     {"in use twice", WANT(.pf = PF, .in_use = 2), LINK_ENDS},
+    {"reset twice", WANT(.pf = PF, .in_use = 1, .reset = 2), LINK_ENDS},
     {"no rung", RECOVER(.pf = PF, .rung = RUNG_WAIT), LINK_ENDS},
     {"a rung of others", RECOVER(.pf = PF, .rung = RUNG_RESTART_ISP), LINK_ENDS},
     {"recovery of an unknown PF", RECOVER(.pf = {0xfff8}, .rung = RUNG_RESTART_PF), NO_MATTER},

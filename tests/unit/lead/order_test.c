@@ -26,6 +26,7 @@ static struct partition_descriptor descriptor;
 static unsigned stops, cpusets, kept;
 static int cpusets_error;
 static uint32_t session_kind; /* that the monitor was told */
+static uint32_t mended;       /* the VF that the monitor was told to mend */
 static int session_end;
 static int link_error;
 static int passed; /* the file that went to control with the last answer; -1: none */
@@ -160,6 +161,8 @@ int link_send(struct link *link, const void *message, const int *files, size_t c
     const struct monitor_session *session = message;
     (void)link;
 
+    if (session->header.type == MONITOR_VF_MEND)
+        mended = ((const struct monitor_vf_order *)message)->vf.value;
     if (session->header.type != MONITOR_SESSION)
         return 0;
     assert_int_equal(count, 1);
@@ -202,6 +205,7 @@ static int setup(void **state)
     memset(&lead, 0, sizeof(lead));
     descriptor = (struct partition_descriptor){.partition = {ID}};
     sent_count = stops = cpusets = kept = 0;
+    mended = 0;
     cpusets_error = 0;
     link_error = 0;
     passed = session_end = -1;
@@ -386,6 +390,41 @@ static void kinds_that_are_none_end_the_link(void **state)
     assert_sent(0, LEAD_RESULT, 9, -ESRCH);
 }
 
+/* ---- VFs that were reset */
+
+static void mend(uint32_t partition)
+{
+    const struct lead_vf order = {.header = frame_header(LEAD_VF_MEND, sizeof(order), 0),
+                                  .partition = {partition},
+                                  .vf = {0x180}};
+    struct frame frame = {.size = sizeof(order)};
+
+    memcpy(frame.bytes, &order, sizeof(order));
+    assert_int_equal(frame_dispatch(order_rows, order_rows_count, 0, &lead, &frame), 0);
+}
+
+/* Before the VF is on its bus a monitor takes it for a breach of the protocol. */
+static void only_a_vf_on_the_bus_is_mended(void **state)
+{
+    (void)state;
+    mend(ID);
+    mend(0);
+    create();
+    mend(ID);
+    order_spawned(&lead.partitions[ID - 1], 0, 100);
+    lead.partitions[ID - 1].link = (struct link *)&lead;
+    mend(ID);
+    assert_int_equal(mended, 0);
+    lead.partitions[ID - 1].state.vfs[2] =
+        (struct vf_seat){.vf = {0x180}, .marks = VF_PRESENT | VF_RESET};
+    mend(ID);
+    assert_int_equal(mended, 0x180);
+    mended = 0;
+    lead.partitions[ID - 1].gone = true;
+    mend(ID);
+    assert_int_equal(mended, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -401,6 +440,7 @@ int main(void)
         TEST(a_session_has_two_ends),
         TEST(a_session_that_cannot_be_is_refused),
         TEST(kinds_that_are_none_end_the_link),
+        TEST(only_a_vf_on_the_bus_is_mended),
     };
     return cmocka_run_group_tests_name("lead-order", tests, NULL, NULL);
 }

@@ -229,6 +229,7 @@ static const char *const usual[][2] = {
     /* what its driver survives, and how it is */
     {"//device[1]/pf/restart/@unbind", "destroys-vfs"},
     {"//device[1]/pf/restart/@with-vfs", "none"},
+    {"//device[1]/pf/restart/@renew", "link"},
     {"//device[1]/pf/restart/@proof", "emulated"},
     {"//device[2]/pf/restart/@unbind", "unknown"},
     {"//device[1]/pf/health/@driver-bound", "yes"},

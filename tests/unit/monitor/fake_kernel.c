@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <poll.h>
 #include <stdio.h>
@@ -192,6 +193,18 @@ static long get_region(const struct fake_device *device, struct vfio_region_info
     return 0;
 }
 
+/* Arming is seen in the device's own register. */
+static void set_msix_enable(struct fake_device *device, bool on)
+{
+    uint8_t at = device->config[PCI_CAPABILITY_LIST];
+
+    if (device->config[at] != PCI_CAP_ID_MSIX) /* a fuzzer's device: whatever it says */
+        return;
+    uint8_t *high = &device->config[at + PCI_MSIX_FLAGS + 1];
+    *high =
+        (uint8_t)((*high & ~(PCI_MSIX_FLAGS_ENABLE >> 8)) | (on ? PCI_MSIX_FLAGS_ENABLE >> 8 : 0));
+}
+
 static long set_irqs(struct fake_device *device, const struct vfio_irq_set *set)
 {
     const int32_t *fds = (const int32_t *)set->data;
@@ -207,6 +220,7 @@ static long set_irqs(struct fake_device *device, const struct vfio_irq_set *set)
         device->kernel_armed = device->armed = 0;
     else if (!device->kernel_armed)
         device->kernel_armed = device->armed = set->count;
+    set_msix_enable(device, device->armed);
     return 0;
 }
 

@@ -146,6 +146,7 @@ static uint16_t command_of(const struct fake_device *d)
 static void reset_behind_its_back(struct fake_device *d)
 {
     put(d->config, PCI_COMMAND, 2, 0);
+    put(d->config, MSIX_AT + PCI_MSIX_FLAGS, 2, 2);
     d->armed = 0;
 }
 
@@ -178,6 +179,63 @@ static void mending_gives_the_guest_nothing_new(void **state)
     assert_int_equal(command_of(&devices[0]), PCI_COMMAND_MEMORY);
 }
 
+#define MS UINT64_C(1000000)
+
+static void a_reset_is_noticed_within_a_second(void **state)
+{
+    uint64_t now = 1000 * MS, reset_at, found_at = 0;
+
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    make_device(&devices[1], 0x1000);
+    attach(2);
+    for (; now < 3000 * MS; now += 10 * MS)
+        assert_false(pci_look(&m.pci, now));
+    config_write(1, PCI_COMMAND, 2, 0); /* a guest's doing is not taken for it */
+    config_write(1, MSIX_AT + PCI_MSIX_FLAGS, 2, 0);
+    for (; now < 5000 * MS; now += 10 * MS)
+        assert_false(pci_look(&m.pci, now));
+    reset_behind_its_back(&devices[0]);
+    for (reset_at = now; !found_at && now < reset_at + 1000 * MS; now += 10 * MS)
+        found_at = pci_look(&m.pci, now) ? now : 0;
+    assert_in_range(found_at, reset_at + 100 * MS, reset_at + 600 * MS);
+    assert_int_equal(m.pci.vfs[0].marks, VF_RESET);
+    assert_int_equal(m.pci.vfs[1].marks, 0);
+    for (; now < reset_at + 3000 * MS; now += 10 * MS)
+        assert_false(pci_look(&m.pci, now)); /* said once */
+    assert_int_equal(vf_mend(&m.pci.vfs[0], &m.pci.context), 0);
+    assert_int_equal(m.pci.vfs[0].marks, 0);
+    for (; now < reset_at + 5000 * MS; now += 10 * MS)
+        assert_false(pci_look(&m.pci, now));
+}
+
+/* The kernel's own reset of a function takes 100 ms, and it puts the registers back. */
+static void a_moment_without_vectors_is_no_reset(void **state)
+{
+    uint64_t now = 1000 * MS;
+
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    attach(1);
+    for (int i = 0; i < 100; i++, now += 150 * MS) {
+        put(devices[0].config, MSIX_AT + PCI_MSIX_FLAGS, 2, i % 2 ? 2 : PCI_MSIX_FLAGS_ENABLE | 2);
+        assert_false(pci_look(&m.pci, now));
+    }
+}
+
+static void waits_no_longer_than_to_the_next_look(void **state)
+{
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    attach(1);
+    assert_true(pci_looks(&m.pci));
+    pci_look(&m.pci, 1000 * MS);
+    assert_in_range(pci_wait_ms(&m.pci, 1100 * MS), 100, 151);
+    assert_int_equal(pci_wait_ms(&m.pci, 9000 * MS), 0);
+    pci_remove(&m.pci, 0);
+    assert_false(pci_looks(&m.pci));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +245,9 @@ int main(void)
         cmocka_unit_test(a_storm_of_bars_over_another),
         cmocka_unit_test(what_was_reset_behind_its_back_is_mended),
         cmocka_unit_test(mending_gives_the_guest_nothing_new),
+        cmocka_unit_test(a_reset_is_noticed_within_a_second),
+        cmocka_unit_test(a_moment_without_vectors_is_no_reset),
+        cmocka_unit_test(waits_no_longer_than_to_the_next_look),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

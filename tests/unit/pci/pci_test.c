@@ -331,6 +331,26 @@ static void errors_are_counted_by_the_kernel(void **state)
     close(folder);
 }
 
+static void a_capability_is_found_in_the_first_256_bytes(void **state)
+{
+    uint8_t config[256] = {[CONFIG_POINTER] = 0x43, [0x40] = 1, [0x41] = 0x50};
+    (void)state;
+
+    assert_int_equal(config_space_capability(config, sizeof(config), CAPABILITY_MSIX), 0);
+    config[0x50] = CAPABILITY_MSIX;
+    assert_int_equal(config_space_capability(config, sizeof(config), CAPABILITY_MSIX), 0x50);
+    assert_int_equal(config_space_capability(config, 0x53, CAPABILITY_MSIX), 0);
+    assert_int_equal(config_space_capability(config, 0x20, CAPABILITY_MSIX), 0);
+    config[0x50] = 5;
+    config[0x51] = 0x40; /* a ring */
+    assert_int_equal(config_space_capability(config, sizeof(config), CAPABILITY_MSIX), 0);
+    config[0x51] = 0x10; /* into the header */
+    config[0x10] = CAPABILITY_MSIX;
+    assert_int_equal(config_space_capability(config, sizeof(config), CAPABILITY_MSIX), 0);
+    memset(config, 0xff, sizeof(config)); /* it does not answer */
+    assert_int_equal(config_space_capability(config, sizeof(config), CAPABILITY_MSIX), 0);
+}
+
 static void of_unknown_drivers_nothing_is_known(void **state)
 {
     const char no_end[4] = {'n', 'v', 'm', 'e'};
@@ -344,6 +364,10 @@ static void of_unknown_drivers_nothing_is_known(void **state)
     assert_int_equal(driver_facts("", 8)->restart, RESTART_NONE);
     assert_int_equal(driver_facts(no_end, 4)->unbind, UNBIND_UNKNOWN);
     assert_string_equal(driver_unbind_name(99), "unknown");
+    assert_int_equal(driver_facts("igb", 4)->renew, RENEW_LINK);
+    assert_int_equal(driver_facts("nvme", 8)->renew, RENEW_CONTROLLERS);
+    assert_int_equal(driver_facts("igbvf", 8)->renew, RENEW_UNKNOWN);
+    assert_string_equal(driver_renew_name(99), "unknown");
 }
 
 #define with_tree(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -366,6 +390,7 @@ int main(void)
         with_tree(a_scan_finds_what_has_sriov),
         with_tree(translation_and_isolation_are_decoded),
         with_tree(errors_are_counted_by_the_kernel),
+        cmocka_unit_test(a_capability_is_found_in_the_first_256_bytes),
         cmocka_unit_test(of_unknown_drivers_nothing_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

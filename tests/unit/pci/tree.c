@@ -130,6 +130,17 @@ void tree_make(const char *root)
     tree_link(root, TREE_PF, "iommu_group", "../../../kernel/iommu_groups/12");
 }
 
+void tree_msix(const char *root, unsigned vf, bool on)
+{
+    uint8_t config[4096] = {0};
+
+    put(config, 0x00, 0xffffffff, 4);
+    put(config, 0x34, 0x70, 1);
+    put(config, 0x70, 0x11, 1);
+    put(config, 0x72, on ? 0x8002 : 0x0002, 2);
+    tree_write(root, tree_vf(vf), "config", config, sizeof(config));
+}
+
 struct bdf tree_vf(unsigned index)
 {
     return (struct bdf){TREE_PF.value + 128 + 2 * index};

@@ -2,6 +2,7 @@
 /* A folder that looks like /sys to lib/pci: one igb PF at 0000:01:00.0 and its VFs. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ void tree_text(const char *root, struct bdf bdf, const char *name, const char *t
 void tree_link(const char *root, struct bdf bdf, const char *name, const char *target);
 void tree_unlink(const char *root, struct bdf bdf, const char *name);
 void tree_read(const char *root, struct bdf bdf, const char *name, char *text, size_t size);
+
+/* A VF's MSI-X Enable, in a capability that it gets. */
+void tree_msix(const char *root, unsigned vf, bool on);
 
 struct bdf tree_vf(unsigned index);
 void tree_remove(const char *root);

@@ -145,6 +145,23 @@ static void link_down_is_brought_up_for_network_only(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
 }
 
+static void a_vf_that_was_reset_has_its_pf_renewed(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    pf->vfs[1].wanted = pf->vfs[1].in_use = pf->vfs[1].reset = true;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_VF_RESET);
+    assert_string_equal(judgement.reason, "its VF 1 was reset under its guest");
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RENEW);
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    pf->observed.link_up = 0; /* renewing brings it up */
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RENEW);
+    pf->observed.driver[0] = 0; /* nothing can be done through it */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
 static void restart_under_way_is_busy(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -217,6 +234,7 @@ int main(void)
         WITH_PF(sysfs_is_not_the_truth),
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
+        WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),
         WITH_PF(restart_under_way_is_busy),
         WITH_PF(wanted_vf_is_activated_once),
         WITH_PF(vf_in_use_or_open_is_never_touched),

@@ -307,6 +307,52 @@ static void a_pf_whose_vf_is_held_is_not_restarted(void **state)
     assert_int_equal(result.writes, 0);
 }
 
+/* ---- after a reset behind our back */
+
+/* Refused while anybody's VF works, and of a VF without MSI-X nothing tells. */
+static void who_works_is_not_disturbed(void **state)
+{
+    const struct vfio_open first = vfio(VFIO_HELD, 1, 0), second = vfio(VFIO_HELD, 2, 1);
+    struct stage *stage = *state;
+    struct tcb_applied result;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    stage_say(stage, PROCESS_LEAD, &first);
+    stage_say(stage, PROCESS_LEAD, &second);
+    begin(stage);
+    apply(stage, 7, ACTION_PF_RENEW, 0);
+    assert_int_equal(applied(stage, 7).error, -EBUSY);
+    tree_msix(root, 0, false);
+    tree_msix(root, 1, true);
+    apply(stage, 8, ACTION_PF_RENEW, 0);
+    result = applied(stage, 8);
+    assert_int_equal(result.error, -EBUSY);
+    assert_string_equal(result.text, "its VF 1 works: Device or resource busy");
+    assert_int_equal(result.writes, 0);
+    tree_msix(root, 1, false);
+    apply(stage, 9, ACTION_PF_RENEW, 0);
+    result = applied(stage, 9);
+    assert_int_equal(result.writes, 1); /* there is no interface of that name */
+    assert_memory_equal(result.text, "interface pf0 does not go down", 30);
+}
+
+static void what_nobody_uses_is_not_renewed(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_msix(root, 0, false);
+    begin(stage);
+    apply(stage, 7, ACTION_PF_RENEW, 0);
+    const struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -ENOENT);
+    assert_int_equal(result.writes, 0);
+}
+
 /* ---- the interlock: whatever control says */
 
 /* Files that a write could reach; what is in them tells whether one did. */
@@ -644,6 +690,8 @@ int main(int argc, char **argv)
         on_stage(another_number_of_vfs_is_refused),
         on_stage(a_pf_whose_vf_is_held_is_not_restarted),
         on_stage(no_action_takes_a_held_vf_away),
+        on_stage(who_works_is_not_disturbed),
+        on_stage(what_nobody_uses_is_not_renewed),
         on_stage(nor_does_a_control_that_lies),
         on_stage(a_vf_is_no_card),
         on_stage(a_vf_with_a_driver_of_the_host_is_in_use),

@@ -1,0 +1,70 @@
+# Silent death (a PF is reset from outside: carrier stays up, every VF of it is dead, nobody says so): noticed, and mended with
+# the guests kept. Two guests on one igb card, one of them with an NVMe VF too; each PF is reset.
+SCENARIO=resets
+. /share/job.d/lib.sh
+PEER_PF=0000:02:00.0 # to be pinged; nothing happens to it
+
+host_file 600000 || { fail "parclose host init"; finish; }
+two_partitions "ping=10.0.9.1 nvme=loop" "ping=10.0.9.1"
+check "parclose up" parclose up --timeout 120
+net=$(card $NET_PF)
+ip addr replace 10.0.9.1/24 dev "$(ls /sys/bus/pci/devices/$PEER_PF/net)"
+ip link set "$(ls /sys/bus/pci/devices/$PEER_PF/net)" up
+for p in one two; do check "$p pings over its VF" wait_for 180 guest_said $p "received=[1-9]"; done
+check "one writes to NVMe" wait_for 60 guest_said one "nvme writes=[1-9]"
+pids() { for p in one two; do field $p .monitor_pid; field $p '.vcpu_pids[]'; done; }
+pids=$(pids)
+
+received() { guest_count "$1" "ping sent" received; }
+more_than() { [ "${2:-0}" -gt "${1:-0}" ]; }
+flows() { # GUEST SECONDS
+    local was
+    was=$(received "$1")
+    wait_for "$2" eval "more_than '$((${was:-0} + 3))' \"\$(received $1)\""
+}
+audited() { parclose audit | grep -c "vf-news.*$1"; } # WORDS
+known() { [ "$(audited "$1")" -ge "$2" ]; }            # WORDS COUNT
+in_error() { [ "$(vf_status "$1" "$2")" = error ]; }
+now_ms() { date +%s%3N; }
+# when_ms WORDS NUMBER: the time of that entry of the audit log
+when_ms() { date -d "$(parclose audit | grep "vf-news.*$1" | sed -n "$2s/^ *[0-9]* \([^ ]*\) .*/\1/p")" +%s%3N; }
+reset_pf() { # PF
+    echo 1 >"/sys/bus/pci/devices/$1/reset"
+    start=$(now_ms)
+}
+noticed() { # ENTRIES: the last of them is this reset's
+    check "it is noticed" wait_for 5 known "it was reset under its guest" "$1"
+    local after=$(($(when_ms "it was reset under its guest" "$1") - start))
+    check "within a second of the reset's end: after $after ms" [ $after -le 1000 ]
+}
+writes() { grep "device write" /var/log/parclose.log | tail -n +$(($1 + 1)) | sed 's/.*device write: //; s/ (trans.*//'; }
+
+say "the igb PF is reset"
+before=$(tcb_writes) lost=$(guest_count one "ping sent" lost)
+reset_pf $NET_PF
+check "VF 0 is shown as in error" wait_for 5 in_error "$net" 0
+noticed 2
+check "both VFs are mended" wait_for 30 known "it works again" 2
+check "the PF is ready again" wait_for 30 ready $NET_PF
+for p in one two; do check "$p pings again" flows $p 60; done
+echo "pings lost by one: $(($(guest_count one "ping sent" lost) - ${lost:-0})); flows after $(($(now_ms) - start)) ms"
+equal "what was written: its interface down and up" "down: ok;up: ok" "$(writes "$before" | sed 's/.*<- //' | paste -sd';')"
+
+say "the NVMe PF is reset"
+before=$(tcb_writes)
+reset_pf $NVME_PF
+noticed 3
+check "it is mended" wait_for 60 known "it works again" 3
+check "the PF is ready again" wait_for 30 ready $NVME_PF
+writes "$before"
+sleep 3
+n=$(guest_count one "nvme writes" writes)
+check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
+equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
+echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
+
+equal "monitors and vCPUs are the same processes" "$pids" "$(pids)"
+parclose audit | grep -E "vf-news|pf-renew|works again" | tail -20
+check "the map is right" parclose db check
+parclose down --timeout 60
+finish
