@@ -3,9 +3,10 @@
  * A vhost-user server of the tests' own, on the device's side of lib/ring. One process, one
  * connection at a time a socket:
  *
- *   vhost-server [--delay MS] PORT…     PORT: network:SOCKET | block:SOCKET:FILE
+ *   vhost-server [--delay MS] PORT…     PORT: network:SOCKET | console:SOCKET | block:SOCKET:FILE
  *
  *   network   a hub: what one port sends, all others get; no buffer there: dropped
+ *   console   what the guest says it hears; no buffer there: dropped
  *   block     a disk of the file's size. Requests of a batch are held for MS, then done last first:
  *             a kill catches some in flight. Which those are is tracked in memory that the other
  *             side keeps (VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD).
@@ -56,7 +57,8 @@ struct queue {
 
 struct port {
     const char *socket;
-    int file; /* a disk; -1: a network */
+    bool console;
+    int file; /* a disk; -1: a network or a console */
     uint64_t sectors;
     int listener, fd;
     struct ring_memory memory;
@@ -116,7 +118,7 @@ static size_t copy_parts(const struct port *p, bool writable, uint8_t *bytes, si
     return done;
 }
 
-/* ---- network ---- */
+/* ---- network, console ---- */
 
 static void deliver(struct port *to, uint8_t *packet, size_t size)
 {
@@ -125,7 +127,8 @@ static void deliver(struct port *to, uint8_t *packet, size_t size)
 
     if (!take(to, q, &head))
         return;
-    packet[10] = 1; /* of one buffer */
+    if (!to->console)
+        packet[10] = 1; /* of one buffer */
     ring_give(&q->ring, q->done++, head, (uint32_t)copy_parts(to, true, packet, size));
     call(q);
 }
@@ -140,9 +143,25 @@ static void run_network(struct port *p)
         size_t size = copy_parts(p, false, packet, sizeof(packet));
 
         for (unsigned i = 0; i < ports_count; i++)
-            if (&ports[i] != p && ports[i].file < 0)
+            if (&ports[i] != p && ports[i].file < 0 && !ports[i].console)
                 deliver(&ports[i], packet, size);
         ring_give(&q->ring, q->done++, head, 0);
+    }
+    if (q->on)
+        call(q);
+}
+
+static void run_console(struct port *p)
+{
+    static uint8_t bytes[PACKET];
+    struct queue *q = &p->queues[1];
+    uint16_t head;
+
+    while (take(p, q, &head)) {
+        size_t size = copy_parts(p, false, bytes, sizeof(bytes));
+
+        ring_give(&q->ring, q->done++, head, 0);
+        deliver(p, bytes, size);
     }
     if (q->on)
         call(q);
@@ -232,7 +251,9 @@ static void resubmit(struct port *p, struct queue *q)
 
 static void run(struct port *p)
 {
-    if (p->file < 0)
+    if (p->console)
+        run_console(p);
+    else if (p->file < 0)
         run_network(p);
     else
         run_block(p, &p->queues[0]);
@@ -414,20 +435,21 @@ static void disconnect(struct port *p)
 static void open_port(char *text)
 {
     struct port *p = &ports[ports_count++ % PORTS];
-    bool network = !strncmp(text, "network:", 8);
-    char *file = network ? NULL : strrchr(text, ':');
+    bool disk = !strncmp(text, "block:", 6);
+    char *file = disk ? strrchr(text, ':') : NULL;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     if (file)
         *file++ = 0;
     p->socket = strchr(text, ':') + 1;
-    p->file = network ? -1 : open(file, O_RDWR | O_CLOEXEC);
+    p->console = !strncmp(text, "console:", 8);
+    p->file = disk ? open(file, O_RDWR | O_CLOEXEC) : -1;
     p->fd = -1;
     for (int i = 0; i < QUEUES; i++)
         p->queues[i] = (struct queue){.kick = -1, .call = -1};
-    if (!network && p->file < 0)
+    if (disk && p->file < 0)
         fail(file);
-    p->sectors = network ? 0 : (uint64_t)lseek(p->file, 0, SEEK_END) / SECTOR;
+    p->sectors = disk ? (uint64_t)lseek(p->file, 0, SEEK_END) / SECTOR : 0;
     p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", p->socket);
     unlink(p->socket);

@@ -36,13 +36,14 @@
 #define NONE     RING_SIZE_MAX
 #define DISK_MIB 1
 #define TRIES    200 /* of 50 ms */
+#define LINE     64u
 
 static struct channel_set set;
 static struct irq_router router;
 static struct guest_memory memory;
 static struct partition_channel config;
-static struct ring ring;
-static uint16_t put, seen;
+static struct ring ring, transmit; /* the first queue's, the second's */
+static uint16_t put, seen, sent;
 static char folder[] = "/tmp/channel-test-XXXXXX", disk[64];
 static pid_t server;
 
@@ -53,7 +54,10 @@ static void start_server(const char *delay)
     char port[256];
     struct stat st;
 
-    snprintf(port, sizeof(port), "block:%s:%s", config.server, disk);
+    if (config.kind == CHANNEL_DEVICE_CONSOLE)
+        snprintf(port, sizeof(port), "console:%s", config.server);
+    else
+        snprintf(port, sizeof(port), "block:%s:%s", config.server, disk);
     unlink(config.server);
     server = fork();
     if (server == 0) {
@@ -131,26 +135,35 @@ static uint64_t read_register(uint32_t offset, unsigned size)
     return value;
 }
 
-static void begin_driver(void)
+static void begin_queue(uint16_t index, struct ring *opened)
 {
-    const struct ring_place place = {RINGS, RINGS + 0x1000, RINGS + 0x2000, SIZE};
+    const uint64_t at = RINGS + index * UINT64_C(0x10000);
+    const struct ring_place place = {at, at + 0x1000, at + 0x2000, SIZE};
     const uint64_t addresses[] = {place.descriptors, place.available, place.used};
 
+    write_register(VIRTIO_PCI_COMMON_Q_SELECT, 2, index);
+    write_register(VIRTIO_PCI_COMMON_Q_SIZE, 2, SIZE);
+    for (uint32_t i = 0; i < 3; i++) {
+        write_register(VIRTIO_PCI_COMMON_Q_DESCLO + 8 * i, 4, addresses[i]);
+        write_register(VIRTIO_PCI_COMMON_Q_DESCHI + 8 * i, 4, 0);
+    }
+    assert_int_equal(ring_open(opened, &set.memory, &place), 0);
+    ring_clear(opened);
+    write_register(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+}
+
+static void begin_driver(void)
+{
     channel_config_write(&set, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     write_register(VIRTIO_PCI_COMMON_STATUS, 1, 3);
     write_register(VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
     write_register(VIRTIO_PCI_COMMON_GF, 4, 1);
     write_register(VIRTIO_PCI_COMMON_STATUS, 1, 3 | VIRTIO_FEATURES_OK);
     assert_int_equal(read_register(VIRTIO_PCI_COMMON_STATUS, 1), 3 | VIRTIO_FEATURES_OK);
-    write_register(VIRTIO_PCI_COMMON_Q_SIZE, 2, SIZE);
-    for (uint32_t i = 0; i < 3; i++) {
-        write_register(VIRTIO_PCI_COMMON_Q_DESCLO + 8 * i, 4, addresses[i]);
-        write_register(VIRTIO_PCI_COMMON_Q_DESCHI + 8 * i, 4, 0);
-    }
-    assert_int_equal(ring_open(&ring, &set.memory, &place), 0);
-    ring_clear(&ring);
-    put = seen = 0;
-    write_register(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+    begin_queue(0, &ring);
+    if (channel_queues(&set.channels[0]) > 1)
+        begin_queue(1, &transmit);
+    put = seen = sent = 0;
     write_register(VIRTIO_PCI_COMMON_STATUS, 1, 3 | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
 }
 
@@ -363,6 +376,88 @@ static void a_server_cannot_hang_main(void **state)
     end();
 }
 
+/* ---- a console: queue 0 hears, queue 1 says ---- */
+
+static void put_buffers(void)
+{
+    for (uint16_t i = 0; i < SIZE; i++) {
+        const struct ring_part part = {BUFFERS + i * LINE, LINE, true};
+
+        ring_describe(&ring, i, &part, NONE);
+        ring_put(&ring, put++, i);
+    }
+    (void)ring_publish_available(&ring, put);
+    write_register(VIRTIO_NOTIFY, 2, 0);
+}
+
+static void line_of(unsigned n, char line[LINE])
+{
+    memset(line, 0, LINE);
+    snprintf(line, LINE, "line %u", n);
+}
+
+static void say_line(void)
+{
+    const struct ring_part part = {BUFFERS + UINT64_C(0x100000) + sent % SIZE * LINE, LINE, false};
+
+    line_of(sent, (char *)memory.base + part.address);
+    ring_describe(&transmit, sent % SIZE, &part, NONE);
+    ring_put(&transmit, sent, sent % SIZE);
+    (void)ring_publish_available(&transmit, ++sent);
+    write_register(VIRTIO_NOTIFY + 4, 2, 1);
+}
+
+/* Buffers are taken in their order. */
+static void hear_line(void)
+{
+    struct ring_used used = {0};
+    char line[LINE];
+
+    line_of(seen, line);
+    TURN_UNTIL(ring_collect(&ring, seen, SIZE, &used) == 1);
+    assert_int_equal(used.id, seen);
+    assert_int_equal(used.written, LINE);
+    assert_memory_equal(memory.base + BUFFERS + seen * LINE, line, LINE);
+    seen++;
+}
+
+static void a_console_is_heard(uint32_t mode)
+{
+    config.kind = CHANNEL_DEVICE_CONSOLE;
+    begin(mode, "0");
+    put_buffers();
+    for (unsigned i = 0; i < SIZE / 2; i++) {
+        say_line();
+        hear_line();
+    }
+}
+
+static void a_console_is_heard_direct(void **state)
+{
+    (void)state;
+    a_console_is_heard(CHANNEL_DIRECT);
+    end();
+    config.kind = CHANNEL_DEVICE_BLOCK;
+}
+
+/* Buffers that the lost server had taken are the next one's, and none twice. */
+static void a_console_is_heard_confined_by_the_next_server(void **state)
+{
+    (void)state;
+    a_console_is_heard(CHANNEL_CONFINED);
+    kill_server();
+    TURN_UNTIL(state_now() == CHANNEL_LOST);
+    start_server("0");
+    connect_server();
+    TURN_UNTIL(state_now() == CHANNEL_OPERATING);
+    for (unsigned i = SIZE / 2; i < SIZE; i++) {
+        say_line();
+        hear_line();
+    }
+    end();
+    config.kind = CHANNEL_DEVICE_BLOCK;
+}
+
 static int setup_all(void **state)
 {
     FILE *file;
@@ -406,6 +501,8 @@ int main(void)
         cmocka_unit_test(a_reset_waits_for_the_server_direct),
         cmocka_unit_test(a_broken_ring_asks_for_a_reset),
         cmocka_unit_test(a_server_cannot_hang_main),
+        cmocka_unit_test(a_console_is_heard_direct),
+        cmocka_unit_test(a_console_is_heard_confined_by_the_next_server),
     };
 
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
