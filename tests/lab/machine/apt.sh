@@ -8,3 +8,17 @@ apt_of() {
         -o "Dir::Cache=$2/cache" -o APT::Sandbox::User=root)
     apt-get -qq "${apt[@]}" update
 }
+
+# lacking ROOT OUT PACKAGE…: in OUT those packages, and all that ROOT lacks for them
+lacking() {
+    local root=$1 out=$2 work
+    shift 2
+    work=$(mktemp -d "$out.work.XXXXXX")
+    apt_of "$SUITE" "$work"
+    apt-get -qq -y "${apt[@]}" -o "Dir::State::status=$root/var/lib/dpkg/status" --no-install-recommends --download-only \
+        install "$@" >"$work/said" || { cat "$work/said" >&2; rm -rf "$work"; return 1; }
+    mkdir "$out.new"
+    mv "$work"/cache/archives/*.deb "$out.new"
+    mv "$out.new" "$out"
+    rm -rf "$work"
+}

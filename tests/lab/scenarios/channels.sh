@@ -1,16 +1,12 @@
-# Channels: a disk that another process serves (QEMU's vhost-user export), confined and direct. The partition waits for its
-# server; a server that is killed under load is replaced, by a lead that was killed as well, and the guest sees no error.
+# Channels: a disk that another process serves (qemu-storage-daemon), confined and direct. The partition waits for its server;
+# a server that is killed under load is replaced, by a lead that was killed as well, and the guest sees no error.
 SCENARIO=channels
 . /share/job.d/lib.sh
 
 server() { # NAME: its pid in /run/NAME.pid
-    {
-        echo '{"execute":"qmp_capabilities"}'
-        echo '{"execute":"block-export-add","arguments":{"type":"vhost-user-blk","id":"e","node-name":"f","writable":true,'
-        echo '"addr":{"type":"unix","path":"/run/'"$1"'.sock"}}}'
-        exec sleep 100000
-    } | qemu-system-x86_64 -M none -nodefaults -display none -qmp stdio -pidfile "/run/$1.pid" \
-        -blockdev "driver=file,node-name=f,filename=/tmp/$1.img" >"/tmp/$1.log" 2>&1 &
+    qemu-storage-daemon --pidfile "/run/$1.pid" --blockdev "driver=file,node-name=disk,filename=/tmp/$1.img" \
+        --export "type=vhost-user-blk,id=export,node-name=disk,writable=on,addr.type=unix,addr.path=/run/$1.sock" \
+        >"/tmp/$1.log" 2>&1 &
 }
 kill_server() { kill -9 "$(cat "/run/$1.pid")" && rm "/run/$1.pid"; }
 # with_channel NAME MODE WORDS
@@ -21,16 +17,19 @@ with_channel() {
 }
 channel() { field "$1" '.channels[] | select(.name=="data") | .'"$2"; } # PARTITION FIELD
 is_state() { [ "$(channel "$1" state)" = "$2" ]; }
+order() { { sleep 1; echo "$2"; sleep 2; } | timeout 10 script -qc "parclose console $1" /dev/null >/dev/null; } # on a terminal
 writes() { guest_count "$1" "nvme writes" writes; }
 writes_more() { [ "$(writes one)" -gt $((before + 20)) ]; }
 
+dpkg -i /share/storage/*.deb >/tmp/dpkg 2>&1 || { fail "qemu-storage-daemon is installed"; tail /tmp/dpkg; finish; }
 truncate -s 64M /tmp/one.img /tmp/two.img /tmp/three.img
 host_file || { fail "parclose host init"; finish; }
 AUTOSTART=no
 with_channel one confined disk=loop
-with_channel two direct disk=loop
+with_channel two direct disk=once
 lan() { echo "<channel name=\"lan\" kind=\"network\" server=\"/run/lan$1.sock\" mac=\"52:54:00:00:02:0$1\"/>"; }
-CHANNELS="<channel name=\"data\" kind=\"block\" mode=\"direct\" server=\"/run/three.sock\"/>$(lan 3)" \
+CHANNELS="<channel name=\"data\" kind=\"block\" mode=\"direct\" server=\"/run/three.sock\"/>$(lan 3)
+    <channel name=\"tty\" kind=\"console\" server=\"/run/tty.sock\"/>" \
     partition three 1 192 "disk=loop addr=10.0.8.3/24"
 CHANNELS=$(lan 4) partition four 1 192 "addr=10.0.8.4/24 ping=10.0.8.3"
 check "parclose up" parclose up --timeout 120
@@ -69,9 +68,19 @@ say "direct"
 server two
 parclose start two
 check "it runs" wait_for 60 is_phase two running
-check "the guest's disk" wait_for 120 guest_said two "nvme writes=.* errors=0"
+check "the guest's disk" wait_for 120 guest_said two "nvme once .*errors=0"
 equal "show says that it is direct" direct "$(channel two mode)"
-# it does not track what is in flight: what was, is lost with it, or nothing was and it goes on; either is said
+# it does not track what is in flight: an idle disk goes on with the next one
+kill_server two
+check "its server is killed: its state says so" wait_for 20 is_state two lost
+server two
+check "and that it is back" wait_for 20 is_state two operating
+again() { [ "$(console two | grep -c "nvme once .*errors=0")" = 2 ]; }
+order two "blocks /dev/vda 0 once"
+check "the guest goes on" wait_for 30 again
+# of a busy one what was under way is lost, or nothing was and it goes on; either is said
+order two "blocks /dev/vda 0 loop &"
+check "the disk is busy" wait_for 30 guest_said two "nvme writes=.* errors=0"
 kill_server two
 check "its server is killed: its state says so" wait_for 20 is_state two lost
 server two
@@ -98,16 +107,18 @@ check "the server lets go: the partition ends" wait_for 20 is_phase one defined
 parclose audit --partition one | tail -3
 check "parclose db check" parclose db check
 
-say "a disk, direct, and a network: a server that tracks what is in flight; main dies, too"
+say "a disk, direct, a network and a console: a server that tracks what is in flight; main dies, too"
 serve() {
     "$LIBEXEC/tests/vhost-server" --delay 100 block:/run/three.sock:/tmp/three.img network:/run/lan3.sock \
-        network:/run/lan4.sock 2>>/tmp/three.log &
+        network:/run/lan4.sock console:/run/tty.sock 2>>/tmp/three.log &
     served=$!
 }
 serve
 check "both start" parclose start three four --wait --timeout 90
 check "the disk" wait_for 90 guest_said three "nvme writes=[1-9].* errors=0"
 check "the network" wait_for 60 guest_said four "ping sent=[1-9][0-9]* received=[1-9]"
+order three 'exec 4<>/dev/hvc0; stty raw -echo <&4; echo first >&4; read -r -t 9 word <&4; out "heard $word"'
+check "the console" wait_for 20 guest_said three "^L2: heard first"
 received() { guest_count four "ping sent" received; }
 go_on() { [ "$(writes three)" -gt $((wrote + 10)) ] && [ "$(received)" -gt $((got + 10)) ]; }
 count() { wrote=$(writes three) got=$(received); }
@@ -121,7 +132,7 @@ for n in 1 2 3 4 5 6 7 8 9 10 11 12; do # in about every second some request is 
     [ $n -le 3 ] || ! tracked || break
     count
     kill -9 $served
-    rm -f /run/three.sock /run/lan?.sock
+    rm -f /run/three.sock /run/lan?.sock /run/tty.sock
     sleep 0.5
     serve
     check "server killed $n: both go on" wait_for 30 go_on
@@ -132,6 +143,8 @@ for n in 1 2 3 4 5 6 7 8 9 10 11 12; do # in about every second some request is 
     check "mains killed $n: both go on" wait_for 30 go_on
 done
 equal "mains were replaced" "3 3" "$(field three .main_restarts) $(field four .main_restarts)"
+order three 'echo second >&4; read -r -t 9 word <&4; out "heard $word"'
+check "the console, still" wait_for 20 guest_said three "^L2: heard second"
 guest_last three "nvme writes"
 guest_last four "ping sent"
 equal "no error of the disk" 0 "$(guest_count three "nvme writes" errors)"

@@ -6,6 +6,7 @@
 SCENARIO=hostile
 . /share/job.d/lib.sh
 STEPS=${1:-400}
+dpkg -i /share/storage/*.deb >/tmp/dpkg 2>&1 || { fail "qemu-storage-daemon is installed"; tail /tmp/dpkg; finish; }
 IN_ORDER="ports strings memory ecam bars decode msix reset registers calls"
 
 host_file || { fail "parclose host init"; finish; }
@@ -38,24 +39,26 @@ for name in $IN_ORDER; do
     unharmed "$name"
 done
 
-say "virtqueues, confined"
-truncate -s 16M /tmp/disk.img
-{
-    echo '{"execute":"qmp_capabilities"}'
-    echo '{"execute":"block-export-add","arguments":{"type":"vhost-user-blk","id":"e","node-name":"f","writable":true,'
-    echo '"addr":{"type":"unix","path":"/run/disk.sock"}}}'
-    exec sleep 100000
-} | qemu-system-x86_64 -M none -nodefaults -display none -qmp stdio -pidfile /run/disk.pid \
-    -blockdev driver=file,node-name=f,filename=/tmp/disk.img >/tmp/disk.log 2>&1 &
-check "a server for a disk" wait_for 20 [ -S /run/disk.sock ]
-export CHANNELS='<channel name="data" kind="block" mode="confined" server="/run/disk.sock"/>'
-check "queues: it begins and ends" attack 180 2 queues 1 "$STEPS"
-check "queues: to its end, and it found nothing" attack_done queues
-equal "queues: it powered off" defined "$(phase hostile)"
-unharmed queues
-check "its server lives on" kill -0 "$(cat /run/disk.pid)"
-kill "$(cat /run/disk.pid)"
-unset CHANNELS
+# A server that has lost its patience with the guest's rings (direct) closes the connection, and gets another.
+for mode in confined direct; do
+    say "virtqueues, $mode"
+    truncate -s 16M /tmp/disk.img
+    qemu-storage-daemon --pidfile /run/disk.pid --blockdev driver=file,node-name=disk,filename=/tmp/disk.img \
+        --export type=vhost-user-blk,id=export,node-name=disk,writable=on,addr.type=unix,addr.path=/run/disk.sock \
+        >/tmp/disk.log 2>&1 &
+    check "$mode: a server for a disk" wait_for 20 [ -S /run/disk.sock ]
+    CHANNELS="<channel name=\"data\" kind=\"block\" mode=\"$mode\" server=\"/run/disk.sock\"/>"
+    check "queues, $mode: it begins and ends" attack 180 2 queues 1 "$STEPS"
+    check "queues, $mode: to its end, and it found nothing" attack_done queues
+    check "queues, $mode: it did attack the disk" grep -a "^H: virtio function" /tmp/hostile
+    equal "queues, $mode: it powered off" defined "$(phase hostile)"
+    unharmed "queues, $mode"
+    check "$mode: its server lives on" kill -0 "$(cat /run/disk.pid)"
+    kill "$(cat /run/disk.pid)"
+    wait_for 10 [ ! -e /run/disk.pid ]
+    rm -f /run/disk.sock
+    unset CHANNELS
+done
 
 say "what ends a guest"
 for seed in 1 2 3; do
