@@ -65,6 +65,13 @@ enum memory_pages {
     MEMORY_PAGES
 };
 
+/* What runs first in a guest of the monitor "qemu". */
+enum guest_firmware {
+    FIRMWARE_BIOS = 0, /* QEMU's own; it starts the kernel at once */
+    FIRMWARE_UEFI = 1, /* the distribution's OVMF */
+    GUEST_FIRMWARES
+};
+
 struct partition_config {
     char name[PARCLOSE_NAME_MAX]; /* [a-z][a-z0-9-]*, unique */
     uint32_t vcpus;               /* 1..PARCLOSE_MAX_VCPUS */
@@ -74,13 +81,15 @@ struct partition_config {
     uint32_t pages;  /* enum memory_pages */
     uint32_t weight; /* 0: pCPUs of its own; 1..CONFIG_WEIGHT_MAX: its share of the shared ones */
     uint32_t channels_count;
-    uint32_t reserved;               /* 0 */
-    char monitor[PARCLOSE_NAME_MAX]; /* "native" */
-    char kernel[PARCLOSE_PATH_MAX];  /* absolute */
+    uint32_t firmware;               /* enum guest_firmware */
+    char monitor[PARCLOSE_NAME_MAX]; /* "native" or "qemu" */
+    char kernel[PARCLOSE_PATH_MAX];  /* absolute; "" where a firmware finds what to start */
     char initrd[PARCLOSE_PATH_MAX];  /* absolute, or "" */
     char cmdline[PARCLOSE_CMDLINE_MAX];
+    char variables[PARCLOSE_PATH_MAX]; /* the firmware's, written by the guest: absolute, or "" */
+    char disk[PARCLOSE_PATH_MAX];      /* raw image or block device: absolute, or "" */
     struct partition_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
     struct partition_channel channels[PARCLOSE_MAX_CHANNELS];
 };
-_Static_assert(sizeof(struct partition_config) == 32 + 32 + 32 + 512 + 1024 + 512 + 1280,
+_Static_assert(sizeof(struct partition_config) == 32 + 32 + 32 + 512 + 1024 + 512 + 512 + 1280,
                "wire size");

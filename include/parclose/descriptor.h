@@ -11,7 +11,7 @@
 #include "parclose/config.h"
 
 #define DESCRIPTOR_MAGIC   UINT64_C(0x50434c5344455343) /* "PCLSDESC" */
-#define DESCRIPTOR_VERSION 3
+#define DESCRIPTOR_VERSION 4
 /* A vCPU that runs on any of shared_pcpus: by its weight, or because its own went offline. */
 #define DESCRIPTOR_SHARED UINT32_MAX
 
@@ -41,15 +41,20 @@ struct partition_descriptor {
     uint32_t pages;       /* enum memory_pages */
     uint32_t weight;      /* its share of the shared pCPUs, as in cpu.weight; 0: it has its own */
     uint32_t channels_count;
+    uint32_t firmware; /* enum guest_firmware */
+    uint32_t reserved;
     struct pcpu_set shared_pcpus; /* empty when no vCPU is DESCRIPTOR_SHARED */
     char name[PARCLOSE_NAME_MAX];
     char monitor[PARCLOSE_NAME_MAX];
     char kernel[PARCLOSE_PATH_MAX];
     char initrd[PARCLOSE_PATH_MAX];
     char cmdline[PARCLOSE_CMDLINE_MAX];
+    char variables[PARCLOSE_PATH_MAX];
+    char disk[PARCLOSE_PATH_MAX];
     struct descriptor_vcpu vcpus[PARCLOSE_MAX_VCPUS];
     struct descriptor_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
     struct partition_channel channels[PARCLOSE_MAX_CHANNELS];
 };
-_Static_assert(sizeof(struct partition_descriptor) == 64 + 128 + 64 + 512 + 1024 + 256 + 128 + 1280,
+_Static_assert(sizeof(struct partition_descriptor) ==
+                   72 + 128 + 64 + 512 + 1024 + 512 + 256 + 128 + 1280,
                "wire size");

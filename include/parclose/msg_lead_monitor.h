@@ -57,6 +57,11 @@ enum monitor_file_kind {
     FILE_CONSOLE_IN = 6,  /* eventfd: command wrote input */
     FILE_VCPU_CGROUP =
         7, /* index: vCPU; the leaf cgroup's directory, for clone3 CLONE_INTO_CGROUP */
+    /* kind "qemu" alone */
+    FILE_PROGRAM = 8,    /* QEMU's executable, read-only */
+    FILE_FIRMWARE = 9,   /* UEFI image, read-only; absent when the definition has none */
+    FILE_VARIABLES = 10, /* its variables, read-write */
+    FILE_DISK = 11,      /* read-write; absent when the definition has none */
     MONITOR_FILE_KINDS
 };
 

@@ -229,19 +229,54 @@ int partition_channel_check(const struct partition_config *partition, uint32_t n
     return channel_network_check(channel, reason);
 }
 
+/* What a partition's files are called, and that they may lack. */
+static int paths_check(const struct partition_config *partition, char *reason)
+{
+    const struct {
+        const char *name, *path;
+    } files[] = {{"kernel", partition->kernel},
+                 {"initrd", partition->initrd},
+                 {"variables", partition->variables},
+                 {"disk", partition->disk}};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (!terminated(files[i].path, PARCLOSE_PATH_MAX) ||
+            (files[i].path[0] && !path_ok(files[i].path)))
+            return refuse(reason, "%s must be an absolute path of at most %d characters",
+                          files[i].name, PARCLOSE_PATH_MAX - 1);
+    return 0;
+}
+
+/* What the kinds of monitor have, and what makes no sense without another. */
+static int kind_check(const struct partition_config *partition, char *reason)
+{
+    bool uefi = partition->firmware == FIRMWARE_UEFI;
+
+    if (!terminated(partition->monitor, sizeof(partition->monitor)) ||
+        (strcmp(partition->monitor, "native") != 0 && strcmp(partition->monitor, "qemu") != 0))
+        return refuse(reason, "monitor must be \"native\" or \"qemu\"");
+    if (strcmp(partition->monitor, "qemu") != 0 &&
+        (uefi || partition->variables[0] || partition->disk[0]))
+        return refuse(reason, "firmware, variables and disk: only with monitor=\"qemu\"");
+    if (strcmp(partition->monitor, "native") != 0 && partition->channels_count)
+        return refuse(reason, "channels: only with monitor=\"native\"");
+    if (partition->variables[0] && !uefi)
+        return refuse(reason, "variables: only with firmware=\"uefi\"");
+    if (!partition->kernel[0] && !uefi)
+        return refuse(reason, "a kernel is needed");
+    if (!partition->kernel[0] && (partition->initrd[0] || partition->cmdline[0]))
+        return refuse(reason, "initrd and cmdline: only with a kernel");
+    return 0;
+}
+
 static int image_check(const struct partition_config *partition, char *reason)
 {
-    if (!path_ok(partition->kernel))
-        return refuse(reason, "kernel must be an absolute path of at most %d characters",
-                      PARCLOSE_PATH_MAX - 1);
-    if (!terminated(partition->initrd, sizeof(partition->initrd)) ||
-        (partition->initrd[0] && !path_ok(partition->initrd)))
-        return refuse(reason, "initrd must be an absolute path of at most %d characters, or absent",
-                      PARCLOSE_PATH_MAX - 1);
+    if (paths_check(partition, reason))
+        return -EINVAL;
     if (!line_ok(partition->cmdline, sizeof(partition->cmdline)))
         return refuse(reason, "cmdline must be one line of at most %d characters",
                       PARCLOSE_CMDLINE_MAX - 1);
-    return 0;
+    return kind_check(partition, reason);
 }
 
 int partition_config_check(const struct partition_config *partition,
@@ -256,18 +291,15 @@ int partition_config_check(const struct partition_config *partition,
         range(reason, "autostart", partition->autostart, 0, 1) ||
         range(reason, "huge-pages", partition->pages, 0, MEMORY_PAGES - 1) ||
         range(reason, "weight", partition->weight, 0, CONFIG_WEIGHT_MAX) ||
+        range(reason, "firmware", partition->firmware, 0, GUEST_FIRMWARES - 1) ||
         range(reason, "number of VFs", partition->vfs_count, 0, PARCLOSE_MAX_PARTITION_VFS) ||
-        range(reason, "number of channels", partition->channels_count, 0, PARCLOSE_MAX_CHANNELS) ||
-        range(reason, "reserved", partition->reserved, 0, 0))
+        range(reason, "number of channels", partition->channels_count, 0, PARCLOSE_MAX_CHANNELS))
         return -EINVAL;
     if (partition->memory_mib % 2)
         return refuse(reason, "memory-mib is %u: expected a multiple of 2", partition->memory_mib);
     if (partition->pages == PAGES_1GIB && partition->memory_mib % 1024)
         return refuse(reason, "memory-mib is %u: expected a multiple of 1024, for huge-pages 1GiB",
                       partition->memory_mib);
-    if (!terminated(partition->monitor, sizeof(partition->monitor)) ||
-        strcmp(partition->monitor, "native") != 0)
-        return refuse(reason, "monitor must be \"native\"");
     if (image_check(partition, reason))
         return -EINVAL;
     for (uint32_t i = 0; i < partition->vfs_count; i++)

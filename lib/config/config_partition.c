@@ -172,7 +172,9 @@ static int read_image(const struct xml_source *source, const xmlNode *root,
         size_t size;
     } parts[] = {{"kernel", partition->kernel, sizeof(partition->kernel)},
                  {"initrd", partition->initrd, sizeof(partition->initrd)},
-                 {"cmdline", partition->cmdline, sizeof(partition->cmdline)}};
+                 {"cmdline", partition->cmdline, sizeof(partition->cmdline)},
+                 {"variables", partition->variables, sizeof(partition->variables)},
+                 {"disk", partition->disk, sizeof(partition->disk)}};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         const xmlNode *node = xml_child(root, parts[i].name);
@@ -184,6 +186,8 @@ static int read_image(const struct xml_source *source, const xmlNode *root,
 }
 
 static const char *const pages[] = {"no", "2MiB", "1GiB", NULL}; /* enum memory_pages */
+
+static const char *const firmwares[] = {"bios", "uefi", NULL}; /* enum guest_firmware */
 
 static const char *const processors[] = {"dedicated", "shared", NULL};
 
@@ -218,6 +222,8 @@ static int read_size(const struct xml_source *source, const xmlNode *root,
     if (error >= 0)
         error = xml_attribute_text(source, root, "monitor", partition->monitor,
                                    sizeof(partition->monitor));
+    if (error >= 0)
+        error = xml_attribute_choice(source, root, "firmware", firmwares, &partition->firmware);
     return error < 0 ? error : 0;
 }
 

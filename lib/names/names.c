@@ -148,6 +148,15 @@ const char *name_of_pages(uint32_t pages)
     return NAME(names, pages);
 }
 
+const char *name_of_firmware(uint32_t firmware)
+{
+    static const char *const names[] = {
+        [FIRMWARE_BIOS] = "bios",
+        [FIRMWARE_UEFI] = "uefi",
+    };
+    return NAME(names, firmware);
+}
+
 const char *name_of_rung(uint32_t rung)
 {
     static const char *const names[] = {

@@ -20,6 +20,7 @@ const char *name_of_channel_device(uint32_t kind); /* enum channel_device: "bloc
 const char *name_of_channel_mode(uint32_t mode);   /* enum channel_mode: "confined" … */
 const char *name_of_channel_state(uint32_t state); /* enum channel_state: "operating" … */
 const char *name_of_pages(uint32_t pages);         /* enum memory_pages: "2MiB" … */
+const char *name_of_firmware(uint32_t firmware);   /* enum guest_firmware: "uefi" … */
 const char *name_of_rung(uint32_t rung);           /* enum rung: "restart the PF" … */
 const char *name_of_action(uint32_t action);       /* enum device_action: "pf-bind" … */
 const char *name_of_process(uint32_t kind);        /* enum process_kind: "control" … */

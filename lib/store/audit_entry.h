@@ -26,7 +26,7 @@
 #include "store/audit_image.h"
 
 #define AUDIT_ENTRY_MAGIC UINT32_C(0x41434c50) /* "PLCA" */
-#define AUDIT_VERSION     3
+#define AUDIT_VERSION     4
 #ifndef AUDIT_ENTRY_MAX        /* the tests of power cuts have smaller ones */
 #define AUDIT_ENTRY_MAX 262144 /* bytes, header included */
 #endif

@@ -132,10 +132,10 @@ static void host_text(const struct host_config *host, char *text, size_t size)
 
 static void partition_text(const struct partition_config *config, char *text, size_t size)
 {
-    snprintf(text, size,
-             "\"%.*s\": %" PRIu32 " vCPUs, %" PRIu32 " MiB, %" PRIu32 " VFs, kernel %.*s",
+    snprintf(text, size, "\"%.*s\": %" PRIu32 " vCPUs, %" PRIu32 " MiB, %" PRIu32 " VFs, %s %.*s",
              PARCLOSE_NAME_MAX, config->name, config->vcpus, config->memory_mib, config->vfs_count,
-             PARCLOSE_PATH_MAX, config->kernel);
+             config->kernel[0] ? "kernel" : "disk", PARCLOSE_PATH_MAX,
+             config->kernel[0] ? config->kernel : config->disk);
 }
 
 static void run_text(const struct partition_run *run, char *text, size_t size)

@@ -125,7 +125,8 @@ static void fill_children(struct boot *boot)
 }
 
 /* What neither boot nor anybody that it starts has a use for; modules are loaded before. Not in it:
- * pivot_root, by which lead's spawning helper gives a monitor an empty root. */
+ * pivot_root, by which lead's spawning helper gives a monitor a root of its own; process_vm_readv,
+ * by which the monitor of kind "qemu" reads what its child opens. */
 static const int refused_calls[] = {
     SCMP_SYS(acct),
     SCMP_SYS(add_key),
@@ -147,7 +148,6 @@ static const int refused_calls[] = {
     SCMP_SYS(mknodat),
     SCMP_SYS(open_by_handle_at),
     SCMP_SYS(perf_event_open),
-    SCMP_SYS(process_vm_readv),
     SCMP_SYS(process_vm_writev),
     SCMP_SYS(ptrace),
     SCMP_SYS(quotactl),

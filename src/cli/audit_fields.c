@@ -92,6 +92,9 @@ static const struct field_row partition_rows[] = {
     ROW(TEXT, partition_config, kernel),
     ROW(TEXT, partition_config, initrd),
     ROW(TEXT, partition_config, cmdline),
+    ROW_NAMED(partition_config, firmware, name_of_firmware),
+    ROW(TEXT, partition_config, variables),
+    ROW(TEXT, partition_config, disk),
     ROW(NUMBER, partition_config, vfs_count),
     ROW(NUMBER, partition_config, channels_count),
 };

@@ -32,6 +32,10 @@ static void print_definition(const json_t *partition)
     if (strcmp(text_of(partition, "huge_pages"), "no") != 0)
         field("huge pages", "%s", text_of(partition, "huge_pages"));
     field("monitor", "%s", text_of(partition, "monitor"));
+    if (!strcmp(text_of(partition, "monitor"), "qemu"))
+        field("firmware", "%s", text_of(partition, "firmware"));
+    field("variables", "%s", text_of(partition, "variables"));
+    field("disk", "%s", text_of(partition, "disk"));
     field("kernel", "%s", text_of(partition, "kernel"));
     field("initrd", "%s", text_of(partition, "initrd"));
     field("cmdline", "%s", text_of(partition, "cmdline"));

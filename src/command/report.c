@@ -275,6 +275,9 @@ static void add_definition(const struct snapshot_partition *partition, json_t *r
     json_object_set_new(report, "kernel", report_text(config->kernel));
     json_object_set_new(report, "initrd", report_text(config->initrd));
     json_object_set_new(report, "cmdline", report_text(config->cmdline));
+    json_object_set_new(report, "firmware", json_string(name_of_firmware(config->firmware)));
+    json_object_set_new(report, "variables", report_text(config->variables));
+    json_object_set_new(report, "disk", report_text(config->disk));
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -92,6 +92,7 @@ int descriptor_publish(struct db *db, const struct partition *partition)
         .memory_node = partition->run.memory_node,
         .pages = config->pages,
         .weight = config->weight,
+        .firmware = config->firmware,
         .vcpus_count = config->vcpus,
     };
 
@@ -100,6 +101,8 @@ int descriptor_publish(struct db *db, const struct partition *partition)
     memcpy(descriptor.kernel, config->kernel, sizeof(descriptor.kernel));
     memcpy(descriptor.initrd, config->initrd, sizeof(descriptor.initrd));
     memcpy(descriptor.cmdline, config->cmdline, sizeof(descriptor.cmdline));
+    memcpy(descriptor.variables, config->variables, sizeof(descriptor.variables));
+    memcpy(descriptor.disk, config->disk, sizeof(descriptor.disk));
     fill_pcpus(db, partition, &descriptor);
     fill_vfs(db, partition, &descriptor);
     descriptor.channels_count = config->channels_count;

@@ -34,20 +34,21 @@ static int open_folder(int folder, const char *name)
     return file < 0 ? -errno : file;
 }
 
-/* cpuset is needed; memory and pids are welcome. */
-static int switch_on(int folder)
+/* cpuset is needed; memory and pids are welcome; memory is counted for processes, not threads. */
+static int switch_on(int folder, bool threads)
 {
-    write_at(folder, "cgroup.subtree_control", "+memory");
+    if (!threads)
+        write_at(folder, "cgroup.subtree_control", "+memory");
     write_at(folder, "cgroup.subtree_control", "+pids");
     return write_at(folder, "cgroup.subtree_control", "+cpuset");
 }
 
-static int switch_on_in(int folder, const char *name)
+static int switch_on_in(int folder, const char *name, bool threads)
 {
     int inner = open_folder(folder, name);
     if (inner < 0)
         return inner;
-    int error = switch_on(inner);
+    int error = switch_on(inner, threads);
     close(inner);
     return error;
 }
@@ -57,12 +58,12 @@ int cgroup_begin(void)
 {
     int error = make_folder(AT_FDCWD, SLICE);
     if (!error)
-        error = switch_on_in(AT_FDCWD, ROOT);
+        error = switch_on_in(AT_FDCWD, ROOT, false);
     if (error)
         return error;
     write_at(AT_FDCWD, ROOT "/cgroup.subtree_control", "+cpu");
     write_at(AT_FDCWD, SLICE "/cgroup.subtree_control", "+cpu");
-    return switch_on_in(AT_FDCWD, SLICE);
+    return switch_on_in(AT_FDCWD, SLICE, false);
 }
 
 static const char *pcpus_text(const struct partition_descriptor *descriptor, uint32_t vcpu,
@@ -74,6 +75,16 @@ static const char *pcpus_text(const struct partition_descriptor *descriptor, uin
     return text;
 }
 
+/* A folder in which threads may be, or processes. */
+static int make_part(int folder, const char *path, bool threads)
+{
+    char type[64];
+
+    int error = make_folder(folder, path);
+    snprintf(type, sizeof(type), "%s/cgroup.type", path);
+    return error || !threads ? error : write_at(folder, type, "threaded");
+}
+
 static int set_pcpus(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu)
 {
     char path[64], pcpus[PCPU_SET_TEXT_MAX];
@@ -82,15 +93,16 @@ static int set_pcpus(int folder, const struct partition_descriptor *descriptor, 
     return write_at(folder, path, pcpus_text(descriptor, vcpu, pcpus));
 }
 
-static int make_leaf(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu)
+static int make_leaf(int folder, const struct partition_descriptor *descriptor, uint32_t vcpu,
+                     bool threads)
 {
     char path[64];
 
     snprintf(path, sizeof(path), "vcpus/%u", vcpu);
-    int error = make_folder(folder, path);
+    int error = make_part(folder, path, threads);
     if (!error)
         error = set_pcpus(folder, descriptor, vcpu);
-    snprintf(path, sizeof(path), "vcpus/%u/cgroup.procs", vcpu);
+    snprintf(path, sizeof(path), "vcpus/%u/cgroup.%s", vcpu, threads ? "threads" : "procs");
     if (!error && fchownat(folder, path, descriptor->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0)
         error = -errno;
     return error;
@@ -105,18 +117,46 @@ static int set_weight(int folder, const struct partition_descriptor *descriptor)
     return descriptor->weight ? write_at(folder, "cpu.weight", text) : 0;
 }
 
+/* More would be the host's: what it asks for beyond fails, or ends it alone. */
+static int set_limits(int folder, const struct partition_descriptor *descriptor,
+                      const struct monitor_kind *kind)
+{
+    uint64_t counted = descriptor->pages == PAGES_ORDINARY ? descriptor->memory_bytes : 0;
+    char text[32];
+    int error = 0;
+
+    if (kind->tasks) {
+        snprintf(text, sizeof(text), "%u", kind->tasks + descriptor->vcpus_count);
+        error = write_at(folder, "pids.max", text);
+    }
+    if (kind->memory_bytes && !error) {
+        snprintf(
+            text, sizeof(text), "%llu",
+            (unsigned long long)(counted + descriptor->memory_bytes / 16 + kind->memory_bytes));
+        error = write_at(folder, "memory.max", text);
+    }
+    return error;
+}
+
 /* Moving a child from vm to a leaf asks for write permission on the leaf's and NAME's cgroup.procs.
  */
-static int make_inner(int folder, const struct partition_descriptor *descriptor, const char **what)
+static int make_inner(int folder, const struct partition_descriptor *descriptor,
+                      const struct monitor_kind *kind, const char **what)
 {
+    bool threads = kind->threads;
+
+    *what = "pids.max or memory.max of its cgroup";
+    int error = set_limits(folder, descriptor, kind);
+    *what = error ? *what : "parts of its cgroup";
+    if (!error)
+        error = make_part(folder, "vm", threads);
+    if (!error)
+        error = make_part(folder, "vcpus", threads);
     *what = "controllers of its cgroup";
-    int error = switch_on(folder);
     if (!error)
-        error = make_folder(folder, "vm");
+        error = switch_on(folder, threads);
     if (!error)
-        error = make_folder(folder, "vcpus");
-    if (!error)
-        error = switch_on_in(folder, "vcpus");
+        error = switch_on_in(folder, "vcpus", threads);
     *what = "cpu.weight of its cgroup";
     if (!error)
         error = set_weight(folder, descriptor);
@@ -127,7 +167,7 @@ static int make_inner(int folder, const struct partition_descriptor *descriptor,
         error = -errno;
     *what = "cpuset of a vCPU";
     for (uint32_t i = 0; i < descriptor->vcpus_count && !error; i++)
-        error = make_leaf(folder, descriptor, i);
+        error = make_leaf(folder, descriptor, i, threads);
     return error;
 }
 
@@ -164,7 +204,7 @@ int cgroup_open(struct cgroup *cgroup, const char *name)
 }
 
 int cgroup_make(struct cgroup *cgroup, const struct partition_descriptor *descriptor,
-                const char **what)
+                const struct monitor_kind *kind, const char **what)
 {
     char path[128];
 
@@ -178,7 +218,8 @@ int cgroup_make(struct cgroup *cgroup, const struct partition_descriptor *descri
     if (error)
         return error;
     cgroup->folder = open_folder(AT_FDCWD, path);
-    error = cgroup->folder < 0 ? cgroup->folder : make_inner(cgroup->folder, descriptor, what);
+    error =
+        cgroup->folder < 0 ? cgroup->folder : make_inner(cgroup->folder, descriptor, kind, what);
     if (!error)
         error = open_files(cgroup);
     if (error) {

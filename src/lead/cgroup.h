@@ -3,12 +3,17 @@
  * A partition's cgroups (v2): parclose.slice/NAME/{vm,vcpus/0,vcpus/1,…}. Spawner and main live in
  * vm, each vCPU process in its own leaf with the cpuset of its pCPU, or of the shared ones. Only
  * `vcpus` is ever frozen.
+ *
+ * Where the vCPUs are threads of a process in vm, vm, vcpus and the leaves are threaded (cgroup v2,
+ * "Threads"), so that the threads of one process may be in different ones; memory is then counted
+ * for NAME as a whole.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kinds.h"
 #include "parclose/descriptor.h"
 
 struct cgroup {
@@ -23,12 +28,12 @@ struct cgroup {
 int cgroup_begin(void);
 
 /*
- * Makes the partition's cgroups, frozen, with the cpusets and memory limits of the descriptor; its
- * user may move its own children from vm to a leaf. On error nothing is left, and `what` says what
- * failed.
+ * Makes the partition's cgroups, frozen, with the cpusets of the descriptor and the limits of its
+ * kind of monitor; its user may move its own children, or threads, from vm to a leaf. On error
+ * nothing is left, and `what` says what failed.
  */
 int cgroup_make(struct cgroup *cgroup, const struct partition_descriptor *descriptor,
-                const char **what);
+                const struct monitor_kind *kind, const char **what);
 
 /* Opens what is there already. */
 int cgroup_open(struct cgroup *cgroup, const char *name);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/config_check.h"
+#include "kinds.h"
 #include "wire/frame.h"
 
 #define SEALS      (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -69,6 +70,20 @@ static bool numbers_ok(const struct partition_descriptor *d)
            d->memory_bytes && d->memory_bytes <= MEMORY_MAX;
 }
 
+/* A kind with a program of its own may have a firmware, which needs no kernel. */
+static bool images_ok(const struct partition_descriptor *d)
+{
+    int kind = frame_string_ok(d->monitor, sizeof(d->monitor)) ? kind_find(d->monitor) : -EINVAL;
+
+    if (kind < 0 || d->firmware >= GUEST_FIRMWARES)
+        return false;
+    bool more = monitor_kinds[kind].program.path, uefi = d->firmware == FIRMWARE_UEFI;
+    return path_ok(d->kernel, uefi) && path_ok(d->initrd, true) && path_ok(d->variables, true) &&
+           path_ok(d->disk, true) && frame_string_ok(d->cmdline, sizeof(d->cmdline)) &&
+           (more ? !d->channels_count : !uefi && !d->variables[0] && !d->disk[0]) &&
+           (uefi || !d->variables[0]);
+}
+
 int descriptor_take(int file, struct partition_descriptor *d)
 {
     if (!sealed(file) || pread(file, d, sizeof(*d), 0) != (ssize_t)sizeof(*d))
@@ -76,8 +91,5 @@ int descriptor_take(int file, struct partition_descriptor *d)
     if (d->magic != DESCRIPTOR_MAGIC || d->version != DESCRIPTOR_VERSION || d->size != sizeof(*d) ||
         !numbers_ok(d))
         return -EINVAL;
-    if (!config_name_ok(d->name) || !path_ok(d->kernel, false) || !path_ok(d->initrd, true) ||
-        !frame_string_ok(d->cmdline, sizeof(d->cmdline)))
-        return -EINVAL;
-    return 0;
+    return config_name_ok(d->name) && images_ok(d) ? 0 : -EINVAL;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "cgroup.h"
+#include "kinds.h"
 #include "parclose/console.h"
 #include "parclose/descriptor.h"
 #include "parclose/msg_control_lead.h"
@@ -44,8 +45,8 @@ struct partition {
     struct lead *lead;
     struct partition_id id; /* 0: the slot is free */
     struct partition_descriptor descriptor;
-    int files[KEPT_FILES]; /* -1: not there */
-    int kernel, initrd;    /* until they are handed over; -1: none */
+    int files[KEPT_FILES];          /* -1: not there */
+    int images[MONITOR_FILE_KINDS]; /* what the monitor gets to read, until it is handed over; -1 */
     struct cgroup cgroup;
     struct link *link; /* to the monitor; NULL: not spawned, or it broke the protocol */
     sd_event_source *died;

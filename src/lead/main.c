@@ -63,7 +63,7 @@ static int prepare(void *context, struct process *process)
     struct lead *lead = context;
 
     lead->process = process;
-    lead->spawner = spawn_helper_start(PARCLOSE_MONITOR);
+    lead->spawner = spawn_helper_start(monitor_kinds, monitor_kinds_count);
     if (lead->spawner < 0)
         return lead->spawner;
     lead->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -98,7 +98,7 @@ static const int system_calls[] = {
     SCMP_SYS(openat),  SCMP_SYS(mkdirat),  SCMP_SYS(mkdir),        SCMP_SYS(unlinkat),
     SCMP_SYS(rmdir),   SCMP_SYS(fchownat), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
     SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(socketpair),   SCMP_SYS(socket),
-    SCMP_SYS(connect), SCMP_SYS(shutdown),
+    SCMP_SYS(connect), SCMP_SYS(shutdown), SCMP_SYS(flock),
 };
 
 int main(void)

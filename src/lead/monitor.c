@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -49,6 +50,20 @@ static int open_image(const char *path, int *file)
     return status.st_size > IMAGE_MAX ? -EFBIG : 0;
 }
 
+/* What a guest writes: a plain file or a block device, of one partition at a time. The lock is the
+ * open file's: it lasts until the last process that was given it is gone. */
+static int open_store(const char *path, int *file)
+{
+    struct stat status;
+
+    *file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*file < 0 || fstat(*file, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+        return -EINVAL;
+    return flock(*file, LOCK_EX | LOCK_NB) < 0 ? (errno == EWOULDBLOCK ? -EBUSY : -errno) : 0;
+}
+
 static int make_console(struct partition *partition)
 {
     int *files = partition->files;
@@ -69,13 +84,19 @@ void monitor_slot(struct lead *lead, struct partition *partition,
     *partition = (struct partition){.lead = lead,
                                     .id = descriptor->partition,
                                     .descriptor = *descriptor,
-                                    .kernel = -1,
-                                    .initrd = -1,
                                     .cgroup = CGROUP_NONE,
                                     .frozen = true,
                                     .changed_ns = lead_now_ns()};
     for (int kind = 0; kind < KEPT_FILES; kind++)
         partition->files[kind] = -1;
+    for (int kind = 0; kind < MONITOR_FILE_KINDS; kind++)
+        partition->images[kind] = -1;
+}
+
+static void close_images(struct partition *partition)
+{
+    for (int kind = 0; kind < MONITOR_FILE_KINDS; kind++)
+        close_file(&partition->images[kind]);
 }
 
 void monitor_forget(struct partition *partition)
@@ -87,8 +108,7 @@ void monitor_forget(struct partition *partition)
     sd_event_source_disable_unref(partition->connecting);
     channel_forget(partition);
     cgroup_close(&partition->cgroup);
-    close_file(&partition->kernel);
-    close_file(&partition->initrd);
+    close_images(partition);
     /* the link closed its socket itself */
     if (partition->link)
         partition->files[KEPT_LINK] = -1;
@@ -105,6 +125,7 @@ static int request_process(struct partition *partition, int link)
     struct spawn_request request = {.header = frame_header(SPAWN_REQUEST, sizeof(request), 0),
                                     .partition = partition->id,
                                     .uid = d->uid,
+                                    .kind = (uint32_t)kind_find(d->monitor),
                                     .memory_lock = d->memory_bytes + MEMORY_SLACK};
     int files[2] = {link, cgroup_vm(&partition->cgroup)};
 
@@ -122,20 +143,67 @@ static int failed(char *text, const char *what, int error)
     return error;
 }
 
+/* What a kind starts is the distribution's, at a place of its own: not named by anybody. */
+static int open_part(struct partition *partition, const struct monitor_part *part,
+                     enum monitor_file_kind as, char *text)
+{
+    char what[128];
+
+    partition->images[as] = open(part->path, O_RDONLY | O_CLOEXEC);
+    if (partition->images[as] >= 0)
+        return 0;
+    int error = -errno;
+    if (error == -ENOENT)
+        snprintf(what, sizeof(what), "install the package %s: %s", part->package, part->path);
+    return failed(text, error == -ENOENT ? what : part->path, error);
+}
+
+static int open_parts(struct partition *partition, const struct monitor_kind *kind, char *text)
+{
+    bool uefi = partition->descriptor.firmware == FIRMWARE_UEFI;
+    int error = kind->program.path ? open_part(partition, &kind->program, FILE_PROGRAM, text) : 0;
+
+    if (error || !uefi)
+        return error;
+    return open_part(partition, &kind->firmware, FILE_FIRMWARE, text);
+}
+
+static int open_images(struct partition *partition, char *text)
+{
+    const struct partition_descriptor *d = &partition->descriptor;
+    const struct {
+        const char *what, *path;
+        enum monitor_file_kind kind;
+        int (*open)(const char *path, int *file);
+    } images[] = {{"kernel", d->kernel, FILE_KERNEL, open_image},
+                  {"initrd", d->initrd, FILE_INITRD, open_image},
+                  {"variables", d->variables, FILE_VARIABLES, open_store},
+                  {"disk", d->disk, FILE_DISK, open_store}};
+    char what[PARCLOSE_PATH_MAX + 16];
+    int error = 0;
+
+    for (size_t i = 0; i < sizeof(images) / sizeof(images[0]) && !error; i++) {
+        if (!images[i].path[0])
+            continue;
+        snprintf(what, sizeof(what), "%s %s", images[i].what, images[i].path);
+        error =
+            failed(text, what, images[i].open(images[i].path, &partition->images[images[i].kind]));
+    }
+    return error;
+}
+
 int monitor_begin(struct partition *partition, char text[PARCLOSE_REASON_MAX])
 {
     const struct partition_descriptor *d = &partition->descriptor;
-    char what[PARCLOSE_PATH_MAX + 16];
+    const struct monitor_kind *kind = &monitor_kinds[kind_find(d->monitor)];
     const char *step;
     int ends[2];
 
-    snprintf(what, sizeof(what), "kernel %s", d->kernel);
-    int error = failed(text, what, open_image(d->kernel, &partition->kernel));
-    snprintf(what, sizeof(what), "initrd %s", d->initrd);
-    if (!error && d->initrd[0])
-        error = failed(text, what, open_image(d->initrd, &partition->initrd));
+    int error = open_parts(partition, kind, text);
+    if (!error)
+        error = open_images(partition, text);
     if (!error) {
-        error = cgroup_make(&partition->cgroup, d, &step);
+        error = cgroup_make(&partition->cgroup, d, kind, &step);
         failed(text, step, error);
     }
     if (!error)
@@ -177,10 +245,9 @@ static int hand_over(struct partition *partition)
 
     if (!error)
         error = hand_file(partition, FILE_KVM, 0, partition->lead->kvm);
-    if (!error)
-        error = hand_file(partition, FILE_KERNEL, 0, partition->kernel);
-    if (!error && partition->initrd >= 0)
-        error = hand_file(partition, FILE_INITRD, 0, partition->initrd);
+    for (int kind = 0; kind < MONITOR_FILE_KINDS && !error; kind++)
+        if (partition->images[kind] >= 0)
+            error = hand_file(partition, (enum monitor_file_kind)kind, 0, partition->images[kind]);
     if (!error)
         error = hand_file(partition, FILE_CONSOLE, 0, files[KEPT_CONSOLE]);
     if (!error)
@@ -189,8 +256,7 @@ static int hand_over(struct partition *partition)
         error = hand_file(partition, FILE_CONSOLE_IN, 0, files[KEPT_CONSOLE_IN]);
     if (!error)
         error = hand_cgroups(partition);
-    close_file(&partition->kernel);
-    close_file(&partition->initrd);
+    close_images(partition);
     return error ? error : monitor_say(partition, MONITOR_CREATE);
 }
 

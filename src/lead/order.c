@@ -403,6 +403,8 @@ static int make_session(struct partition *partition, uint32_t kind, int *end)
 
     if (!partition->link)
         return -ESRCH;
+    if (!monitor_kinds[kind_find(partition->descriptor.monitor)].sessions)
+        return -EOPNOTSUPP;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
     int error = link_send(partition->link, &message, &ends[1], 1);
@@ -412,6 +414,20 @@ static int make_session(struct partition *partition, uint32_t kind, int *end)
     else
         *end = ends[0];
     return error;
+}
+
+static void refuse_session(struct lead *lead, const struct lead_order *order,
+                           const struct partition *partition, int error)
+{
+    char text[PARCLOSE_REASON_MAX];
+
+    if (error == -EOPNOTSUPP)
+        snprintf(text, sizeof(text), "monitor \"%s\" has no dump, no debug and no counts",
+                 partition->descriptor.monitor);
+    else
+        snprintf(text, sizeof(text), "%s",
+                 error == -ESRCH ? "it has no monitor" : "its monitor does not take a session");
+    order_refuse(lead, order, error, text);
 }
 
 static int on_session(void *context, struct frame *frame)
@@ -427,8 +443,7 @@ static int on_session(void *context, struct frame *frame)
                     ? make_session(partition, order->kind, &end)
                     : -ESRCH;
     if (error) {
-        order_refuse(context, &plain, error,
-                     error == -ESRCH ? "it has no monitor" : "its monitor does not take a session");
+        refuse_session(context, &plain, partition, error);
         return 0;
     }
     const struct lead_result message = {

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,14 +60,69 @@ static int set_oom_score(void)
     return error;
 }
 
-/* The root is an empty file system; the old one is no more (pivot_root(2), "pivot_root(".", ".")").
- */
-static int set_root(void)
+/* ---- its root, made on /proc because that is there and nobody needs it any more */
+
+#define ROOT_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+/* The host's folder to read, where the host has it. */
+static int see_folder(const char *path, unsigned long noexec)
 {
-    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+    const unsigned long flags = MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | noexec;
+    char inner[64];
+
+    snprintf(inner, sizeof(inner), "/proc%s", path);
+    if (access(path, F_OK) < 0)
+        return 0;
+    int error = check(mkdir(inner, 0755));
+    if (!error)
+        error = check(mount(path, inner, NULL, MS_BIND, NULL));
+    return error ? error : check(mount(NULL, inner, NULL, MS_REMOUNT | flags, NULL));
+}
+
+static int add_folders(void)
+{
+    int error = check(mkdir("/proc/usr", 0755));
+    if (!error)
+        error = check(mkdir("/proc/usr/lib", 0755));
+    if (!error)
+        error = check(mkdir("/proc/usr/share", 0755));
+    if (!error)
+        error = see_folder("/usr/lib/x86_64-linux-gnu", 0);
+    if (!error)
+        error = see_folder("/usr/lib64", 0);
+    if (!error)
+        error = see_folder("/usr/share/qemu", MS_NOEXEC);
+    return error ? error : see_folder("/usr/share/seabios", MS_NOEXEC);
+}
+
+/* Libraries, and one small folder for links of its own ("vfs", command.h of monitor-qemu). */
+static int add_libraries(uint32_t uid)
+{
+    char options[64];
+
+    umask(022);
+    int error = add_folders();
+
+    if (!error)
+        error = check(symlink("usr/lib", "/proc/lib"));
+    if (!error)
+        error = check(symlink("usr/lib64", "/proc/lib64"));
+    if (!error)
+        error = check(mkdir("/proc/vfs", 0755));
+    snprintf(options, sizeof(options), "size=64k,nr_inodes=64,mode=0755,uid=%u,gid=%u", uid, uid);
+    return error ? error : check(mount("parclose-vfs", "/proc/vfs", "tmpfs", ROOT_FLAGS, options));
+}
+
+/* The old root is no more (pivot_root(2), "pivot_root(".", ".")"). */
+static int set_root(const struct monitor_kind *kind, uint32_t uid)
+{
     int error = check(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL));
     if (!error)
-        error = check(mount("parclose", "/proc", "tmpfs", flags, "size=4k"));
+        error = check(mount("parclose", "/proc", "tmpfs", ROOT_FLAGS, "size=4k,mode=0755"));
+    if (!error && kind->libraries)
+        error = add_libraries(uid);
+    if (!error)
+        error = check(mount(NULL, "/proc", NULL, MS_REMOUNT | MS_RDONLY | ROOT_FLAGS, NULL));
     if (!error)
         error = check(chdir("/proc"));
     if (!error)
@@ -76,11 +132,11 @@ static int set_root(void)
     return error ? error : check(chdir("/"));
 }
 
-/* No network, no host's IPC, no file. */
-static int set_namespaces(void)
+/* No network, no host's IPC, no file but what its kind needs. */
+static int set_namespaces(const struct monitor_kind *kind, uint32_t uid)
 {
     int error = check(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS));
-    return error ? error : set_root();
+    return error ? error : set_root(kind, uid);
 }
 
 /* All but the inheritable ones are gone with uid 0. */
@@ -122,7 +178,7 @@ static int set_files(int link)
 }
 
 _Noreturn static void become_monitor(const struct spawn_request *request, int link,
-                                     const char *executable)
+                                     const struct monitor_kind *kind)
 {
     char name[] = "parclose-monitor";
     char *const arguments[] = {name, NULL}, *const environment[] = {NULL};
@@ -131,7 +187,7 @@ _Noreturn static void become_monitor(const struct spawn_request *request, int li
     int error = check(setsid());
     if (!error)
         error = set_files(link);
-    int program = open(executable, O_RDONLY | O_CLOEXEC); /* static: it needs no other file */
+    int program = open(kind->executable, O_RDONLY | O_CLOEXEC);
     if (!error)
         error = check(program);
     if (!error)
@@ -139,7 +195,7 @@ _Noreturn static void become_monitor(const struct spawn_request *request, int li
     if (!error)
         error = set_limits(request->memory_lock);
     if (!error)
-        error = set_namespaces();
+        error = set_namespaces(kind, request->uid);
     if (!error)
         error = set_user(request->uid);
     if (!error) {
@@ -151,8 +207,8 @@ _Noreturn static void become_monitor(const struct spawn_request *request, int li
     _exit(127);
 }
 
-static void spawn(const struct spawn_request *request, int link, int cgroup, const char *executable,
-                  struct spawn_answer *answer, int *pidfd)
+static void spawn(const struct spawn_request *request, int link, int cgroup,
+                  const struct monitor_kind *kind, struct spawn_answer *answer, int *pidfd)
 {
     struct clone_args args = {.flags = CLONE_PIDFD | CLONE_INTO_CGROUP,
                               .pidfd = (uint64_t)(uintptr_t)pidfd,
@@ -161,12 +217,12 @@ static void spawn(const struct spawn_request *request, int link, int cgroup, con
     long pid = syscall(SYS_clone3, &args, sizeof(args));
 
     if (pid == 0)
-        become_monitor(request, link, executable);
+        become_monitor(request, link, kind);
     answer->error = pid < 0 ? -errno : 0;
     answer->pid = pid < 0 ? 0 : (uint32_t)pid;
 }
 
-static int serve(int socket, const char *executable)
+static int serve(int socket, const struct monitor_kind *kinds, size_t count)
 {
     struct pollfd wait = {socket, POLLIN, 0};
     struct frame frame;
@@ -179,12 +235,12 @@ static int serve(int socket, const char *executable)
         return got == -EAGAIN ? 1 : got;
     const struct spawn_request *request = (const void *)frame.bytes;
     if (frame.header.type != SPAWN_REQUEST || frame.size != sizeof(*request) ||
-        frame.files_count != 2)
+        frame.files_count != 2 || request->kind >= count)
         return -EBADMSG;
     struct spawn_answer answer = {
         .header = frame_header(SPAWN_ANSWER, sizeof(answer), request->header.id),
         .partition = request->partition};
-    spawn(request, frame.files[0], frame.files[1], executable, &answer, &pidfd);
+    spawn(request, frame.files[0], frame.files[1], &kinds[request->kind], &answer, &pidfd);
     int error = frame_send(socket, &answer, &pidfd, pidfd >= 0 ? 1 : 0);
     if (pidfd >= 0)
         close(pidfd);
@@ -193,17 +249,17 @@ static int serve(int socket, const char *executable)
 }
 
 /* Monitors are reaped by nobody's waiting for them: their ends are told by pidfd. */
-_Noreturn static void helper(int socket, const char *executable)
+_Noreturn static void helper(int socket, const struct monitor_kind *kinds, size_t count)
 {
     signal(SIGCHLD, SIG_IGN);
     close(BOOT_FD);
     int going = 1;
     while (going == 1)
-        going = serve(socket, executable);
+        going = serve(socket, kinds, count);
     _exit(going == 0 ? 0 : 1);
 }
 
-int spawn_helper_start(const char *executable)
+int spawn_helper_start(const struct monitor_kind *kinds, size_t count)
 {
     int ends[2];
 
@@ -212,7 +268,7 @@ int spawn_helper_start(const char *executable)
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        helper(ends[1], executable);
+        helper(ends[1], kinds, count);
     }
     close(ends[1]);
     if (pid > 0)

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "kinds.h"
 #include "parclose/ids.h"
 #include "wire/frame.h"
 
@@ -20,6 +21,8 @@ struct spawn_request {
     struct wire_header header;
     struct partition_id partition;
     uint32_t uid;
+    uint32_t kind; /* index into the helper's kinds */
+    uint32_t reserved;
     uint64_t memory_lock; /* RLIMIT_MEMLOCK, bytes */
 };
 
@@ -32,5 +35,6 @@ struct spawn_answer {
     uint32_t reserved;
 };
 
-/* Forks the helper; returns lead's end of a SEQPACKET pair, or a negative errno. */
-int spawn_helper_start(const char *executable);
+/* Forks the helper, for these kinds; returns lead's end of a SEQPACKET pair, or a negative errno.
+ */
+int spawn_helper_start(const struct monitor_kind *kinds, size_t count);

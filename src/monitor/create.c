@@ -12,7 +12,7 @@
 
 static int *file_place(struct monitor *m, uint32_t kind, uint32_t index)
 {
-    if (kind >= MONITOR_FILE_KINDS)
+    if (kind > FILE_VCPU_CGROUP)
         return NULL;
     if (kind == FILE_VCPU_CGROUP)
         return index < PARCLOSE_MAX_VCPUS ? &m->files.cgroups[index] : NULL;

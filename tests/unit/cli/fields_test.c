@@ -19,9 +19,9 @@ static const struct {
     {RESOURCE_CONTROL, 4},
     /* ends of name and driver of each card, reserved bytes */
     {RESOURCE_HOST, HOST_MAX_CARDS * 2 + 4},
-    /* ends of name, monitor, kernel, initrd, cmdline; end of each VF's card; reserved bytes; of
+    /* ends of name, monitor, kernel, initrd, cmdline, variables, disk; end of each VF's card; of
      * each channel ends of name and server, reserved bytes */
-    {RESOURCE_PARTITION, 5 + PARCLOSE_MAX_PARTITION_VFS + 4 + PARCLOSE_MAX_CHANNELS * 6},
+    {RESOURCE_PARTITION, 7 + PARCLOSE_MAX_PARTITION_VFS + PARCLOSE_MAX_CHANNELS * 6},
     {RESOURCE_RUN, 1},
     {RESOURCE_PCPU, 0},
     {RESOURCE_MEMORY, 0},

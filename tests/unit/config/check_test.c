@@ -115,7 +115,7 @@ static void bad_partitions(void **state)
     REFUSES(strcpy(partition.name, "Db"));
     REFUSES(strcpy(partition.name, "a b"));
     REFUSES(memset(partition.name, 'a', sizeof(partition.name)));
-    REFUSES(strcpy(partition.monitor, "qemu"));
+    REFUSES(strcpy(partition.monitor, "xen"));
     REFUSES(memset(partition.monitor, 'a', sizeof(partition.monitor)));
     REFUSES(strcpy(partition.kernel, "relative"));
     REFUSES(strcpy(partition.kernel, ""));
@@ -125,13 +125,46 @@ static void bad_partitions(void **state)
     REFUSES(memset(partition.initrd, '/', sizeof(partition.initrd)));
     REFUSES(strcpy(partition.cmdline, "a\033b"));
     REFUSES(memset(partition.cmdline, 'a', sizeof(partition.cmdline)));
+    REFUSES(partition.firmware = FIRMWARE_UEFI);
+    REFUSES(strcpy(partition.disk, "/d"));
+    REFUSES(strcpy(partition.variables, "/v"));
+}
+
+/* The same for one with a firmware, which needs no kernel. */
+#define REFUSES_UEFI(change)                                                                       \
+    REFUSES(strcpy(partition.monitor, "qemu"); partition.firmware = FIRMWARE_UEFI;                 \
+            partition.kernel[0] = 0; partition.channels_count = 0; change)
+
+static void bad_ones_with_a_firmware(void **state)
+{
+    struct partition_config uefi = good_partition();
+    (void)state;
+
+    strcpy(uefi.monitor, "qemu");
+    strcpy(uefi.disk, "/d");
+    uefi.channels_count = 0;
+    assert_int_equal(partition_config_check(&uefi, reason), 0);
+    uefi.kernel[0] = 0;
+    uefi.firmware = FIRMWARE_UEFI;
+    strcpy(uefi.variables, "/v");
+    assert_int_equal(partition_config_check(&uefi, reason), 0);
+    REFUSES_UEFI(partition.firmware = GUEST_FIRMWARES);
+    REFUSES_UEFI(partition.channels_count = 1);
+    REFUSES_UEFI(partition.firmware = FIRMWARE_BIOS);
+    REFUSES_UEFI(strcpy(partition.kernel, "/k"); partition.firmware = FIRMWARE_BIOS;
+                 strcpy(partition.variables, "/v"));
+    REFUSES_UEFI(strcpy(partition.initrd, "/i"));
+    REFUSES_UEFI(strcpy(partition.cmdline, "quiet"));
+    REFUSES_UEFI(strcpy(partition.disk, "disk"));
+    REFUSES_UEFI(memset(partition.disk, '/', sizeof(partition.disk)));
+    REFUSES_UEFI(strcpy(partition.variables, "vars"));
+    REFUSES_UEFI(memset(partition.variables, '/', sizeof(partition.variables)));
 }
 
 static void bad_channels(void **state)
 {
     (void)state;
     REFUSES(partition.channels_count = PARCLOSE_MAX_CHANNELS + 1);
-    REFUSES(partition.reserved = 1);
     REFUSES(partition.channels[0].reserved = 1);
     REFUSES(partition.channels[1].kind = CHANNEL_DEVICES);
     REFUSES(partition.channels[1].mode = CHANNEL_MODES);
@@ -206,6 +239,7 @@ int main(void)
         cmocka_unit_test(bad_hosts),
         cmocka_unit_test(bad_partitions),
         cmocka_unit_test(bad_channels),
+        cmocka_unit_test(bad_ones_with_a_firmware),
         cmocka_unit_test(bad_vfs),
         cmocka_unit_test(vfs_that_the_cards_do_not_have),
         cmocka_unit_test(many_cards_fit_in_the_reason),

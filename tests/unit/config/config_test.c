@@ -290,7 +290,7 @@ static void numbers_of_a_partition_out_of_range(void **state)
     refuses_partition(PARTITION("vcpus='1' memory-mib='65'", ""), "multiple of 2");
     refuses_partition(PARTITION("vcpus='1' memory-mib='16777218'", ""), "16777216");
     refuses_partition(PARTITION(SMALL " autostart='true'", ""), "yes");
-    refuses_partition(PARTITION(SMALL " monitor='qemu'", ""), "native");
+    refuses_partition(PARTITION(SMALL " monitor='xen'", ""), "native");
     refuses_partition(PARTITION(SMALL " huge-pages='4KiB'", ""), "2MiB");
     refuses_partition(PARTITION("vcpus='1' memory-mib='1026' huge-pages='1GiB'", ""), "1024");
 }
@@ -306,6 +306,30 @@ static void images_of_a_partition(void **state)
     refuses_partition(PARTITION(SMALL, "<cmdline>&#x7f;</cmdline>"), "cmdline");
     refuses_partition(PARTITION(SMALL, "<kernel>/k</kernel>"), "kernel");
     refuses_partition(PARTITION(SMALL, "<disk/>"), "disk");
+}
+
+static void a_partition_with_a_firmware(void **state)
+{
+    (void)state;
+    assert_int_equal(read_partition("<partition " SMALL " monitor='qemu' firmware='uefi'>"
+                                    "<disk>/dev/vg/win</disk><variables> /v </variables>"
+                                    "</partition>",
+                                    NULL),
+                     0);
+    assert_string_equal(partition.monitor, "qemu");
+    assert_int_equal(partition.firmware, FIRMWARE_UEFI);
+    assert_string_equal(partition.kernel, "");
+    assert_string_equal(partition.disk, "/dev/vg/win");
+    assert_string_equal(partition.variables, "/v");
+    assert_int_equal(read_partition(PARTITION(SMALL " monitor='qemu' firmware='bios'", ""), NULL),
+                     0);
+    assert_int_equal(partition.firmware, FIRMWARE_BIOS);
+    refuses_partition(PARTITION(SMALL " monitor='qemu' firmware='efi'", ""), "uefi");
+    refuses_partition(PARTITION(SMALL " firmware='uefi'", ""), "monitor=\"qemu\"");
+    refuses_partition(PARTITION(SMALL, "<disk>/d</disk>"), "monitor=\"qemu\"");
+    refuses_partition(PARTITION(SMALL " monitor='qemu'", "<variables>/v</variables>"),
+                      "firmware=\"uefi\"");
+    refuses_partition("<partition " SMALL " monitor='qemu'/>", "kernel");
 }
 
 static void texts_that_are_too_long(void **state)
@@ -717,6 +741,7 @@ int main(void)
         cmocka_unit_test(processors_of_a_partition),
         cmocka_unit_test(numbers_of_a_partition_out_of_range),
         cmocka_unit_test(images_of_a_partition),
+        cmocka_unit_test(a_partition_with_a_firmware),
         cmocka_unit_test(texts_that_are_too_long),
         cmocka_unit_test(bytes_count_not_characters),
         cmocka_unit_test(attributes_of_a_vf),

@@ -388,7 +388,7 @@ static unsigned groups_of_last(struct stage *stage, unsigned count)
     return groups;
 }
 
-#define TOGETHER 32 /* so many fit into the socket */
+#define TOGETHER 20 /* so many fit into the socket */
 
 /* What comes while control is busy with a disk shares the next fdatasync; a lone one has its own.
  */

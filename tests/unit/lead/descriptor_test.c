@@ -128,6 +128,7 @@ static void with_a_weight_all_processors_are_shared(void **state)
     REFUSED(d = shared(); d.shared_pcpus.words[0] = 0);
     REFUSED(d.weight = 100);
     REFUSED(d.shared_pcpus.words[15] = 1);
+    REFUSED(d.firmware = FIRMWARE_UEFI);
 }
 
 static void every_bad_channel_is_refused(void **state)
@@ -174,6 +175,32 @@ static void every_bad_text_is_refused(void **state)
     REFUSED(strcpy(d.initrd, "initrd"));
     REFUSED(memset(d.initrd, '/', sizeof(d.initrd)));
     REFUSED(memset(d.cmdline, 'a', sizeof(d.cmdline)));
+    REFUSED(strcpy(d.monitor, "xen"));
+    REFUSED(memset(d.monitor, 'a', sizeof(d.monitor)));
+    REFUSED(strcpy(d.variables, "/v"));
+    REFUSED(strcpy(d.disk, "/d"));
+}
+
+static void a_firmware_needs_no_kernel(void **state)
+{
+    struct partition_descriptor uefi = good();
+    (void)state;
+
+    strcpy(uefi.monitor, "qemu");
+    uefi.firmware = FIRMWARE_UEFI;
+    strcpy(uefi.variables, "/v");
+    strcpy(uefi.disk, "/d");
+    uefi.kernel[0] = uefi.cmdline[0] = 0;
+    assert_int_equal(take(&uefi, sizeof(uefi), SEALS), 0);
+    REFUSED(d = uefi; d.firmware = GUEST_FIRMWARES);
+    REFUSED(d = uefi; d.channels_count = 1; strcpy(d.channels[0].name, "disk");
+            strcpy(d.channels[0].server, "/run/disk.sock"));
+    REFUSED(d = uefi; d.firmware = FIRMWARE_BIOS);
+    REFUSED(d = uefi; strcpy(d.kernel, "/k"); d.firmware = FIRMWARE_BIOS);
+    REFUSED(d = uefi; strcpy(d.disk, "disk"));
+    REFUSED(d = uefi; memset(d.disk, '/', sizeof(d.disk)));
+    REFUSED(d = uefi; strcpy(d.variables, "vars"));
+    REFUSED(d = uefi; memset(d.variables, '/', sizeof(d.variables)));
 }
 
 static void what_is_no_memory_file_is_refused(void **state)
@@ -198,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_vcpu_without_a_pcpu_runs_on_shared_ones),
         cmocka_unit_test(every_bad_channel_is_refused),
         cmocka_unit_test(every_bad_text_is_refused),
+        cmocka_unit_test(a_firmware_needs_no_kernel),
         cmocka_unit_test(what_is_no_memory_file_is_refused),
     };
     return cmocka_run_group_tests_name("descriptor", tests, NULL, NULL);

@@ -54,6 +54,19 @@ static void look_at_rights(struct report *report)
         report->effective |= data[i].effective | data[i].permitted | data[i].inheritable;
 }
 
+static void look_around(struct report *report)
+{
+    static const char *const places[] = FAKE_PLACES;
+
+    report->sees = entries("/") + entries("..") + entries(".");
+    for (uint32_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int file = open(places[i], i < FAKE_TO_WRITE ? O_WRONLY | O_CREAT : O_RDONLY, 0600);
+        report->opens |= file >= 0 ? UINT32_C(1) << i : 0;
+        if (file >= 0)
+            close(file);
+    }
+}
+
 int main(void)
 {
     struct report report = {.header = frame_header(REPORT_TYPE, sizeof(report), 0)};
@@ -62,7 +75,7 @@ int main(void)
 
     look_at_files(&report);
     look_at_rights(&report);
-    report.sees = entries("/") + entries("..") + entries(".");
+    look_around(&report);
     report.child_signal = signal(SIGCHLD, SIG_DFL) == SIG_DFL;
     getrlimit(RLIMIT_MEMLOCK, &lock);
     report.memory_lock = lock.rlim_max;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ static struct {
     uint16_t type;
     uint64_t id;
     int32_t error;
+    char text[PARCLOSE_REASON_MAX];
 } sent[SENT_MAX];
 static size_t sent_count;
 
@@ -49,7 +51,10 @@ int process_send(struct process *process, enum process_kind peer, const void *me
     assert_true(sent_count < SENT_MAX);
     sent[sent_count].type = result->header.type;
     sent[sent_count].id = result->header.id;
-    sent[sent_count++].error = result->header.type == LEAD_RESULT ? result->error : 0;
+    sent[sent_count].error = result->header.type == LEAD_RESULT ? result->error : 0;
+    if (result->header.type == LEAD_RESULT)
+        memcpy(sent[sent_count].text, result->text, sizeof(result->text));
+    sent_count++;
     return 0;
 }
 
@@ -203,7 +208,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(&lead, 0, sizeof(lead));
-    descriptor = (struct partition_descriptor){.partition = {ID}};
+    descriptor = (struct partition_descriptor){.partition = {ID}, .monitor = "native"};
     sent_count = stops = cpusets = kept = 0;
     mended = 0;
     cpusets_error = 0;
@@ -380,6 +385,19 @@ static void a_session_that_cannot_be_is_refused(void **state)
     assert_int_equal(passed, -1);
 }
 
+/* Not even asked: who wants it hears which kind has it not. */
+static void a_kind_without_sessions_is_named(void **state)
+{
+    (void)state;
+    snprintf(descriptor.monitor, sizeof(descriptor.monitor), "qemu");
+    run_partition();
+    assert_int_equal(ask_session(SESSION_DUMP, ID), 0);
+    assert_sent(0, LEAD_RESULT, 9, -EOPNOTSUPP);
+    assert_string_equal(sent[0].text, "monitor \"qemu\" has no dump, no debug and no counts");
+    assert_int_equal(session_end, -1);
+    assert_int_equal(passed, -1);
+}
+
 static void kinds_that_are_none_end_the_link(void **state)
 {
     (void)state;
@@ -439,6 +457,7 @@ int main(void)
         TEST(other_pcpus_of_nobody_are_refused),
         TEST(a_session_has_two_ends),
         TEST(a_session_that_cannot_be_is_refused),
+        TEST(a_kind_without_sessions_is_named),
         TEST(kinds_that_are_none_end_the_link),
         TEST(only_a_vf_on_the_bus_is_mended),
     };

@@ -26,6 +26,11 @@
 /* Less than this process may have: without CAP_SYS_RESOURCE more is not to be had. */
 static const uint64_t memory_lock = 1 << 20;
 
+static const struct monitor_kind kinds[] = {
+    {.name = "native", .executable = FAKE_MONITOR},
+    {.name = "qemu", .executable = FAKE_MONITOR, .libraries = true, .threads = true},
+};
+
 static char folder[128]; /* a cgroup of our own; "": none can be made here */
 
 static void find_cgroup2(void)
@@ -77,11 +82,12 @@ static void receive(int socket, struct frame *frame)
 }
 
 /* A new monitor; *link is lead's end, *pidfd tells its death. */
-static void spawn_one(int helper, int *link, int *pidfd, uint32_t *pid)
+static void spawn_kind(int helper, uint32_t kind, int *link, int *pidfd, uint32_t *pid)
 {
     struct spawn_request request = {.header = frame_header(SPAWN_REQUEST, sizeof(request), 5),
                                     .partition = {7},
                                     .uid = UID,
+                                    .kind = kind,
                                     .memory_lock = memory_lock};
     struct frame frame;
     int ends[2];
@@ -100,6 +106,11 @@ static void spawn_one(int helper, int *link, int *pidfd, uint32_t *pid)
     *pid = answer->pid;
     *pidfd = frame_take(&frame, 0);
     *link = ends[0];
+}
+
+static void spawn_one(int helper, int *link, int *pidfd, uint32_t *pid)
+{
+    spawn_kind(helper, 0, link, pidfd, pid);
 }
 
 static bool in_cgroup(uint32_t pid)
@@ -128,7 +139,6 @@ static void check_report(const struct report *report)
     assert_int_equal(report->no_new_privileges, 1);
     assert_int_equal(report->open_files, 0xf);
     assert_int_equal(report->more_files, 0);
-    assert_int_equal(report->sees, 0);
     assert_int_equal(report->child_signal, 1);
     assert_int_equal(report->memory_lock, memory_lock);
 }
@@ -153,16 +163,59 @@ static void a_monitor_begins_with_nothing_but_its_link(void **state)
 
     skip_without_cgroup();
     make_inheritable();
-    int helper = spawn_helper_start(FAKE_MONITOR);
+    int helper = spawn_helper_start(kinds, 2);
     assert_true(helper >= 0);
     spawn_one(helper, &link, &pidfd, &pid);
     assert_true(in_cgroup(pid));
     receive(link, &frame);
-    assert_int_equal(frame.size, sizeof(struct report));
-    check_report((const void *)frame.bytes);
+    const struct report *report = (const void *)frame.bytes;
+    assert_int_equal(frame.size, sizeof(*report));
+    check_report(report);
+    assert_int_equal(report->sees, 0);
+    assert_int_equal(report->opens, 0);
     close(link);
     assert_true(wait_for(pidfd));
     close(pidfd);
+    close(helper);
+}
+
+/* Kind "qemu": to read, libraries and firmware; to write, one small folder; nothing else. */
+static void a_monitor_with_libraries_sees_no_more_than_those(void **state)
+{
+    struct frame frame;
+    int link, pidfd;
+    uint32_t pid;
+    (void)state;
+
+    skip_without_cgroup();
+    int helper = spawn_helper_start(kinds, 2);
+    spawn_kind(helper, 1, &link, &pidfd, &pid);
+    receive(link, &frame);
+    const struct report *report = (const void *)frame.bytes;
+    assert_int_equal(frame.size, sizeof(*report));
+    check_report(report);
+    assert_int_equal(report->sees, 3 * 4); /* usr, lib, lib64, vfs */
+    assert_int_equal(report->opens, 1 << 2 | 1 << 3);
+    close(link);
+    assert_true(wait_for(pidfd));
+    close(pidfd);
+    close(helper);
+}
+
+static void an_unknown_kind_ends_the_helper(void **state)
+{
+    struct spawn_request request = {.header = frame_header(SPAWN_REQUEST, sizeof(request), 5),
+                                    .partition = {7},
+                                    .uid = UID,
+                                    .kind = 2};
+    struct frame frame;
+    (void)state;
+
+    int helper = spawn_helper_start(kinds, 2);
+    int files[2] = {STDIN_FILENO, STDIN_FILENO};
+    assert_int_equal(frame_send(helper, &request, files, 2), 0);
+    assert_true(wait_for(helper));
+    assert_int_equal(frame_receive(helper, &frame), 0);
     close(helper);
 }
 
@@ -175,7 +228,7 @@ static void a_monitor_outlives_the_helper(void **state)
     (void)state;
 
     skip_without_cgroup();
-    int helper = spawn_helper_start(FAKE_MONITOR);
+    int helper = spawn_helper_start(kinds, 2);
     spawn_one(helper, &link, &pidfd, &pid);
     receive(link, &frame);
     close(helper);
@@ -225,7 +278,7 @@ static void a_monitor_is_killed_before_the_infrastructure(void **state)
         print_message("SKIP: this user may not lower its OOM score\n");
         skip();
     }
-    int helper = spawn_helper_start(FAKE_MONITOR);
+    int helper = spawn_helper_start(kinds, 2);
     set_own_oom_score(before);
     spawn_one(helper, &link, &pidfd, &pid);
     receive(link, &frame);
@@ -244,7 +297,7 @@ static void rubbish_ends_the_helper(void **state)
     struct frame frame;
     (void)state;
 
-    int helper = spawn_helper_start(FAKE_MONITOR);
+    int helper = spawn_helper_start(kinds, 2);
     assert_true(helper >= 0);
     assert_int_equal(frame_send(helper, &rubbish, NULL, 0), 0);
     assert_true(wait_for(helper));
@@ -256,6 +309,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_monitor_begins_with_nothing_but_its_link),
+        cmocka_unit_test(a_monitor_with_libraries_sees_no_more_than_those),
+        cmocka_unit_test(an_unknown_kind_ends_the_helper),
         cmocka_unit_test(a_monitor_outlives_the_helper),
         cmocka_unit_test(a_monitor_is_killed_before_the_infrastructure),
         cmocka_unit_test(rubbish_ends_the_helper),
