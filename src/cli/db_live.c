@@ -134,6 +134,26 @@ static void compare_vcpus(struct comparison *c, const char *name, const json_t *
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
+/* Pages of files among a cgroup's memory: libraries of a monitor, a guest's disk. The kernel takes
+ * them back when it needs them. "file" is with shared memory, which a guest's is. */
+static uint64_t cached_bytes(const struct comparison *c, const char *name)
+{
+    char path[PATH_SIZE], line[128];
+    uint64_t file = 0, shared = 0;
+
+    snprintf(path, sizeof(path), "%s/" SLICE "/%s/memory.stat", c->root, name);
+    FILE *lines = fopen(path, "re");
+    while (lines && fgets(line, sizeof(line), lines)) {
+        if (!strncmp(line, "file ", 5))
+            file = strtoull(line + 5, NULL, 10);
+        else if (!strncmp(line, "shmem ", 6))
+            shared = strtoull(line + 6, NULL, 10);
+    }
+    if (lines)
+        fclose(lines);
+    return file > shared ? file - shared : 0;
+}
+
 static void compare_cgroup_memory(struct comparison *c, const char *name, int64_t mib)
 {
     char path[PATH_SIZE], line[64];
@@ -145,7 +165,8 @@ static void compare_cgroup_memory(struct comparison *c, const char *name, int64_
                 strerror(-error));
         return;
     }
-    uint64_t current = strtoull(line, NULL, 10) >> 20;
+    uint64_t bytes = strtoull(line, NULL, 10), cached = cached_bytes(c, name);
+    uint64_t current = (bytes > cached ? bytes - cached : 0) >> 20;
     c->memories++;
     if (current > (uint64_t)mib + OVERHEAD_MIB)
         finding(c->findings->differences,
@@ -232,9 +253,20 @@ static void compare_numa_maps(struct comparison *c, const char *name, int64_t pi
     fclose(map);
 }
 
+/* Who has a guest's memory mapped: the monitor; of kind "qemu" its child, whose threads the vCPUs
+ * are. */
+static int64_t memory_process(const json_t *partition)
+{
+    const json_t *vcpus = json_object_get(partition, "vcpu_pids");
+
+    return strcmp(text_of(partition, "monitor"), "qemu") != 0
+               ? number_of(partition, "monitor_pid")
+               : json_integer_value(json_array_get(vcpus, 0));
+}
+
 static void compare_memory(struct comparison *c, const char *name, const json_t *partition)
 {
-    int64_t mib = number_of(partition, "memory_mib"), pid = number_of(partition, "monitor_pid");
+    int64_t mib = number_of(partition, "memory_mib"), pid = memory_process(partition);
 
     if (!pid)
         return;

@@ -199,7 +199,9 @@ static void print_vcpus(const json_t *partition)
         return;
     putchar('\n');
     if (!true_of(statistics, "answered")) {
-        puts("its monitor does not answer: no counts of its vCPUs");
+        puts(strcmp(text_of(partition, "monitor"), "qemu") != 0
+                 ? "its monitor does not answer: no counts of its vCPUs"
+                 : "monitor \"qemu\" has no counts of its vCPUs");
         return;
     }
     table = table_new(heads);

@@ -332,6 +332,45 @@ static void shared_processors_and_their_weight(void **state)
     says("vCPU 1 may run on pCPUs 1-3, in the database it has pCPUs 1-3,6");
 }
 
+#define QEMU                                                                                       \
+    "{\"ok\":true," SNAPSHOT ",\"partition\":{\"name\":\"db\",\"phase\":\"running\","              \
+    "\"monitor\":\"qemu\",\"monitor_pid\":77,\"vcpu_pids\":[78,79],\"vcpus\":2,"                   \
+    "\"memory_mib\":64,\"memory_node\":1,\"pcpus\":[2,3]}}"
+
+/* Its memory is mapped by another process than its monitor. */
+static void memory_of_a_qemu(void **state)
+{
+    struct answer qemu[sizeof(good) / sizeof(good[0])];
+
+    (void)state;
+    memcpy(qemu, good, sizeof(good));
+    qemu[2] = (struct answer){"show", QEMU};
+    put_host();
+    put("proc/77/maps", "7f0004000000-7f0004001000 rw-p 00000000 00:00 0\n");
+    put("proc/78/maps", MAPS);
+    put("proc/78/numa_maps", NUMA("N1=3"));
+    serve(qemu);
+    check_live(0);
+    put("proc/78/numa_maps", NUMA("N0=7 N1=3"));
+    check_live(1);
+    says("7 pages of its memory are on node 0");
+}
+
+/* What the kernel keeps of a partition's files is not its memory. */
+static void pages_of_files_are_not_counted(void **state)
+{
+    (void)state;
+    put_host();
+    put(SLICE "/memory.current", "700000000\n");
+    put(SLICE "/memory.stat", "anon 1000\nfile 690000000\nshmem 60000000\n");
+    serve(good);
+    check_live(0);
+    put(SLICE "/memory.stat", "anon 1000\nfile 690000000\nshmem 690000000\n");
+    check_live(1);
+    says("its cgroup has 667 MiB, in the database it has 64");
+    put(SLICE "/memory.stat", "");
+}
+
 static void each_difference_is_said(void **state)
 {
     (void)state;
@@ -449,6 +488,8 @@ int main(void)
         CASE(wrong_usage_is_two),
         CASE(a_host_as_the_database_says),
         CASE(shared_processors_and_their_weight),
+        CASE(memory_of_a_qemu),
+        CASE(pages_of_files_are_not_counted),
         CASE(each_difference_is_said),
         CASE(every_function_is_in_the_map_once),
         CASE(what_passes_is_no_difference),
