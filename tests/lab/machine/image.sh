@@ -30,7 +30,7 @@ for kernel in $(ls "$root/usr/lib/modules"); do
     cp "$root/boot/vmlinuz-$kernel" "$out.new/vmlinuz$suffix"
 
     guest_initrd "$work/i2$suffix" "$work/l1/l2/initrd$suffix" "$kernel" \
-        igbvf nvme wdat_wdt pvpanic-mmio virtio_pci virtio_net virtio_blk virtio_console
+        igbvf nvme button wdat_wdt pvpanic-mmio virtio_pci virtio_net virtio_blk virtio_console
     cp "$root/boot/vmlinuz-$kernel" "$work/l1/l2/vmlinuz$suffix"
 done
 

@@ -2,7 +2,7 @@
 SUITE=trixie
 
 # What L1 and the QEMU that emulates it are made of; and what the Parclose package depends on.
-ROOT_PACKAGES=(linux-image-amd64 qemu-system-x86 systemd systemd-sysv dbus udev busybox-static kmod pciutils
+ROOT_PACKAGES=(linux-image-amd64 qemu-system-x86 ovmf systemd systemd-sysv dbus udev busybox-static kmod pciutils
     iproute2 nvme-cli procps psmisc strace jq python3-minimal zstd xz-utils cpio iputils-ping util-linux
     adduser libsystemd0 libxml2 libnl-3-200 libnl-route-3-200 libnl-genl-3-200 libpci3 libseccomp2
     libcap-ng0 libjansson4 libssl3t64)
