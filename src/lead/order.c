@@ -112,7 +112,6 @@ static int on_create(void *context, struct frame *frame)
     struct lead *lead = context;
     const struct lead_order *order = (const void *)frame->bytes;
     struct partition_descriptor descriptor;
-    char text[PARCLOSE_REASON_MAX] = "";
 
     if (descriptor_take(frame->files[0], &descriptor) ||
         descriptor.partition.value != order->partition.value)
@@ -131,7 +130,7 @@ static int on_create(void *context, struct frame *frame)
     monitor_slot(lead, partition, &descriptor);
     partition->files[KEPT_DESCRIPTOR] = frame_take(frame, 0);
     partition->create = order->header.id;
-    int error = monitor_begin(partition, text);
+    int error = monitor_begin(partition, partition->text);
     if (error)
         order_spawned(partition, error, -1);
     return 0;

@@ -29,7 +29,7 @@ static int cpusets_error;
 static uint32_t session_kind; /* that the monitor was told */
 static uint32_t mended;       /* the VF that the monitor was told to mend */
 static int session_end;
-static int link_error;
+static int begin_error, link_error;
 static int passed; /* the file that went to control with the last answer; -1: none */
 static struct {
     uint16_t type;
@@ -102,8 +102,8 @@ void monitor_slot(struct lead *of, struct partition *partition,
 int monitor_begin(struct partition *partition, char text[PARCLOSE_REASON_MAX])
 {
     (void)partition;
-    text[0] = 0;
-    return 0;
+    snprintf(text, PARCLOSE_REASON_MAX, "%s", begin_error ? "disk /d: busy" : "");
+    return begin_error;
 }
 int monitor_spawned(struct partition *partition, int pidfd)
 {
@@ -212,7 +212,7 @@ static int setup(void **state)
     sent_count = stops = cpusets = kept = 0;
     mended = 0;
     cpusets_error = 0;
-    link_error = 0;
+    begin_error = link_error = 0;
     passed = session_end = -1;
     return 0;
 }
@@ -251,6 +251,16 @@ static void stop_of_nothing_says_so(void **state)
     stop();
     assert_sent(3, LEAD_RESULT, 5, -ESRCH);
     assert_int_equal(stops, 0);
+}
+
+/* The user reads it. */
+static void what_cannot_begin_says_why(void **state)
+{
+    (void)state;
+    begin_error = -EBUSY;
+    create();
+    assert_sent(0, LEAD_RESULT, 1, -EBUSY);
+    assert_string_equal(sent[0].text, "disk /d: busy");
 }
 
 /* What is not said by SYNC is not there, for control. */
@@ -450,6 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(stop_of_what_is_being_started_waits_for_it),
         TEST(stop_of_nothing_says_so),
+        TEST(what_cannot_begin_says_why),
         TEST(sync_waits_for_what_is_being_started),
         TEST(sync_comes_after_a_start_that_failed),
         TEST(other_pcpus_are_written_and_kept),
