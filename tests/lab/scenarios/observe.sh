@@ -5,7 +5,7 @@ SCENARIO=observe
 
 dpkg -i /share/gdb/*.deb >/tmp/dpkg 2>&1 || { fail "gdb is installed"; tail /tmp/dpkg; finish; }
 
-sums() { guest_count g "L2: sums" done; }
+sums() { guest_count g "L2: sums" "done"; }
 # goes_on: the guest computes, and every sum was right
 goes_on() {
     local was

@@ -351,7 +351,8 @@ static long fake_map(uint8_t *at, size_t size, int flags, long fd, uint64_t offs
 {
     if (flags & MAP_ANONYMOUS)
         return (long)mmap(NULL, size, PROT_NONE, flags, -1, 0);
-    fake_check(flags & MAP_FIXED);
+    if (!(flags & MAP_FIXED))
+        return -EINVAL; /* a kernel's file: it is read */
     return map_bar(at, size, fd, offset);
 }
 
