@@ -161,10 +161,9 @@ static void run_console(struct port *p)
         size_t size = copy_parts(p, false, bytes, sizeof(bytes));
 
         ring_give(&q->ring, q->done++, head, 0);
+        call(q); /* first: what has been heard is not said again to the next server */
         deliver(p, bytes, size);
     }
-    if (q->on)
-        call(q);
 }
 
 /* ---- block (virtio 1.2, 5.2.6) ---- */
