@@ -53,11 +53,11 @@ static void applied(struct world *world, int error)
 
     assert_non_null(apply);
     assert_int_equal(apply->action, ACTION_PF_RENEW);
-    struct tcb_applied message = {
-        .header = frame_header(TCB_APPLIED, sizeof(message), apply->header.id),
-        .transaction = apply->transaction,
-        .error = error,
-        .pf = NET0};
+    struct tcb_applied message = {.header =
+                                      frame_header(TCB_APPLIED, sizeof(message), apply->header.id),
+                                  .transaction = apply->transaction,
+                                  .error = error,
+                                  .pf = NET0};
     assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
 }
 
