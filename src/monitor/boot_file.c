@@ -2,7 +2,6 @@
 #include "boot_file.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "sys.h"
@@ -36,36 +35,22 @@ int boot_file_read(int fd, void *to, uint64_t size, uint64_t offset)
     return 0;
 }
 
-static int write_all(int fd, const uint8_t *from, uint64_t size, uint64_t offset)
-{
-    while (size) {
-        long put = sys_pwrite(fd, from, size, offset);
-
-        if (put <= 0)
-            return put < 0 ? (int)put : -EIO;
-        from += put;
-        offset += (uint64_t)put;
-        size -= (uint64_t)put;
-    }
-    return 0;
-}
-
 /*
- * From the file's pages into the memfd's: it takes half the time of a read into the mapping, where
- * each page is cleared first and costs a fault. The kernel alone looks at the file's mapping:
- * -EFAULT, no signal, when it became shorter meanwhile.
+ * From the file's pages into the memfd's: half the time of a read into the mapping, where each page
+ * is cleared first and costs a fault. Nobody else uses the memfd's file position.
  */
 static int copy(int fd, uint64_t from, int memfd, uint64_t to, uint64_t size)
 {
-    uint64_t head = from & 4095;
-    long at = sys_mmap(NULL, head + size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, from - head);
-    int rc;
+    long rc = sys_lseek(memfd, to);
 
-    if (sys_is_error(at))
-        return (int)at;
-    rc = write_all(memfd, (const uint8_t *)at + head, size, to);
-    (void)sys_call3(SYS_munmap, at, (long)(head + size), 0);
-    return rc;
+    while (rc >= 0 && size) {
+        rc = sys_sendfile(memfd, fd, &from, size);
+        if (rc == 0)
+            return -EIO; /* it became shorter meanwhile */
+        if (rc > 0)
+            size -= (uint64_t)rc;
+    }
+    return rc < 0 ? (int)rc : 0;
 }
 
 int boot_file_load(const struct guest_memory *memory, int fd, uint64_t gpa, uint64_t size,
@@ -76,8 +61,6 @@ int boot_file_load(const struct guest_memory *memory, int fd, uint64_t gpa, uint
 
     if (!to)
         return -ENOMEM;
-    if (size == 0)
-        return 0;
     rc = copy(fd, offset, memory->fd, (uint64_t)(to - memory->base), size);
     return rc == -EINVAL ? boot_file_read(fd, to, size, offset) : rc; /* hugetlbfs: no write */
 }

@@ -10,7 +10,7 @@ int boot_file_size(int fd, uint64_t *size);
 /* All of it. -EIO: the file is shorter. */
 int boot_file_read(int fd, void *to, uint64_t size, uint64_t offset);
 
-/* To a guest address. -ENOMEM: there is no such RAM; -EIO, -EFAULT: the file is shorter. */
+/* To a guest address. -ENOMEM: there is no such RAM; -EIO: the file is shorter. */
 int boot_file_load(const struct guest_memory *memory, int fd, uint64_t gpa, uint64_t size,
                    uint64_t offset);
 

@@ -96,6 +96,8 @@ static const struct sandbox_rule build_rules[] = {
     ANY(SYS_socketpair),
     ANY(SYS_ftruncate),
     ANY(SYS_fstat),
+    ANY(SYS_lseek),
+    ANY(SYS_sendfile),
     ANY(SYS_madvise),
     ANY(SYS_mbind),
 };

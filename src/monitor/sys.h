@@ -70,6 +70,17 @@ static inline long sys_ioctl_ptr(int fd, unsigned long request, void *argument)
     return sys_ioctl(fd, request, (unsigned long)argument);
 }
 
+static inline long sys_lseek(int fd, uint64_t offset)
+{
+    return sys_call3(SYS_lseek, fd, (long)offset, 0 /* SEEK_SET */);
+}
+
+/* From *offset of `from`, and moves it. */
+static inline long sys_sendfile(int to, int from, uint64_t *offset, size_t size)
+{
+    return sys_call6(SYS_sendfile, to, from, (long)offset, (long)size, 0, 0);
+}
+
 /* The address, or a negative errno: use sys_is_error(). */
 static inline long sys_mmap(void *address, size_t size, int prot, int flags, int fd, uint64_t off)
 {

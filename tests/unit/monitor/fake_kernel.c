@@ -351,8 +351,7 @@ static long fake_map(uint8_t *at, size_t size, int flags, long fd, uint64_t offs
 {
     if (flags & MAP_ANONYMOUS)
         return (long)mmap(NULL, size, PROT_NONE, flags, -1, 0);
-    if (!(flags & MAP_FIXED))
-        return -EINVAL; /* a kernel's file: it is read */
+    fake_check(flags & MAP_FIXED);
     return map_bar(at, size, fd, offset);
 }
 
@@ -397,6 +396,8 @@ long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
         return fake_pwrite(a, (const void *)b, (size_t)c, (uint64_t)d);
     case SYS_mmap:
         return fake_map((uint8_t *)a, (size_t)b, (int)d, e, (uint64_t)f);
+    case SYS_lseek:
+        return -EINVAL; /* a kernel's file is read */
     case SYS_eventfd2:
         return fake_event();
     case SYS_ppoll:
