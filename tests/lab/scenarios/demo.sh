@@ -20,6 +20,7 @@ parclose devices
 
 check "one's guest is up" wait_for 120 guest_said one "L2: report done"
 check "two's guest is up" wait_for 120 guest_said two "L2: report done"
+[ $BAD = 0 ] || { for p in one two; do parclose show $p; console $p | tail -30; done; finish; }
 check "one pings two over VFs" wait_for 90 guest_said one "ping sent=[1-9][0-9]* received=[1-9]"
 check "two pings one over VFs" wait_for 90 guest_said two "ping sent=[1-9][0-9]* received=[1-9]"
 
