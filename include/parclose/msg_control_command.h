@@ -25,7 +25,7 @@
 
 enum message_control_command {
     CONTROL_HOST_SET = MSG_BASE_CONTROL_COMMAND, /* command -> control */
-    CONTROL_PARTITION_DEFINE,   /* command -> control: new or changed while stopped */
+    CONTROL_PARTITION_DEFINE,   /* command -> control: new or changed; of one that runs: its VFs */
     CONTROL_PARTITION_UNDEFINE, /* command -> control: stopped only */
     CONTROL_PARTITION_START,    /* command -> control: with selected resources */
     CONTROL_PARTITION_STOP,     /* command -> control */

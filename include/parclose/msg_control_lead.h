@@ -17,13 +17,15 @@ enum message_control_lead {
     LEAD_DETACH,     /* control -> lead: freeze */
     LEAD_STOP,       /* control -> lead */
     LEAD_CONSOLE,    /* control -> lead */
-    LEAD_RESULT,     /* lead -> control: answer to any of the above; CONSOLE: 3 files */
+    LEAD_RESULT,     /* lead -> control: answer to any of these; CONSOLE: 3 files */
     LEAD_MONITOR,    /* lead -> control: what is, at each change */
     LEAD_SYNC,       /* lead -> control */
     LEAD_PROCESSORS, /* control -> lead, 1 file: the descriptor, with other pCPUs: cpusets */
     LEAD_ONLINE,     /* lead -> control: which pCPUs are online, at each change */
     LEAD_SESSION,    /* control -> lead; RESULT: 1 file, an end of a session (session.h) */
     LEAD_VF_MEND,    /* control -> lead: answered by a MONITOR without the VF's mark VF_RESET */
+    LEAD_VF_ADD,     /* control -> lead, 1 file: the descriptor, which names the VF */
+    LEAD_VF_REMOVE,  /* control -> lead, 1 file: the descriptor, which no longer does */
 };
 
 struct lead_order { /* CREATE, CHANNELS, ATTACH, DETACH, CONSOLE, PROCESSORS */
@@ -50,12 +52,17 @@ struct lead_session {
 };
 _Static_assert(sizeof(struct lead_session) == 24, "wire size");
 
-struct lead_vf {
+/* Of a partition that runs. The answer comes once the monitor has done it, and after the MONITOR
+ * that says so; to VF_REMOVE when the guest has given the VF up, or it was taken from it. VF_MEND
+ * has none. */
+struct lead_vf { /* VF_ADD, VF_REMOVE, VF_MEND */
     struct wire_header header;
     struct partition_id partition;
     struct bdf vf;
+    uint32_t timeout_ms; /* VF_REMOVE: for the guest to give it up, then forced; 1..600000 */
+    uint32_t reserved;
 };
-_Static_assert(sizeof(struct lead_vf) == 24, "wire size");
+_Static_assert(sizeof(struct lead_vf) == 32, "wire size");
 
 struct lead_result {
     struct wire_header header;

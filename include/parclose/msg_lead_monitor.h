@@ -18,7 +18,8 @@
  * be repeated, and does a VF that was not reset no harm.
  *
  * Everything the monitor says but VF_RESULT can be asked for again by QUERY: lead does so on its
- * own restart, on the same link, which boot keeps for it. STATE has the VFs that are on the bus.
+ * own restart, on the same link, which boot keeps for it. STATE has the VFs that are on the bus;
+ * one that has the outcome comes before VF_RESULT.
  */
 #pragma once
 
@@ -95,7 +96,7 @@ struct monitor_vf_result {
     struct wire_header header;
     struct bdf vf;
     int32_t error;
-    char text[PARCLOSE_REASON_MAX]; /* the step that failed */
+    char text[PARCLOSE_REASON_MAX]; /* the step that failed; that a VF was taken by force; or "" */
 };
 _Static_assert(sizeof(struct monitor_vf_result) == 184, "wire size");
 

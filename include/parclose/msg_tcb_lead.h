@@ -12,8 +12,8 @@
 enum message_tcb_lead {
     VFIO_OPEN = MSG_BASE_TCB_LEAD, /* lead -> tcb */
     VFIO_FILES,  /* tcb -> lead: container, then one group file a VF, same order */
-    VFIO_HELD,   /* lead -> tcb, on each new link: this partition still holds these */
-    VFIO_CLOSED, /* lead -> tcb: its monitor ended */
+    VFIO_HELD,   /* lead -> tcb, on each new link, and of a new VF: its monitor holds these */
+    VFIO_CLOSED, /* lead -> tcb: its monitor ended, or closed one VF */
     VFIO_SYNC,   /* lead -> tcb, on each new link: all HELD are said */
 };
 
@@ -37,7 +37,7 @@ struct vfio_files {
 struct vfio_closed {
     struct wire_header header;
     struct partition_id partition;
-    uint32_t reserved;
+    struct bdf vf; /* 0: all of them */
 };
 struct vfio_sync {
     struct wire_header header;

@@ -19,8 +19,9 @@ struct snapshot_partition {
     uint32_t states; /* STATE_BIT()s */
     uint32_t exit;   /* enum exit_reason of the last run */
     struct state_time times[PARTITION_STATES];
-    char waiting_for[PARCLOSE_REASON_MAX]; /* PHASE_WAITING, _FROZEN: which PF or VF, and why */
-    char reason[PARCLOSE_REASON_MAX];      /* PHASE_FAILED: why */
+    char waiting_for[PARCLOSE_REASON_MAX]; /* PHASE_WAITING, _FROZEN, _RUNNING: which PF or VF, why
+                                            */
+    char reason[PARCLOSE_REASON_MAX];      /* PHASE_FAILED: why; PHASE_RUNNING: VF taken by force */
     uint32_t rung;                         /* enum rung reached in this wait */
     uint32_t next_rung;
     uint64_t next_rung_boottime_ns; /* CLOCK_BOOTTIME of the deadline; 0: none is running */

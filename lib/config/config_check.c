@@ -357,6 +357,15 @@ int partition_vf_check_card(const struct partition_vf *vf, const struct host_con
     return 0;
 }
 
+bool partition_config_vfs_apart(const struct partition_config *a, const struct partition_config *b)
+{
+    struct partition_config other = *b;
+
+    other.vfs_count = a->vfs_count;
+    memcpy(other.vfs, a->vfs, sizeof(other.vfs));
+    return !memcmp(a, &other, sizeof(other));
+}
+
 int partition_config_check_cards(const struct partition_config *partition,
                                  const struct host_config *host, char reason[PARCLOSE_REASON_MAX])
 {

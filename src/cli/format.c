@@ -78,7 +78,7 @@ const char *waiting_text(const json_t *partition, char *text, size_t size)
 
     text[0] = '\0';
     if (strcmp(phase, "waiting") != 0 && strcmp(phase, "frozen") != 0 &&
-        strcmp(phase, "releasing") != 0)
+        strcmp(phase, "running") != 0 && strcmp(phase, "releasing") != 0)
         return text;
     /* Control's own count-down, "; restart the PF in 8 s", is as old as the snapshot: ours is not.
      */

@@ -173,7 +173,8 @@ static void sync_definition(struct sync *sync, const struct definition *definiti
         add_line(sync, definition->name, true, "%s", definition->error.text);
     else if (known && !memcmp(&known->config, &definition->config, sizeof(known->config)))
         return;
-    else if (known && !snapshot_partition_stopped(known))
+    else if (known && !snapshot_partition_stopped(known) &&
+             !partition_config_vfs_apart(&known->config, &definition->config)) /* control judges */
         add_line(sync, definition->name, false,
                  "%s: has changed; that takes effect when it is stopped and started",
                  definition->name);

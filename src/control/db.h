@@ -91,7 +91,8 @@ struct partition {
     uint32_t attached;          /* 1 << index: of whose channel's server lead says that it has it */
     bool processors_due;        /* lead may not have the latest descriptor: PROCESSORS */
     uint64_t retry_boottime_ns; /* when CHANNELS is tried again; 0: no retry is due */
-    char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS */
+    char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS, VF_ADD */
+    struct bdf adding, leaving;        /* the VFs of VF_ADD, VF_REMOVE that are not answered */
 };
 
 /* An action on a device that is committed and not answered. */

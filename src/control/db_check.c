@@ -20,8 +20,8 @@ __attribute__((format(printf, 2, 3))) static int wrong(char *text, const char *f
 /* What a partition has, and is to have. The partitions are looked at once, before the resources:
  * on a large host the check costs what it takes to fetch them from memory. */
 struct holding {
-    bool started;
-    uint32_t pcpus, vfs;
+    bool started, running;
+    uint32_t pcpus, vfs, leaving; /* leaving: VFs that its definition does not name */
     uint64_t bytes;
 };
 
@@ -110,9 +110,32 @@ static int check_memory(const struct tally *tally, char *text)
     return 0;
 }
 
+static bool named(const struct tally *tally, const struct card_config *card, uint32_t index,
+                  uint32_t partition)
+{
+    const struct partition_config *config = &tally->db->partitions[partition - 1].config;
+
+    for (uint32_t i = 0; card && i < config->vfs_count; i++)
+        if (config->vfs[i].index == index && !strcmp(config->vfs[i].card, card->name))
+            return true;
+    return false;
+}
+
+static void count_vf(const struct tally *tally, const struct card_config *card, uint32_t index,
+                     struct owner owner)
+{
+    struct holding *has = holding_of(tally, owner);
+
+    if (owner.kind == OWNER_GUEST && !named(tally, card, index, owner.partition.value))
+        has->leaving++;
+    else
+        has->vfs++;
+}
+
 static int check_pf(const struct tally *tally, const struct pf *pf, char *text)
 {
-    bool managed = db_card(tally->db, pf->bdf) != NULL;
+    const struct card_config *card = db_card(tally->db, pf->bdf);
+    bool managed = card != NULL;
 
     if (pf->image.owner.kind != (managed ? OWNER_INTERCONNECT : OWNER_BOOT) ||
         pf->image.owner.partition.value || (pf->vfs_count != 0) != managed)
@@ -124,7 +147,7 @@ static int check_pf(const struct tally *tally, const struct pf *pf, char *text)
             (owner.kind == OWNER_GUEST && i >= pf->vfs_count))
             return wrong(text, "VF %u of PF 0x%x has owner %u/%u", i, pf->bdf.value, owner.kind,
                          owner.partition.value);
-        holding_of(tally, owner)->vfs++;
+        count_vf(tally, card, i, owner);
     }
     return 0;
 }
@@ -167,7 +190,8 @@ static uint32_t pcpus_due(const struct partition *partition)
     return partition->config.weight ? 0 : count;
 }
 
-/* Started: exactly what its definition says. Not started: nothing. */
+/* Started: exactly what its definition says; one that runs may also own VFs that it has not given
+ * up yet (hotplug.h). Not started: nothing. */
 static struct holding due_to(const struct partition *partition)
 {
     const struct partition_config *config = &partition->config;
@@ -175,6 +199,7 @@ static struct holding due_to(const struct partition *partition)
     if (!partition_started(partition))
         return (struct holding){.started = false};
     return (struct holding){.started = true,
+                            .running = partition->run.attach == ATTACH_DONE,
                             .pcpus = pcpus_due(partition),
                             .vfs = config->vfs_count,
                             .bytes = (uint64_t)config->memory_mib << 20};
@@ -198,9 +223,10 @@ static int check_holdings(const struct tally *tally, char *text)
 {
     for (uint32_t id = 1; id <= tally->db->partitions_end; id++) {
         const struct holding *has = &tally->has[id], *due = &tally->due[id];
-        if (has->pcpus != due->pcpus || has->vfs != due->vfs || has->bytes != due->bytes)
-            return wrong(text, "partition %u owns %u pCPUs, %u VFs, %llu bytes", id, has->pcpus,
-                         has->vfs, (unsigned long long)has->bytes);
+        if (has->pcpus != due->pcpus || has->vfs != due->vfs || has->bytes != due->bytes ||
+            (has->leaving && !due->running))
+            return wrong(text, "partition %u owns %u pCPUs, %u and %u VFs, %llu bytes", id,
+                         has->pcpus, has->vfs, has->leaving, (unsigned long long)has->bytes);
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "descriptor.h"
 #include "gate.h"
+#include "hotplug.h"
 #include "ladder.h"
 #include "lifecycle.h"
 #include "log/log.h"
@@ -52,6 +53,25 @@ static int send_stop(struct control *control, const struct partition *partition)
     return control_send(control, PROCESS_LEAD, &message, NULL, 0);
 }
 
+static int send_vf(struct control *control, const struct partition *partition, enum order order)
+{
+    bool add = order == ORDER_VF_ADD;
+    struct lead_vf message = {
+        .header = frame_header(add ? LEAD_VF_ADD : LEAD_VF_REMOVE, sizeof(message),
+                               order_id(order, partition->run.start_transaction)),
+        .partition = partition->id,
+        .vf = add ? partition->adding : partition->leaving,
+        .timeout_ms = add ? 0 : HOTPLUG_REMOVE_MS,
+    };
+    int file = descriptor_publish(control->db, partition);
+
+    if (file < 0)
+        return file;
+    int error = control_send(control, PROCESS_LEAD, &message, &file, 1);
+    close(file);
+    return error;
+}
+
 static int send_order(struct control *control, const struct partition *partition, enum order order)
 {
     static const uint16_t types[] = {[ORDER_CREATE] = LEAD_CREATE,
@@ -80,13 +100,20 @@ void drive_order(struct control *control, struct partition *partition, enum orde
 
     if (!control->lead_up || (partition->ordered & bit))
         return;
-    int error =
-        order == ORDER_STOP ? send_stop(control, partition) : send_order(control, partition, order);
+    int error = order == ORDER_STOP     ? send_stop(control, partition)
+                : order >= ORDER_VF_ADD ? send_vf(control, partition, order)
+                                        : send_order(control, partition, order);
     if (!error)
         partition->ordered |= bit;
     else
         log_warning("partition %s: order %d is not sent: %s", partition->config.name, (int)order,
                     strerror(-error));
+}
+
+void drive_forget(struct partition *partition)
+{
+    partition->ordered = 0;
+    partition->adding = partition->leaving = (struct bdf){0};
 }
 
 /* Its VFs are all active: a new descriptor that names them goes to its monitor. */
@@ -190,12 +217,18 @@ void drive_partition(struct control *control, struct partition *partition)
         drive_order(control, partition, ORDER_ATTACH);
     else if (run->attach == ATTACH_UNDOING)
         drive_order(control, partition, ORDER_DETACH);
+    else
+        hotplug_drive(control, partition);
 }
 
+/* A VF of it is the partition's, or is to be. */
 static bool uses(struct db *db, const struct partition *partition, const struct pf *pf)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++)
         if (db_pf_of_card(db, partition->config.vfs[i].card) == pf)
+            return true;
+    for (uint32_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+        if (owner_equal(pf->vfs[v].owner, owner_guest(partition->id)))
             return true;
     return false;
 }

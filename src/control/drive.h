@@ -19,6 +19,9 @@ enum order {
     ORDER_CONSOLE = 6,
     ORDER_PROCESSORS = 7, /* belongs to a generation of the descriptor, not to a transaction */
     ORDER_SESSION = 8,
+    ORDER_VF_ADD = 9,
+    ORDER_VF_REMOVE = 10,
+    ORDERS
 };
 
 uint64_t order_id(enum order order, uint64_t transaction);
@@ -28,6 +31,9 @@ uint64_t drive_order_id(const struct partition *partition, enum order order);
 
 /* Sends an order unless it was sent on this link and not answered. */
 void drive_order(struct control *control, struct partition *partition, enum order order);
+
+/* No order is under way any more: a new link to lead, or a new life of the partition. */
+void drive_forget(struct partition *partition);
 
 /* Does what is due for one partition, for those that use a PF, for all. */
 void drive_partition(struct control *control, struct partition *partition);

@@ -10,6 +10,7 @@
 #include "control.h"
 #include "drive.h"
 #include "gate.h"
+#include "hotplug.h"
 #include "lifecycle.h"
 #include "log/log.h"
 #include "names/names.h"
@@ -78,13 +79,26 @@ static void note_vf_news(struct control *control, const struct partition *partit
     }
 }
 
+/* Other VFs are on its bus than before, whatever their marks. */
+static bool other_seats(const struct vf_seat *old, const struct vf_seat *now)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (old[i].vf.value != now[i].vf.value || !old[i].marks != !now[i].marks)
+            return true;
+    return false;
+}
+
 static void monitor_said(struct control *control, struct partition *partition,
                          const struct lead_monitor *message)
 {
+    bool seats = !partition->said || other_seats(partition->monitor.vfs, message->vfs);
+
     note_vf_news(control, partition, message);
     partition->monitor = *message;
     partition->said = true;
     resets_follow(control, partition);
+    if (seats && partition->run.attach == ATTACH_DONE)
+        tell_wants(control, partition);
     note_created(control, partition);
     /* A thaw that was on its way when its attach was undone. */
     if (partition->run.attach == ATTACH_NONE && partition->run.attach_transaction &&
@@ -172,6 +186,8 @@ static void result_of(struct control *control, struct partition *partition, enum
         gate_attached(control, partition, message->done_ns);
     else if (order == ORDER_DETACH && attach == ATTACH_UNDOING && !message->error)
         gate_detached(control, partition);
+    else if (order == ORDER_VF_ADD || order == ORDER_VF_REMOVE)
+        hotplug_result(control, partition, order, message);
     else if (order == ORDER_STOP && (message->error == -ENOENT || message->error == -ESRCH))
         partition_gone(control, partition, EXIT_STOPPED, "");
     else if (order == ORDER_STOP)
@@ -251,7 +267,7 @@ static int on_result(void *context, struct frame *frame)
 
     if (message->partition.value < 1 || message->partition.value > PARCLOSE_MAX_PARTITIONS ||
         !frame_error_ok(message->error) || !frame_string_ok(message->text, sizeof(message->text)) ||
-        order < ORDER_CREATE || order > ORDER_SESSION)
+        order < ORDER_CREATE || order >= ORDERS)
         return -EBADMSG;
     struct partition *partition = &control->db->partitions[message->partition.value - 1];
     if (order == ORDER_CONSOLE || order == ORDER_SESSION)
@@ -278,7 +294,7 @@ void lead_up(void *context)
     control->lead_synced = false;
     for (size_t i = 0; i < control->db->partitions_end; i++) {
         control->db->partitions[i].said = false;
-        control->db->partitions[i].ordered = 0;
+        drive_forget(&control->db->partitions[i]);
         control->db->partitions[i].attached = 0;
     }
 }

@@ -77,6 +77,17 @@ static const char *vf_trouble(const struct vf *vf)
     return NULL;
 }
 
+const char *gate_vf_trouble(struct db *db, const struct partition_vf *wanted)
+{
+    const struct pf *pf = db_pf_of_card(db, wanted->card);
+
+    if (!pf)
+        return "its card is not managed";
+    if (pf->readiness != PF_READY)
+        return readiness_text(pf->readiness);
+    return vf_trouble(&pf->vfs[wanted->index]);
+}
+
 int gate_vf_missing(struct db *db, const struct partition *partition,
                     char text[PARCLOSE_REASON_MAX])
 {

@@ -29,6 +29,10 @@ bool gate_open(struct db *db, const struct partition *partition, char text[PARCL
 /* The first PF of it that is not ready, NULL: all are. */
 struct pf *gate_pf_missing(struct db *db, const struct partition *partition);
 
+/* What keeps a VF from being handed out: its PF is not ready, or it is not active yet; NULL:
+ * nothing. The same judgement for a partition that starts and for one that runs. */
+const char *gate_vf_trouble(struct db *db, const struct partition_vf *wanted);
+
 /* The first VF of it that is not active yet, as its number in the definition; -1: all are. With
  * what is missing in `text`. Not asked once its monitor has them. */
 int gate_vf_missing(struct db *db, const struct partition *partition,

@@ -9,6 +9,7 @@
 #include "channels.h"
 #include "config/config_check.h"
 #include "drive.h"
+#include "hotplug.h"
 #include "log/log.h"
 #include "processors.h"
 #include "replies.h"
@@ -62,9 +63,6 @@ static int define_check(struct control *control, const struct partition_config *
     if (error)
         return error;
     old = db_partition_named(control->db, config->name);
-    if (old && partition_started(old))
-        return refuse(text, -EBUSY, "partition %s is %s: stop it before you change its definition",
-                      config->name, "started");
     if (!old && !db_partition_free(control->db))
         return refuse(text, -ENOSPC, "%d partitions are defined already: undefine one",
                       PARCLOSE_MAX_PARTITIONS);
@@ -86,6 +84,8 @@ int partition_define(struct control *control, const struct control_partition_def
 
     if (partition && !memcmp(&partition->config, &request->config, sizeof(request->config)))
         return 0; /* nothing to change: no transaction, running or not */
+    if (partition && partition_started(partition))
+        return hotplug_define(control, partition, request, text);
     int error = define_check(control, &request->config, text);
     if (error)
         return error;
@@ -260,6 +260,8 @@ static void give_back(struct control *control, const struct partition *partition
 static void release(struct control *control, struct partition *partition,
                     const struct partition_run *run)
 {
+    struct hotplug_vfs leaving = hotplug_leaving(control->db, partition);
+
     transaction_begin(control, AUDIT_RELEASE, AUDIT_BEGUN, 0);
     transaction_text(control, "partition %s: %.100s", partition->config.name,
                      run->reason[0] ? run->reason : "ended");
@@ -271,16 +273,17 @@ static void release(struct control *control, struct partition *partition,
     log_notice("partition %s ended%s%s", partition->config.name,
                partition->run.reason[0] ? ": " : "", partition->run.reason);
     partition->monitor = (struct lead_monitor){0};
-    partition->ordered = 0;
+    drive_forget(partition);
     partition->processors_due = false;
     tell_assigns(control, partition);
     tell_wants(control, partition);
+    hotplug_tell(control, partition, &leaving);
     processors_mend(control);
     shutdown_finish(control);
     control_arm(control);
 }
 
-/* A guest that reboots keeps what it has: a new monitor begins with the same. */
+/* A guest that reboots keeps what its definition names: a new monitor begins with that. */
 static bool reboots(const struct control *control, enum exit_reason exit)
 {
     return begins_again(exit) && !control->db->control.shutting_down;
@@ -300,20 +303,25 @@ static void reboot(struct control *control, struct partition *partition, enum ex
                                 .active = lifecycle_now(control)};
 
     bool quick = run.active.boottime_ns - old->active.boottime_ns < REBOOT_QUICK_NS;
+    struct hotplug_vfs leaving = hotplug_leaving(control->db, partition);
 
     memcpy(run.pcpus, old->pcpus, sizeof(run.pcpus));
     transaction_begin(control, AUDIT_START, AUDIT_BEGUN, 0);
     transaction_text(control, "partition %s: its guest reboots: %.100s", partition->config.name,
                      reason);
+    for (uint32_t i = 0; i < leaving.count; i++)
+        transaction_vf(control, leaving.vfs[i].pf, leaving.vfs[i].index,
+                       owner_of_kind(OWNER_INTERCONNECT));
     transaction_run(control, partition, &run);
     if (transaction_commit(control, true))
         return;
     log_notice("partition %s reboots: %s", partition->config.name, reason);
     partition->monitor = (struct lead_monitor){0};
-    partition->ordered = 0;
+    drive_forget(partition);
     partition->processors_due = false;
     partition->retry_boottime_ns = quick ? control_boottime(control) + REBOOT_PAUSE_NS : 0;
     tell_wants(control, partition);
+    hotplug_tell(control, partition, &leaving);
     processors_mend(control);
     drive_partition(control, partition);
     control_arm(control);

@@ -29,6 +29,10 @@ int partition_start(struct control *control, const struct control_partition_star
 int partition_stop(struct control *control, const struct control_partition_stop *request,
                    char text[PARCLOSE_REASON_MAX]);
 
+/* Whether nobody has a VF that a partition wants. */
+int lifecycle_vf_free(struct control *control, const struct partition_vf *wanted,
+                      char text[PARCLOSE_REASON_MAX]);
+
 /* The partition that a request names; NULL, and what is wrong in `error` and `text`. */
 struct partition *lifecycle_named(struct control *control, const char *name,
                                   char text[PARCLOSE_REASON_MAX], int *error);

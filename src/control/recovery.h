@@ -21,6 +21,9 @@
  *   ATTACH, UNDONE     DETACH again, by id      DETACH again          failed, resources back
  *   ATTACH, APPLIED    ATTACH again, by id      whole                 failed, resources back
  *   PCPU               PROCESSORS again, when lead has an older descriptor; else whole
+ *   DEFINE of one      cannot be: it ran       VF_ADD, VF_REMOVE     failed, resources back
+ *   that runs                                  of what its seats are
+ *                                              not yet (hotplug.h)
  *   STOP, SHUTDOWN     STOP again, by id        STOP again            whole: resources back
  *   RELEASE            a stray: stopped         stopped               whole
  *
@@ -38,7 +41,7 @@
  *   CHANNEL, RELEASE   what command does not hold is detached; what waited for that is released
  *
  *   committed          nobody is asked
- *   DEFINE, UNDEFINE, WAIT, RECOVERED, RESET   they are whole with their entry
+ *   DEFINE (stopped), UNDEFINE, WAIT, RECOVERED, RESET   they are whole with their entry
  *   RUNG               restart of the PF: RECOVER again to a new SR-PCIM. Restarts by boot are not
  *                      said again: whether they were done is not known, and the deadline of the
  *                      next rung runs. PF in error: whole with its entry

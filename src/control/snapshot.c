@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gate.h"
+#include "hotplug.h"
 #include "ladder.h"
 #include "log/log.h"
 #include "snapshot.h"
@@ -48,6 +49,8 @@ static void fill_waiting(struct control *control, const struct partition *partit
 
     if (run->phase == PHASE_RELEASING)
         fill_servers(partition, to);
+    else
+        hotplug_waiting(control->db, partition, to->waiting_for);
     if (!waits(partition))
         return;
     if (gate_open(control->db, partition, to->waiting_for))

@@ -91,23 +91,28 @@ static int check_pcpus(struct control *control, const struct partition *partitio
     return 0;
 }
 
+int lifecycle_vf_free(struct control *control, const struct partition_vf *wanted,
+                      char text[PARCLOSE_REASON_MAX])
+{
+    const struct pf *pf = db_pf_of_card(control->db, wanted->card);
+    char owner[64];
+
+    if (!pf)
+        return refuse(text, -EINVAL, "card %s is not in the host configuration", wanted->card);
+    if (pf->vfs[wanted->index].owner.kind == OWNER_INTERCONNECT)
+        return 0;
+    owner_text(control, pf->vfs[wanted->index].owner, owner);
+    return refuse(text, -EBUSY, "VF %u of card %s belongs to %s: stop it or choose another VF",
+                  wanted->index, wanted->card, owner);
+}
+
 /* VFs are not selected but defined: another owner is no matter of the snapshot. */
 static int check_vfs(struct control *control, const struct partition *partition, char *text)
 {
     int error = partition_config_check_cards(&partition->config, &control->db->host, text);
 
-    for (uint32_t i = 0; i < partition->config.vfs_count && !error; i++) {
-        const struct partition_vf *wanted = &partition->config.vfs[i];
-        const struct pf *pf = db_pf_of_card(control->db, wanted->card);
-        char owner[64];
-        if (!pf)
-            return refuse(text, -EINVAL, "card %s is not in the host configuration", wanted->card);
-        if (pf->vfs[wanted->index].owner.kind == OWNER_INTERCONNECT)
-            continue;
-        owner_text(control, pf->vfs[wanted->index].owner, owner);
-        return refuse(text, -EBUSY, "VF %u of card %s belongs to %s: stop it or choose another VF",
-                      wanted->index, wanted->card, owner);
-    }
+    for (uint32_t i = 0; i < partition->config.vfs_count && !error; i++)
+        error = lifecycle_vf_free(control, &partition->config.vfs[i], text);
     return error;
 }
 
@@ -198,7 +203,7 @@ static void forget_observed(struct control *control, struct partition *partition
             pf->vfs[wanted->index].observed.attributes_set = 0;
     }
     partition->monitor = (struct lead_monitor){0};
-    partition->ordered = 0;
+    drive_forget(partition);
     partition->processors_due = false;
     partition->retry_boottime_ns = 0;
     partition->trouble[0] = 0;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tell.h"
 
+#include <string.h>
+
+#include "hotplug.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "parclose/msg_control_tcb.h"
 
@@ -14,20 +17,55 @@ static void to_pcim(struct control *control, const void *message)
     control_send(control, PROCESS_SR_PCIM, message, NULL, 0);
 }
 
+void tell_assign(struct control *control, const struct pf *pf, uint32_t index,
+                 const struct vf_attributes *attributes)
+{
+    struct tcb_assign message = {.header = frame_header(TCB_ASSIGN, sizeof(message), 0),
+                                 .pf = pf->bdf,
+                                 .index = index,
+                                 .owner = pf->vfs[index].owner,
+                                 .attributes = *attributes};
+    to_tcb(control, &message);
+}
+
 void tell_assigns(struct control *control, const struct partition *partition)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(control->db, wanted->card);
-        if (!pf)
-            continue;
-        struct tcb_assign message = {.header = frame_header(TCB_ASSIGN, sizeof(message), 0),
-                                     .pf = pf->bdf,
-                                     .index = wanted->index,
-                                     .owner = pf->vfs[wanted->index].owner,
-                                     .attributes = wanted->attributes};
-        to_tcb(control, &message);
+        if (pf)
+            tell_assign(control, pf, wanted->index, &wanted->attributes);
     }
+}
+
+/* One that the definition no longer names is not wanted, whoever owns it. */
+static bool names(const struct db *db, const struct partition *partition, const struct pf *pf,
+                  uint32_t index)
+{
+    const struct card_config *card = db_card(db, pf->bdf);
+
+    for (uint32_t i = 0; card && i < partition->config.vfs_count; i++)
+        if (partition->config.vfs[i].index == index &&
+            !strcmp(partition->config.vfs[i].card, card->name))
+            return true;
+    return false;
+}
+
+void tell_want(struct control *control, const struct partition *partition, const struct pf *pf,
+               uint32_t index, const struct vf_attributes *attributes)
+{
+    const struct vf *vf = &pf->vfs[index];
+    bool wanted = owner_equal(vf->owner, owner_guest(partition->id)) &&
+                  names(control->db, partition, pf, index);
+    struct pcim_want message = {.header = frame_header(PCIM_WANT, sizeof(message), 0),
+                                .pf = pf->bdf,
+                                .index = index,
+                                .wanted = wanted,
+                                .in_use = wanted && partition->run.channels &&
+                                          !hotplug_pending(partition, vf),
+                                .attributes = *attributes,
+                                .reset = wanted && vf->reset_boottime_ns};
+    to_pcim(control, &message);
 }
 
 void tell_wants(struct control *control, const struct partition *partition)
@@ -35,17 +73,8 @@ void tell_wants(struct control *control, const struct partition *partition)
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(control->db, wanted->card);
-        if (!pf)
-            continue;
-        bool owns = owner_equal(pf->vfs[wanted->index].owner, owner_guest(partition->id));
-        struct pcim_want message = {.header = frame_header(PCIM_WANT, sizeof(message), 0),
-                                    .pf = pf->bdf,
-                                    .index = wanted->index,
-                                    .wanted = owns,
-                                    .in_use = owns && partition->run.channels,
-                                    .attributes = wanted->attributes,
-                                    .reset = owns && pf->vfs[wanted->index].reset_boottime_ns};
-        to_pcim(control, &message);
+        if (pf)
+            tell_want(control, partition, pf, wanted->index, &wanted->attributes);
     }
 }
 
@@ -62,6 +91,17 @@ void tell_action(struct control *control, const struct action *action)
     to_tcb(control, &message);
 }
 
+/* All of a started partition's, those that it is giving up, too. */
+static void assign_all(struct control *control, const struct partition *partition)
+{
+    const struct hotplug_vfs leaving = hotplug_leaving(control->db, partition);
+    const struct vf_attributes none = {0};
+
+    tell_assigns(control, partition);
+    for (uint32_t i = 0; i < leaving.count; i++)
+        tell_assign(control, leaving.vfs[i].pf, leaving.vfs[i].index, &none);
+}
+
 void tell_tcb(struct control *control)
 {
     const struct host_config *host = &control->db->host;
@@ -76,7 +116,7 @@ void tell_tcb(struct control *control)
     }
     for (size_t i = 0; i < control->db->partitions_end; i++)
         if (partition_started(&control->db->partitions[i]))
-            tell_assigns(control, &control->db->partitions[i]);
+            assign_all(control, &control->db->partitions[i]);
     to_tcb(control, &sync);
 }
 

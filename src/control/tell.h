@@ -13,9 +13,13 @@ void tell_pcim(struct control *control);
 
 /* Owner and attributes of one partition's VFs to the TCB. */
 void tell_assigns(struct control *control, const struct partition *partition);
+void tell_assign(struct control *control, const struct pf *pf, uint32_t index,
+                 const struct vf_attributes *attributes);
 
 /* Whether its VFs are wanted and in use, to SR-PCIM. */
 void tell_wants(struct control *control, const struct partition *partition);
+void tell_want(struct control *control, const struct partition *partition, const struct pf *pf,
+               uint32_t index, const struct vf_attributes *attributes);
 
 /* One committed action to the TCB. */
 void tell_action(struct control *control, const struct action *action);

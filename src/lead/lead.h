@@ -69,6 +69,10 @@ struct partition {
     char text[PARCLOSE_REASON_MAX];
     /* ids of the orders whose answers are due; 0: none */
     uint64_t create, handing, attach, detach;
+    uint64_t adding, removing;
+    struct bdf added, removed; /* their VFs */
+    bool given;                /* what is being added: its files went to the monitor */
+    sd_event_source *patience; /* with the guest, until what is asked for is taken */
 };
 
 struct lead {
@@ -88,7 +92,7 @@ struct partition *lead_find(struct lead *lead, struct partition_id id);
 /* Whether its process was started. */
 bool lead_spawned(const struct partition *partition);
 
-/* Answers an order. `text`: "" when it went well. */
+/* Answers an order. `text`: what failed; of what went well, "" or how. */
 void lead_answer(struct partition *partition, uint64_t id, int error, const char *text);
 
 /* Tells control what is. */

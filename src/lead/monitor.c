@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "hotplug.h"
 #include "keep.h"
 #include "log/log.h"
 #include "order.h"
@@ -107,6 +108,7 @@ void monitor_forget(struct partition *partition)
     sd_event_source_disable_unref(partition->timer);
     sd_event_source_disable_unref(partition->connecting);
     channel_forget(partition);
+    sd_event_source_disable_unref(partition->patience);
     cgroup_close(&partition->cgroup);
     close_images(partition);
     /* the link closed its socket itself */
@@ -286,6 +288,7 @@ static int on_state(void *context, struct frame *frame)
 {
     struct partition *partition = context;
     const struct monitor_state *state = (const void *)frame->bytes;
+    const struct monitor_state old = partition->state;
 
     if (state->states >= STATE_BIT(PARTITION_STATES) ||
         state->vcpus_count > partition->descriptor.vcpus_count || state->session >= SESSION_KINDS ||
@@ -295,6 +298,7 @@ static int on_state(void *context, struct frame *frame)
     partition->changed_ns = state->event_ns;
     if (state->states & STATE_BIT(STATE_CHANNEL_IMAGE))
         partition->channels = true;
+    hotplug_seats(partition, old.vfs);
     /* the predecessor thawed it and could not say so any more */
     if (partition->asked && !partition->frozen &&
         !(state->states & STATE_BIT(STATE_CHANNELS_ATTACHED)))
@@ -318,18 +322,9 @@ static int on_exit_message(void *context, struct frame *frame)
     return 0;
 }
 
-/* Nobody orders one yet but lead's successor in the next version: what came of it is in STATE. */
 static int on_vf_result(void *context, struct frame *frame)
 {
-    const struct partition *partition = context;
-    const struct monitor_vf_result *message = (const void *)frame->bytes;
-
-    if (!frame_string_ok(message->text, sizeof(message->text)) || !frame_error_ok(message->error))
-        return -EBADMSG;
-    if (message->error)
-        log_warning("partition %s: VF %04x: %s: %s", partition->descriptor.name, message->vf.value,
-                    message->text, strerror(-message->error));
-    return 0;
+    return hotplug_result(context, (const void *)frame->bytes);
 }
 
 static const struct frame_row rows[] = {

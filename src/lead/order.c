@@ -10,6 +10,7 @@
 
 #include "channel.h"
 #include "descriptor.h"
+#include "hotplug.h"
 #include "keep.h"
 #include "log/log.h"
 #include "monitor.h"
@@ -243,6 +244,8 @@ static int on_files(void *context, struct frame *frame)
 
     if (!frame_string_ok(message->text, sizeof(message->text)) || !frame_error_ok(error))
         return -EBADMSG;
+    if (partition && partition->adding && partition->adding == message->header.id)
+        return hotplug_files(partition, frame);
     if (!partition || !partition->handing || partition->handing != message->header.id)
         return 0; /* of a monitor that has gone meanwhile */
     if (!error && frame->files_count != 1 + partition->descriptor.vfs_count)
@@ -263,17 +266,9 @@ void tcb_up(void *context)
     struct lead *lead = context;
     const struct vfio_sync sync = {.header = frame_header(VFIO_SYNC, sizeof(sync), 0)};
 
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
-        const struct partition *partition = &lead->partitions[i];
-        struct vfio_open held = {.header = frame_header(VFIO_HELD, sizeof(held), 0),
-                                 .partition = partition->id,
-                                 .vfs_count = partition->descriptor.vfs_count};
-        if (!partition->id.value || !partition->channels)
-            continue;
-        for (uint32_t v = 0; v < held.vfs_count; v++)
-            held.vfs[v] = partition->descriptor.vfs[v].bdf;
-        process_send(lead->process, PROCESS_TCB, &held, NULL, 0);
-    }
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++)
+        if (lead->partitions[i].id.value && lead->partitions[i].channels)
+            hotplug_say_held(&lead->partitions[i]);
     process_send(lead->process, PROCESS_TCB, &sync, NULL, 0);
 }
 
@@ -283,6 +278,8 @@ void tcb_down(void *context)
 
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITIONS; i++) {
         struct partition *partition = &lead->partitions[i];
+        if (partition->id.value)
+            hotplug_tcb_down(partition);
         if (!partition->id.value || !partition->handing)
             continue;
         lead_answer(partition, partition->handing, -EAGAIN, "the TCB is restarting");
@@ -482,6 +479,8 @@ const struct frame_row order_rows[] = {
     {LEAD_PROCESSORS, 1, 1, sizeof(struct lead_order), FRAME_ALWAYS, on_processors},
     {LEAD_SESSION, 0, 0, sizeof(struct lead_session), FRAME_ALWAYS, on_session},
     {LEAD_VF_MEND, 0, 0, sizeof(struct lead_vf), FRAME_ALWAYS, on_vf_mend},
+    {LEAD_VF_ADD, 1, 1, sizeof(struct lead_vf), FRAME_ALWAYS, hotplug_on_add},
+    {LEAD_VF_REMOVE, 1, 1, sizeof(struct lead_vf), FRAME_ALWAYS, hotplug_on_remove},
 };
 const size_t order_rows_count = sizeof(order_rows) / sizeof(order_rows[0]);
 

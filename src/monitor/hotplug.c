@@ -36,7 +36,7 @@ static void answer(struct monitor *m, uint64_t id, struct bdf vf, int error, con
                                               .id = id},
                                    .vf = vf,
                                    .error = error};
-    for (size_t i = 0; error && text[i] && i + 1 < PARCLOSE_REASON_MAX; i++)
+    for (size_t i = 0; text[i] && i + 1 < PARCLOSE_REASON_MAX; i++)
         m->hotplug.answers[at].message.text[i] = text[i];
     m->hotplug.answers[at].due = true;
     m->states.dirty = true;
@@ -75,18 +75,18 @@ int hotplug_add(struct monitor *m, struct inbox *inbox)
         m->hotplug.arrived |= 1u << place;
         raise(m);
     }
-    answer(m, inbox->header.id, order->vf, place < 0 ? place : 0, what);
+    answer(m, inbox->header.id, order->vf, place < 0 ? place : 0, place < 0 ? what : "");
     return 0;
 }
 
 /* ---- VF_REMOVE ---- */
 
 /* The answer first: a main that dies behind it does not forget it, and it is sent behind all. */
-static void take_off(struct monitor *m, unsigned place)
+static void take_off(struct monitor *m, unsigned place, const char *how)
 {
     struct vf *vf = &m->pci.vfs[place];
 
-    answer(m, vf->remove, vf->bdf, 0, "");
+    answer(m, vf->remove, vf->bdf, 0, how);
     m->hotplug.arrived &= ~(1u << place);
     pci_remove(&m->pci, place);
 }
@@ -105,7 +105,7 @@ int hotplug_remove(struct monitor *m, struct inbox *inbox)
     m->pci.vfs[place].remove = inbox->header.id;
     m->hotplug.wanted |= 1u << place; /* gone or not: its driver is to let go */
     if (order->force)
-        take_off(m, (unsigned)place);
+        take_off(m, (unsigned)place, "the guest did not give it up");
     else
         m->pci.vfs[place].marks |= VF_LEAVING;
     m->states.dirty = true;
@@ -126,7 +126,9 @@ int hotplug_mend(struct monitor *m, struct inbox *inbox)
         error = vf_mend(&m->pci.vfs[place], &m->pci.context);
     m->states.dirty = true;
     answer(m, inbox->header.id, order->vf, error,
-           place < 0 ? "it is not on the guest's bus" : "MSI-X");
+           place < 0   ? "it is not on the guest's bus"
+           : error < 0 ? "MSI-X"
+                       : "");
     return 0;
 }
 
@@ -142,7 +144,7 @@ static void eject(struct monitor *m, uint32_t places)
     for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
         if ((places & 1u << i) && m->pci.vfs[i].stage == VF_ON &&
             (m->pci.vfs[i].marks & VF_LEAVING))
-            take_off(m, i);
+            take_off(m, i, "");
 }
 
 static void write_register(struct monitor *m, uint64_t port, uint32_t value)

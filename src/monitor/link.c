@@ -189,7 +189,7 @@ static void fill_state(const struct monitor *m, struct monitor_state *s)
     channel_status(&m->channels, s->channels);
 }
 
-/* False: the link has no room now. */
+/* Behind the state that has their outcome. False: the link has no room now. */
 static bool tell_answers(struct monitor *m)
 {
     for (unsigned i = 0; i < HOTPLUG_ANSWERS; i++) {
@@ -208,11 +208,11 @@ void link_tell(struct monitor *m)
     struct monitor_state state;
     long rc;
 
-    if (!m->states.dirty || m->link_closed || !tell_answers(m))
+    if (!m->states.dirty || m->link_closed)
         return;
     fill_state(m, &state);
     rc = send_message(&state, sizeof(state));
-    if (rc == -EAGAIN)
+    if (rc == -EAGAIN || !tell_answers(m))
         return; /* main's loop waits for room */
     m->states.dirty = false;
     m->answer_id = 0;

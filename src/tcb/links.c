@@ -302,6 +302,14 @@ struct held {
 static struct held held[PARCLOSE_MAX_PARTITIONS * PARCLOSE_MAX_PARTITION_VFS];
 static size_t held_count;
 
+static bool held_by(struct bdf vf, struct partition_id partition)
+{
+    for (size_t i = 0; i < held_count; i++)
+        if (held[i].vf.value == vf.value && held[i].partition.value == partition.value)
+            return true;
+    return false;
+}
+
 static int on_held(void *context, struct frame *frame)
 {
     const struct vfio_open *request = (const void *)frame->bytes;
@@ -309,7 +317,8 @@ static int on_held(void *context, struct frame *frame)
     if (!request_ok(request))
         return -EBADMSG;
     for (uint32_t i = 0; i < request->vfs_count; i++)
-        if (held_count < sizeof(held) / sizeof(held[0]))
+        if (!held_by(request->vfs[i], request->partition) &&
+            held_count < sizeof(held) / sizeof(held[0]))
             held[held_count++] = (struct held){request->vfs[i], request->partition};
     hold(context, request);
     return 0;
@@ -347,16 +356,31 @@ static bool unconfirmed(const struct tcb_vf_state *vf, uint32_t partition)
     return !vf->confirmed;
 }
 
+static void let_go_one(struct tcb *tcb, struct bdf bdf, struct partition_id partition)
+{
+    struct tcb_vf_state *vf = picture_vf(tcb, bdf);
+
+    if (!vf || vf->holder.value != partition.value)
+        return;
+    vf->holder.value = 0;
+    picture_changed(tcb, picture_pf(tcb, vf->observed.pf), tcb_now_ns());
+}
+
 static int on_closed(void *context, struct frame *frame)
 {
-    uint32_t partition = ((const struct vfio_closed *)(const void *)frame->bytes)->partition.value;
+    const struct vfio_closed *message = (const void *)frame->bytes;
+    uint32_t partition = message->partition.value;
     size_t kept = 0;
 
     for (size_t i = 0; i < held_count; i++)
-        if (held[i].partition.value != partition)
+        if (held[i].partition.value != partition ||
+            (message->vf.value && held[i].vf.value != message->vf.value))
             held[kept++] = held[i];
     held_count = kept;
-    let_go(context, of_partition, partition);
+    if (message->vf.value)
+        let_go_one(context, message->vf, message->partition);
+    else
+        let_go(context, of_partition, partition);
     return 0;
 }
 

@@ -32,6 +32,7 @@
 
 #include "config/config_check.h"
 #include "control.h"
+#include "parclose/descriptor.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "parclose/msg_control_tcb.h"
 #include "stage.h"
@@ -69,6 +70,7 @@ struct subject {
 struct monitor {
     bool present, frozen;
     uint32_t states;
+    struct bdf vf; /* on its bus */
 };
 
 struct answered {
@@ -130,6 +132,7 @@ static void say_monitor(struct stage *stage, uint32_t id)
                                          .present = monitor->present,
                                          .states = monitor->states,
                                          .frozen = monitor->frozen,
+                                         .vfs = {{monitor->vf, monitor->vf.value ? VF_PRESENT : 0}},
                                          .exit = monitor->present ? EXIT_NONE : EXIT_STOPPED};
     say(stage, PROCESS_LEAD, &message);
 }
@@ -169,6 +172,15 @@ static void propose(struct stage *stage)
 
 /* ---- what peers hear */
 
+static void put_on_bus(struct monitor *monitor, int file)
+{
+    struct partition_descriptor descriptor;
+
+    assert_int_equal(pread(file, &descriptor, sizeof(descriptor), 0), sizeof(descriptor));
+    monitor->vf = descriptor.vfs[0].bdf;
+    monitor->states |= STATE_BIT(STATE_CHANNEL_IMAGE);
+}
+
 static void lead_hears(struct stage *stage, const struct frame *frame)
 {
     const struct lead_order *order = (const void *)frame->bytes;
@@ -181,10 +193,11 @@ static void lead_hears(struct stage *stage, const struct frame *frame)
     struct monitor *monitor = &test.monitors[order->partition.value];
     heard(frame->header.id >> 4);
     if (frame->header.type == LEAD_CREATE)
-        *monitor =
-            (struct monitor){true, true, STATES_BEFORE_GATE & ~STATE_BIT(STATE_CHANNEL_IMAGE)};
+        *monitor = (struct monitor){.present = true,
+                                    .frozen = true,
+                                    .states = STATES_BEFORE_GATE & ~STATE_BIT(STATE_CHANNEL_IMAGE)};
     else if (frame->header.type == LEAD_CHANNELS)
-        monitor->states |= STATE_BIT(STATE_CHANNEL_IMAGE);
+        put_on_bus(monitor, frame->files[0]);
     else if (frame->header.type == LEAD_ATTACH || frame->header.type == LEAD_DETACH)
         monitor->frozen = frame->header.type == LEAD_DETACH;
     else if (frame->header.type == LEAD_STOP)

@@ -441,6 +441,35 @@ struct partition *world_named(struct world *world, const char *name)
     return partition;
 }
 
+/* As it was said last; a monitor that has just got its VFs has those of its definition. */
+static void seat(struct world *world, const struct partition *partition,
+                 struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
+{
+    const struct partition_config *config = &partition->config;
+
+    if (partition->monitor.states & STATE_BIT(STATE_CHANNEL_IMAGE)) {
+        memcpy(seats, partition->monitor.vfs, sizeof(partition->monitor.vfs));
+        return;
+    }
+    for (uint32_t i = 0; i < config->vfs_count; i++) {
+        const struct pf *pf = db_pf_of_card(world->control->db, config->vfs[i].card);
+        seats[i] = (struct vf_seat){{pf->bdf.value + 0x80 + 2 * config->vfs[i].index}, VF_PRESENT};
+    }
+}
+
+void world_seats(struct world *world, const char *name, const struct vf_seat *seats, size_t count)
+{
+    const struct partition *partition = world_named(world, name);
+    struct lead_monitor message = {.header = frame_header(LEAD_MONITOR, sizeof(message), 0),
+                                   .partition = partition->id,
+                                   .present = 1,
+                                   .states = STATES_BEFORE_GATE,
+                                   .event_ns = world->now_ns};
+
+    memcpy(message.vfs, seats, count * sizeof(*seats));
+    assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
+}
+
 void world_monitor(struct world *world, const char *name, uint32_t states, bool frozen)
 {
     struct lead_monitor message = {.header = frame_header(LEAD_MONITOR, sizeof(message), 0),
@@ -451,6 +480,8 @@ void world_monitor(struct world *world, const char *name, uint32_t states, bool 
                                    .descriptor_generation =
                                        world_named(world, name)->run.descriptor_generation,
                                    .event_ns = world->now_ns};
+    if (states & STATE_BIT(STATE_CHANNEL_IMAGE))
+        seat(world, world_named(world, name), message.vfs);
     assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
 }
 

@@ -108,6 +108,8 @@ uint64_t world_propose(struct world *world, enum device_action action, struct bd
 /* ---- lead */
 /* It has the latest descriptor. */
 void world_monitor(struct world *world, const char *name, uint32_t states, bool frozen);
+/* A running partition's monitor has these on its bus. */
+void world_seats(struct world *world, const char *name, const struct vf_seat *seats, size_t count);
 void world_monitor_gone(struct world *world, const char *name, enum exit_reason exit);
 void world_lead_result(struct world *world, const char *name, uint64_t id, int error);
 void world_lead_sync(struct world *world);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hotplug.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config_check.h"
+#include "gate.h"
+#include "lifecycle.h"
+#include "log/log.h"
+#include "names/names.h"
+#include "replies.h"
+#include "tell.h"
+#include "transaction.h"
+
+/* ---- what is */
+
+/* The VF of a definition; NULL: it has none of that card and index. */
+static const struct partition_vf *named_by(const struct partition_config *config, const char *card,
+                                           uint32_t index)
+{
+    for (uint32_t i = 0; i < config->vfs_count; i++)
+        if (config->vfs[i].index == index && !strcmp(config->vfs[i].card, card))
+            return &config->vfs[i];
+    return NULL;
+}
+
+static bool seated(const struct partition *partition, struct bdf vf)
+{
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (partition->monitor.vfs[i].marks && partition->monitor.vfs[i].vf.value == vf.value)
+            return true;
+    return false;
+}
+
+/* It runs, and its monitor has said what it has. */
+static bool runs(const struct partition *partition)
+{
+    return partition->run.phase == PHASE_RUNNING && partition->run.attach == ATTACH_DONE &&
+           partition->said && partition->monitor.present &&
+           (partition->monitor.states & STATE_BIT(STATE_CHANNEL_IMAGE));
+}
+
+bool hotplug_pending(const struct partition *partition, const struct vf *vf)
+{
+    return runs(partition) && !seated(partition, vf->observed.bdf) &&
+           (!partition->adding.value || partition->adding.value != vf->observed.bdf.value);
+}
+
+static void leaving_of(struct db *db, const struct partition *partition, const struct pf *pf,
+                       struct hotplug_vfs *leaving)
+{
+    const struct card_config *card = db_card(db, pf->bdf);
+
+    for (uint32_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+        if (owner_equal(pf->vfs[v].owner, owner_guest(partition->id)) &&
+            !(card && named_by(&partition->config, card->name, v)) &&
+            leaving->count < sizeof(leaving->vfs) / sizeof(leaving->vfs[0])) {
+            leaving->vfs[leaving->count].pf = pf;
+            leaving->vfs[leaving->count++].index = v;
+        }
+}
+
+struct hotplug_vfs hotplug_leaving(struct db *db, const struct partition *partition)
+{
+    struct hotplug_vfs leaving = {.count = 0};
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
+        if (db->pfs[i])
+            leaving_of(db, partition, db->pfs[i], &leaving);
+    return leaving;
+}
+
+void hotplug_tell(struct control *control, const struct partition *partition,
+                  const struct hotplug_vfs *vfs)
+{
+    const struct vf_attributes none = {0};
+
+    for (uint32_t i = 0; i < vfs->count; i++) {
+        tell_assign(control, vfs->vfs[i].pf, vfs->vfs[i].index, &none);
+        tell_want(control, partition, vfs->vfs[i].pf, vfs->vfs[i].index, &none);
+    }
+}
+
+/* ---- a new definition */
+
+/* One that stays must stay as it is; one that comes must be free. */
+static int check_vf(struct control *control, const struct partition *partition,
+                    const struct partition_vf *wanted, char *text)
+{
+    const struct partition_vf *has = named_by(&partition->config, wanted->card, wanted->index);
+    const struct pf *pf = db_pf_of_card(control->db, wanted->card);
+
+    if (has && memcmp(&has->attributes, &wanted->attributes, sizeof(has->attributes)) != 0)
+        return refuse(text, -EBUSY,
+                      "VF %u of card %s: stop partition %s before you change its attributes",
+                      wanted->index, wanted->card, partition->config.name);
+    if (has)
+        return 0;
+    if (pf && owner_equal(pf->vfs[wanted->index].owner, owner_guest(partition->id)))
+        return refuse(text, -EAGAIN,
+                      "VF %u of card %s is being given up: try again when it is gone",
+                      wanted->index, wanted->card);
+    return lifecycle_vf_free(control, wanted, text);
+}
+
+static int check_define(struct control *control, const struct partition *partition,
+                        const struct partition_config *config, char *text)
+{
+    int error = partition_config_check(config, text);
+
+    if (!error)
+        error = partition_config_check_cards(config, &control->db->host, text);
+    if (error)
+        return error;
+    if (!partition_config_vfs_apart(&partition->config, config))
+        return refuse(text, -EBUSY,
+                      "partition %s is started: stop it before you change its "
+                      "definition (but for its VFs)",
+                      config->name);
+    if (partition->run.phase != PHASE_RUNNING || partition->run.attach != ATTACH_DONE)
+        return refuse(text, -EBUSY,
+                      "partition %s does not run: its VFs change while it does, or "
+                      "is stopped",
+                      config->name);
+    for (uint32_t i = 0; i < config->vfs_count && !error; i++)
+        error = check_vf(control, partition, &config->vfs[i], text);
+    return error;
+}
+
+/* Those that `config` has and `old` has not. What the TCB said of them is of another life. */
+static struct hotplug_vfs coming(struct control *control, const struct partition_config *config,
+                                 const struct partition_config *old)
+{
+    struct hotplug_vfs vfs = {.count = 0};
+
+    for (uint32_t i = 0; i < config->vfs_count; i++) {
+        const struct partition_vf *wanted = &config->vfs[i];
+        if (named_by(old, wanted->card, wanted->index))
+            continue;
+        vfs.vfs[vfs.count].pf = db_pf_of_card(control->db, wanted->card);
+        vfs.vfs[vfs.count++].index = wanted->index;
+    }
+    return vfs;
+}
+
+/* Of all that are wanted, or are not any more: those are not mended either. */
+static void tell(struct control *control, const struct partition *partition,
+                 const struct hotplug_vfs *news, const struct hotplug_vfs *leaving)
+{
+    const struct vf_attributes none = {0};
+
+    for (uint32_t i = 0; i < news->count; i++)
+        db_pf(control->db, news->vfs[i].pf->bdf)->vfs[news->vfs[i].index].observed.attributes_set =
+            0;
+    tell_assigns(control, partition);
+    tell_wants(control, partition);
+    for (uint32_t i = 0; i < leaving->count; i++) {
+        db_pf(control->db, leaving->vfs[i].pf->bdf)->vfs[leaving->vfs[i].index].reset_boottime_ns =
+            0;
+        tell_want(control, partition, leaving->vfs[i].pf, leaving->vfs[i].index, &none);
+    }
+}
+
+int hotplug_define(struct control *control, struct partition *partition,
+                   const struct control_partition_define *request, char text[PARCLOSE_REASON_MAX])
+{
+    const struct partition_config *config = &request->config;
+    struct partition_run run = partition->run;
+    int error = check_define(control, partition, config, text);
+
+    if (error)
+        return error;
+    struct hotplug_vfs news = coming(control, config, &partition->config);
+    run.descriptor_generation++;
+    transaction_begin(control, AUDIT_DEFINE, AUDIT_BEGUN, run.start_transaction);
+    transaction_who(control, PROCESS_COMMAND, &request->requester);
+    transaction_request(control, &request->header);
+    transaction_text(control, "partition %s: its VFs, while it runs", config->name);
+    transaction_change(control, RESOURCE_PARTITION, partition->id.value, 0, config);
+    for (uint32_t i = 0; i < news.count; i++)
+        transaction_vf(control, news.vfs[i].pf, news.vfs[i].index, owner_guest(partition->id));
+    transaction_run(control, partition, &run);
+    error = commit_or_say(control, text);
+    if (error)
+        return error;
+    struct hotplug_vfs leaving = hotplug_leaving(control->db, partition);
+    tell(control, partition, &news, &leaving);
+    drive_partition(control, partition);
+    return 0;
+}
+
+/* ---- what is due */
+
+/* Lead has no order about it to answer, and its monitor has not got it. */
+static bool gone(const struct partition *partition, const struct vf *vf)
+{
+    return vf->observed.bdf.value && !seated(partition, vf->observed.bdf) &&
+           partition->adding.value != vf->observed.bdf.value &&
+           partition->leaving.value != vf->observed.bdf.value;
+}
+
+static void give_back(struct control *control, struct partition *partition,
+                      const struct hotplug_vfs *leaving)
+{
+    struct hotplug_vfs one = {.count = 1};
+
+    for (uint32_t i = 0; i < leaving->count; i++) {
+        const struct card_config *card = db_card(control->db, leaving->vfs[i].pf->bdf);
+        if (!gone(partition, &leaving->vfs[i].pf->vfs[leaving->vfs[i].index]))
+            continue;
+        one.vfs[0] = leaving->vfs[i];
+        transaction_begin(control, AUDIT_RELEASE, AUDIT_BEGUN, partition->run.start_transaction);
+        transaction_text(control, "partition %s: VF %u of card %s", partition->config.name,
+                         one.vfs[0].index, card ? card->name : "?");
+        transaction_vf(control, one.vfs[0].pf, one.vfs[0].index, owner_of_kind(OWNER_INTERCONNECT));
+        if (transaction_commit(control, true))
+            return;
+        hotplug_tell(control, partition, &one);
+        control_changed(control);
+    }
+}
+
+/* One that cannot be sent now is tried again at the next event. */
+static void order_vf(struct control *control, struct partition *partition, enum order order,
+                     struct bdf *place, struct bdf vf)
+{
+    *place = vf;
+    drive_order(control, partition, order);
+    if (!(partition->ordered & UINT32_C(1) << order))
+        place->value = 0;
+}
+
+static void take_one(struct control *control, struct partition *partition,
+                     const struct hotplug_vfs *leaving)
+{
+    for (uint32_t i = 0; !partition->leaving.value && i < leaving->count; i++) {
+        struct bdf bdf = leaving->vfs[i].pf->vfs[leaving->vfs[i].index].observed.bdf;
+        if (!bdf.value || !seated(partition, bdf))
+            continue;
+        order_vf(control, partition, ORDER_VF_REMOVE, &partition->leaving, bdf);
+    }
+}
+
+static void hand_one(struct control *control, struct partition *partition)
+{
+    for (uint32_t i = 0; i < partition->config.vfs_count && !partition->adding.value; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        const struct pf *pf = db_pf_of_card(control->db, wanted->card);
+        if (!pf || !hotplug_pending(partition, &pf->vfs[wanted->index]) ||
+            gate_vf_trouble(control->db, wanted))
+            continue;
+        order_vf(control, partition, ORDER_VF_ADD, &partition->adding,
+                 pf->vfs[wanted->index].observed.bdf);
+    }
+}
+
+void hotplug_drive(struct control *control, struct partition *partition)
+{
+    struct hotplug_vfs leaving;
+
+    if (!runs(partition))
+        return;
+    leaving = hotplug_leaving(control->db, partition);
+    give_back(control, partition, &leaving);
+    take_one(control, partition, &leaving);
+    hand_one(control, partition);
+}
+
+/* What lead's answer stands for, by what its monitor has now: a late answer is another VF's. */
+static bool done(const struct partition *partition, enum order order, struct bdf vf)
+{
+    return vf.value && seated(partition, vf) == (order == ORDER_VF_ADD);
+}
+
+static void note(struct control *control, const struct partition *partition, enum order order,
+                 struct bdf vf, const char *how)
+{
+    const char *what = order == ORDER_VF_ADD ? "is on the guest's bus" : "has left the guest's bus";
+    struct partition_run run = partition->run;
+    char name[NAME_BDF_MAX];
+
+    name_of_bdf(vf, name);
+    transaction_begin(control, AUDIT_CHANNELS, AUDIT_APPLIED, run.start_transaction);
+    transaction_text(control, "partition %s: VF %s %s%s%.60s", partition->config.name, name, what,
+                     how[0] ? ": " : "", how);
+    if (how[0]) {
+        snprintf(run.reason, sizeof(run.reason), "VF %s was taken: %.100s", name, how);
+        transaction_run(control, partition, &run);
+    }
+    if (transaction_commit(control, false))
+        return;
+    if (how[0])
+        log_warning("partition %s: VF %s %s: %s", partition->config.name, name, what, how);
+    else
+        log_notice("partition %s: VF %s %s", partition->config.name, name, what);
+}
+
+void hotplug_result(struct control *control, struct partition *partition, enum order order,
+                    const struct lead_result *message)
+{
+    struct bdf *place = order == ORDER_VF_ADD ? &partition->adding : &partition->leaving;
+    struct bdf vf = *place;
+
+    place->value = 0;
+    snprintf(partition->trouble, sizeof(partition->trouble), "%s",
+             message->error ? message->text : "");
+    if (!message->error && done(partition, order, vf))
+        note(control, partition, order, vf, message->text);
+}
+
+/* ---- what it waits for */
+
+static bool coming_text(struct db *db, const struct partition *partition,
+                        const struct partition_vf *wanted, char *text)
+{
+    const struct pf *pf = db_pf_of_card(db, wanted->card);
+    const char *trouble = gate_vf_trouble(db, wanted);
+
+    if (pf && seated(partition, pf->vfs[wanted->index].observed.bdf))
+        return false;
+    if (pf && pf->readiness != PF_READY && pf->reason[0])
+        trouble = pf->reason;
+    if (!trouble)
+        trouble = partition->trouble[0] ? partition->trouble : "its monitor takes it up";
+    snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %.100s", wanted->index, wanted->card,
+             trouble);
+    return true;
+}
+
+void hotplug_waiting(struct db *db, const struct partition *partition,
+                     char text[PARCLOSE_REASON_MAX])
+{
+    const struct hotplug_vfs leaving = hotplug_leaving(db, partition);
+
+    text[0] = 0;
+    if (!runs(partition))
+        return;
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++)
+        if (coming_text(db, partition, &partition->config.vfs[i], text))
+            return;
+    if (leaving.count) {
+        const struct card_config *card = db_card(db, leaving.vfs[0].pf->bdf);
+        snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: its guest to give it up",
+                 leaving.vfs[0].index, card ? card->name : "?");
+    }
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * VFs of a running partition, on control's order: the TCB's files to its monitor, a guest's consent
+ * or the end of its time, the answer once the monitor has said what came of it.
+ *
+ * A predecessor's order that is answered by the monitor is answered here as well: its id is in the
+ * answer. What is not answered control orders again, and the monitor does it once.
+ */
+#pragma once
+
+#include "lead.h"
+
+/* Handlers of order.h. */
+int hotplug_on_add(void *lead, struct frame *frame);
+int hotplug_on_remove(void *lead, struct frame *frame);
+
+/* The TCB's files for the VF that is being added, or its refusal. */
+int hotplug_files(struct partition *partition, struct frame *frame);
+
+/* The TCB is gone: files that were asked for do not come. */
+void hotplug_tcb_down(struct partition *partition);
+
+/* The monitor's answer. */
+int hotplug_result(struct partition *partition, const struct monitor_vf_result *result);
+
+/* The monitor has said its seats; `old`: those before. */
+void hotplug_seats(const struct partition *partition,
+                   const struct vf_seat old[PARCLOSE_MAX_PARTITION_VFS]);
+
+/* Tells the TCB which VFs the partition's monitor may have open. */
+void hotplug_say_held(const struct partition *partition);
