@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "edit.h"
+#include "hotplug.h"
 #include "log/log.h"
 #include "names/names.h"
 #include "resets.h"
@@ -31,10 +32,13 @@ static const struct partition *holder(struct control *control, const struct vf *
     return vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
 }
 
+/* One that waits to come to a partition that runs is not its monitor's yet. */
 bool action_vf_held(struct control *control, const struct vf *vf)
 {
     const struct partition *partition = holder(control, vf);
-    return (vf->present && vf->observed.open) || (partition && partition->run.channels);
+
+    return (vf->present && vf->observed.open) ||
+           (partition && partition->run.channels && !hotplug_pending(partition, vf));
 }
 
 static bool any_vf_held(struct control *control, const struct pf *pf)
