@@ -33,7 +33,7 @@ check "the VF is the partition's" wait_for 5 owns 2
 sleep 5
 check "it is not on the guest's bus" on_bus 2
 check "the guest runs" is_phase one running
-check "show says why" eval "parclose show one | tee /dev/stderr | grep -q 'driver is not bound'"
+check "show says why" eval "parclose show one | tee /dev/stderr | grep -q 'waiting for.*not bound'"
 echo $NET_PF >/sys/bus/pci/drivers/"$driver"/bind
 check "it comes when the PF is back" wait_for 60 log_says "VF .* is on the guest's bus"
 check "the guest finds it" wait_for 20 on_bus 3
@@ -46,6 +46,13 @@ check "the guest gives it up" wait_for 20 on_bus 2
 check "it belongs to nobody" wait_for 10 owns 1
 check "it was not forced" eval '! log_says "does not give a VF up"'
 check "parclose db check" parclose db check
+
+say "an NVMe VF there and back while the other one is written to"
+check "the definition is taken while it runs" with "$disk" "$(vf "$nvme" 1)"
+check "it comes" wait_for 60 on_bus 3
+check "the definition is taken while it runs" with "$disk"
+check "it goes" wait_for 60 on_bus 2
+check "it belongs to nobody" wait_for 20 owns 1
 
 say "$ROUNDS times there and back while processes die"
 for n in $(seq "$ROUNDS"); do
@@ -74,8 +81,11 @@ check "it writes to NVMe again" wait_for 120 guest_said one "nvme writes=[1-9]"
 check "the definition is taken while it runs" with "$disk"
 sleep 10
 check "the VF is its own as long as it has time" owns 2
+check "show says what it waits for" eval "parclose show one | grep -q 'waiting for.*give it up'"
 check "then it is taken" wait_for 40 owns 1
 check "and that is said" log_says "does not give a VF up"
+check "in its status" eval "parclose show one | grep -q 'reason.*was taken'"
+check "and in the audit log" eval "parclose audit | grep -q 'the guest did not give it up'"
 
 equal "no I/O error of the VF that stayed" 0 "$(guest_count one "nvme writes" errors)"
 check "no complaint of its kernel" eval '! console one | grep -iE "i/o error|oops|panic|stall|lockup|hung task"'

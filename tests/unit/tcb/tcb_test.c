@@ -499,6 +499,32 @@ static void a_pf_without_a_vf_in_use_is_reset(void **state)
     assert_string_equal(text, "1");
 }
 
+/* One VF of a partition that goes on: the other one stays its own; and nobody else closes it. */
+static void one_vf_is_closed_alone(void **state)
+{
+    const struct vfio_open first = vfio(VFIO_HELD, 1, 0), second = vfio(VFIO_HELD, 1, 1);
+    struct vfio_closed closed = {.header = frame_header(VFIO_CLOSED, sizeof(closed), 0),
+                                 .partition = {2},
+                                 .vf = first.vfs[0]};
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    stage_say(stage, PROCESS_LEAD, &first);
+    stage_say(stage, PROCESS_LEAD, &second);
+    stage_say(stage, PROCESS_LEAD, &second); /* said again: the same */
+    begin(stage);
+    stage_say(stage, PROCESS_LEAD, &closed);
+    closed.partition.value = 1;
+    closed.vf = second.vfs[0];
+    stage_say(stage, PROCESS_LEAD, &closed);
+    apply(stage, 7, ACTION_VF_RELEASE, 0);
+    assert_int_equal(applied(stage, 7).error, -EBUSY);
+    apply(stage, 8, ACTION_VF_RELEASE, 1);
+    assert_int_equal(applied(stage, 8).error, 0);
+}
+
 /* The links come in any order: what lead will say is held must not be pulled away before. */
 static void nothing_is_written_before_lead_has_spoken(void **state)
 {
@@ -696,6 +722,7 @@ int main(int argc, char **argv)
         on_stage(a_vf_is_no_card),
         on_stage(a_vf_with_a_driver_of_the_host_is_in_use),
         on_stage(a_pf_without_a_vf_in_use_is_reset),
+        on_stage(one_vf_is_closed_alone),
         on_stage(nothing_is_written_before_lead_has_spoken),
         on_stage(an_action_on_a_card_that_is_not_managed_is_refused),
         on_stage(a_vf_of_nobody_is_not_activated),
