@@ -6,7 +6,9 @@
  * A VF's vector is tied while the guest can take it, and untied while it is masked: meanwhile the
  * device's signals stay counted in the eventfd, which is thus the vector's pending bit; KVM injects
  * at once what it finds there when the vector is tied again. The device itself is set up once, with
- * all its vectors, when the VF is attached: nothing the guest does can lose one.
+ * all its vectors, when the VF is attached: nothing the guest does can lose one. MSI goes the same
+ * way, by the table that msix_from_msi makes of it; but a function that has fewer vectors uses them
+ * otherwise, so it is set up anew when the guest enables another number of them.
  */
 #pragma once
 

@@ -45,6 +45,20 @@ bool msix_write(struct msix *msix, uint64_t offset, unsigned size, uint64_t valu
     return was_live || is_live;
 }
 
+/* More than there are, and the reserved values: all. The vector's number is in the low bits. */
+uint32_t msix_from_msi(struct msix *msix, const struct msi *msi)
+{
+    uint32_t wanted = UINT32_C(1) << (msi->enable & 7);
+    uint32_t count = wanted < msix->count ? wanted : msix->count;
+
+    msix->control = msi->on ? MSIX_CTRL_ENABLE : 0;
+    for (uint32_t i = 0; i < msix->count; i++)
+        msix->entries[i] = (struct msix_entry){
+            .words = {(uint32_t)msi->address & ~UINT32_C(3), (uint32_t)(msi->address >> 32),
+                      (msi->data & ~(count - 1)) | i, i >= count}};
+    return msi->on ? count : 0;
+}
+
 bool msix_live(const struct msix *msix, uint32_t vector)
 {
     if (vector >= msix->count || (msix->control & MSIX_CTRL_MASK_ALL))

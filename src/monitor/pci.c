@@ -111,7 +111,7 @@ bool pci_recover(struct pci_bus *bus, const int *files, unsigned count)
 bool pci_looks(const struct pci_bus *bus)
 {
     for (unsigned i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
-        if (bus->vfs[i].stage == VF_ON && bus->vfs[i].msix.count)
+        if (bus->vfs[i].stage == VF_ON && bus->vfs[i].config.msix)
             return true;
     return false;
 }

@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "msix.h"
-
 #define CAPS_MOST            48 /* in 192 bytes of four each */
 #define EXT_CAPS_MOST        96
 #define EXT_FIRST            0x100
@@ -38,7 +36,7 @@ struct cap_rule {
     uint16_t size; /* 0: the capability says it itself */
 };
 
-/* Capabilities that pass; MSI-X is ours, all others are hidden. */
+/* Capabilities that pass; MSI-X and MSI are ours, all others are hidden. */
 static const struct cap_rule cap_rules[] = {
     {PCI_CAP_ID_PM, PCI_PM_SIZEOF},
     {PCI_CAP_ID_EXP, PCI_CAP_EXP_ENDPOINT_SIZEOF_V2},
@@ -119,16 +117,57 @@ static void show_msix(struct pci_config *config, const uint8_t *raw, uint32_t at
     config->msix = at;
 }
 
+static bool msi_is_64(const struct pci_config *config)
+{
+    return get(config->image, config->msi + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_64BIT;
+}
+
+static uint32_t msi_data(const struct pci_config *config)
+{
+    return config->msi + (msi_is_64(config) ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32);
+}
+
+/* Vectors of MSI are a power of two: its exponent. */
+static uint32_t exponent(uint32_t count)
+{
+    uint32_t power = 0;
+
+    while (power < 5 && UINT32_C(2) << power <= count)
+        power++;
+    return power;
+}
+
+static void show_msi(struct pci_config *config, const uint8_t *raw, uint32_t at, uint32_t count)
+{
+    uint32_t flags = get(raw, at + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_64BIT;
+
+    config->msi = at;
+    put(config->image, at + PCI_MSI_FLAGS, 2, flags | exponent(count) << 1);
+    put(config->writable, at + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
+    put(config->writable, at + PCI_MSI_ADDRESS_LO, 4, ~UINT32_C(3));
+    if (flags)
+        put(config->writable, at + PCI_MSI_ADDRESS_HI, 4, UINT32_MAX);
+    put(config->writable, msi_data(config), 2, UINT16_MAX);
+}
+
+static bool fits(uint32_t at, uint32_t size)
+{
+    return at + size <= PCI_CFG_SPACE_SIZE;
+}
+
 /* True when the capability is shown; its id and body are then in place. */
-static bool show_cap(struct pci_config *config, const uint8_t *raw, uint32_t at, uint32_t msix)
+static bool show_cap(struct pci_config *config, const uint8_t *raw, uint32_t at,
+                     struct pci_vectors vectors)
 {
     uint8_t id = raw[at];
     const struct cap_rule *rule =
         find_rule(cap_rules, sizeof(cap_rules) / sizeof(cap_rules[0]), id);
 
-    if (id == PCI_CAP_ID_MSIX && msix && !config->msix &&
-        at + PCI_CAP_MSIX_SIZEOF <= PCI_CFG_SPACE_SIZE)
-        show_msix(config, raw, at, msix);
+    if (id == PCI_CAP_ID_MSIX && vectors.msix && !config->msix && fits(at, PCI_CAP_MSIX_SIZEOF))
+        show_msix(config, raw, at, vectors.msix);
+    else if (id == PCI_CAP_ID_MSI && vectors.msi && !vectors.msix && !config->msi &&
+             fits(at, PCI_MSI_DATA_64 + 2))
+        show_msi(config, raw, at, vectors.msi);
     else if (rule)
         pass_body(config, at + 2, (rule->size ? rule->size : raw[at + 2]) - 2u, PCI_CFG_SPACE_SIZE);
     else
@@ -140,13 +179,13 @@ static bool show_cap(struct pci_config *config, const uint8_t *raw, uint32_t at,
 }
 
 /* The chain is made anew of what is shown. A loop or a pointer out of range ends it. */
-static void begin_caps(struct pci_config *config, const uint8_t *raw, uint32_t msix)
+static void begin_caps(struct pci_config *config, const uint8_t *raw, struct pci_vectors vectors)
 {
     uint32_t link = PCI_CAPABILITY_LIST;
     uint32_t at = raw[PCI_CAPABILITY_LIST] & ~3u;
 
     for (int i = 0; i < CAPS_MOST && at >= PCI_STD_HEADER_SIZEOF && at <= 0xfc; i++) {
-        if (!config->image[at] && show_cap(config, raw, at, msix)) {
+        if (!config->image[at] && show_cap(config, raw, at, vectors)) {
             config->image[link] = (uint8_t)at;
             link = at + 1;
         }
@@ -183,13 +222,25 @@ static void begin_ext_caps(struct pci_config *config, const uint8_t *raw)
 }
 
 void pci_config_begin(struct pci_config *config, const uint8_t raw[PCI_CONFIG_SIZE],
-                      const struct pci_bar bars[PCI_BARS], uint32_t msix_count)
+                      const struct pci_bar bars[PCI_BARS], struct pci_vectors vectors)
 {
     memset(config, 0, sizeof(*config));
     begin_header(config, raw);
     begin_bars(config, bars);
-    begin_caps(config, raw, msix_count);
+    begin_caps(config, raw, vectors);
     begin_ext_caps(config, raw);
+}
+
+void pci_config_set_vectors(struct pci_config *config, uint32_t count)
+{
+    uint32_t flags;
+
+    if (config->msix)
+        put(config->image, config->msix + PCI_MSIX_FLAGS, 2, count - 1);
+    if (!config->msi)
+        return;
+    flags = get(config->image, config->msi + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_64BIT;
+    put(config->image, config->msi + PCI_MSI_FLAGS, 2, flags | exponent(count) << 1);
 }
 
 bool pci_config_is_reset(const struct pci_config *config, uint32_t offset, unsigned size,
@@ -276,4 +327,31 @@ uint16_t pci_config_msix_control(const struct pci_config *config)
         return 0;
     return (uint16_t)(get(config->image, config->msix + PCI_MSIX_FLAGS, 2) &
                       (MSIX_CTRL_ENABLE | MSIX_CTRL_MASK_ALL));
+}
+
+struct msi pci_config_msi(const struct pci_config *config)
+{
+    uint32_t flags, high = 0;
+
+    if (!config->msi)
+        return (struct msi){.on = false};
+    flags = get(config->image, config->msi + PCI_MSI_FLAGS, 2);
+    if (msi_is_64(config))
+        high = get(config->image, config->msi + PCI_MSI_ADDRESS_HI, 4);
+    return (struct msi){.address = (uint64_t)high << 32 |
+                                   get(config->image, config->msi + PCI_MSI_ADDRESS_LO, 4),
+                        .data = (uint16_t)get(config->image, msi_data(config), 2),
+                        .enable = (flags & PCI_MSI_FLAGS_QSIZE) >> 4,
+                        .on = flags & PCI_MSI_FLAGS_ENABLE};
+}
+
+static bool touches(uint32_t offset, unsigned size, uint32_t start, uint32_t length)
+{
+    return offset < start + length && offset + size > start;
+}
+
+bool pci_config_is_vectors(const struct pci_config *config, uint32_t offset, unsigned size)
+{
+    return (config->msix && touches(offset, size, config->msix + PCI_MSIX_FLAGS, 2)) ||
+           (config->msi && touches(offset, size, config->msi + PCI_MSI_FLAGS, PCI_MSI_DATA_64));
 }

@@ -195,6 +195,27 @@ static void read_msix_place(struct vf *vf, const uint8_t *raw)
     vf->pba_offset = pba & PCI_MSIX_PBA_OFFSET;
 }
 
+/* MSI has 1, 2, 4, … 32 vectors. */
+static uint32_t cut_msi(uint32_t count)
+{
+    while (count & (count - 1))
+        count &= count - 1;
+    return count < PCI_MSI_VECTORS ? count : PCI_MSI_VECTORS;
+}
+
+/* MSI-X; where a function has none, MSI. */
+static void begin_vectors(struct vf *vf, const uint8_t *raw, const struct pci_bar *bars)
+{
+    struct pci_vectors vectors = {.msi = cut_msi(vf->device.msi_vectors)};
+
+    msix_begin(&vf->msix, vf->device.msix_vectors ? vf->device.msix_vectors : vectors.msi);
+    if (vf->device.msix_vectors)
+        vectors = (struct pci_vectors){.msix = vf->msix.count};
+    pci_config_begin(&vf->config, raw, bars, vectors);
+    if (!vf->config.msix && !vf->config.msi)
+        vf->msix.count = 0;
+}
+
 static int read_config(struct vf *vf)
 {
     static uint8_t raw[PCI_CONFIG_SIZE]; /* main only */
@@ -210,10 +231,7 @@ static int read_config(struct vf *vf)
 
         bars[i] = (struct pci_bar){vf->device.bars[i].size, flags};
     }
-    msix_begin(&vf->msix, vf->device.msix_vectors);
-    pci_config_begin(&vf->config, raw, bars, vf->msix.count);
-    if (!vf->config.msix)
-        vf->msix.count = 0;
+    begin_vectors(vf, raw, bars);
     read_msix_place(vf, raw);
     return 0;
 }
@@ -257,14 +275,42 @@ static int make_bars(struct vf *vf, const struct vf_context *context)
     return rc;
 }
 
+static int arm(struct vf *vf, const struct vf_context *context, uint32_t count)
+{
+    int rc = vfio_set_vectors(&vf->device,
+                              context->router->vectors + (size_t)vf->index * MSIX_VECTORS, count);
+
+    vf->armed = rc ? 0 : count;
+    return rc;
+}
+
+/* What is on gets no other number: off, and on again. */
+static int arm_anew(struct vf *vf, const struct vf_context *context, uint32_t count)
+{
+    int rc = count ? vfio_clear_vectors(&vf->device) : 0;
+
+    if (rc >= 0)
+        rc = arm(vf, context, count);
+    return rc > 0 ? -ENOSPC : rc;
+}
+
+static void show_fewer(struct vf *vf, uint32_t count)
+{
+    vf->msix.count = vf->config.msi ? cut_msi(count) : count;
+    pci_config_set_vectors(&vf->config, vf->msix.count);
+}
+
 static int make_vectors(struct vf *vf, const struct vf_context *context)
 {
     int rc = irq_attach(context->router, vf->index, &vf->msix);
 
-    if (rc < 0)
-        return rc;
-    return vfio_set_vectors(
-        &vf->device, context->router->vectors + (size_t)vf->index * MSIX_VECTORS, vf->msix.count);
+    if (rc >= 0)
+        rc = arm(vf, context, vf->msix.count);
+    while (rc > 0 && (uint32_t)rc < vf->msix.count) { /* the kernel can give so many */
+        show_fewer(vf, (uint32_t)rc);
+        rc = arm(vf, context, vf->msix.count);
+    }
+    return rc > 0 ? -ENOSPC : rc;
 }
 
 static int make(struct vf *vf, const struct vf_context *context, const struct vf_files *files,
@@ -332,7 +378,7 @@ bool vf_was_reset(struct vf *vf)
 {
     uint64_t flags;
 
-    if (vf->stage != VF_ON || !vf->msix.count || (vf->marks & VF_RESET))
+    if (vf->stage != VF_ON || !vf->config.msix || (vf->marks & VF_RESET))
         return false;
     flags = vfio_read(&vf->device, &vf->device.config, vf->config.msix + PCI_MSIX_FLAGS, 2);
     vf->unarmed = flags & PCI_MSIX_FLAGS_ENABLE ? 0 : vf->unarmed + 1;
@@ -342,17 +388,13 @@ bool vf_was_reset(struct vf *vf)
     return true;
 }
 
-/* The kernel arms MSI-X of a function in its own registers, which are lost: off, and on again. */
+/* The kernel arms the vectors of a function in its own registers, which are lost. */
 int vf_mend(struct vf *vf, const struct vf_context *context)
 {
     int rc;
 
     vfio_write(&vf->device, &vf->device.config, PCI_COMMAND, COMMAND_BYTES, vf->command);
-    rc = vf->msix.count ? vfio_clear_vectors(&vf->device) : 0;
-    if (rc >= 0)
-        rc = vfio_set_vectors(&vf->device,
-                              context->router->vectors + (size_t)vf->index * MSIX_VECTORS,
-                              vf->msix.count);
+    rc = arm_anew(vf, context, vf->armed ? vf->armed : vf->msix.count);
     vf->unarmed = 0;
     if (rc >= 0)
         vf->marks &= ~(uint32_t)VF_RESET;
@@ -437,26 +479,38 @@ static bool touches(uint32_t offset, unsigned size, uint32_t start, uint32_t end
     return offset < end && offset + size > start;
 }
 
-static void follow_msix(struct vf *vf, const struct vf_context *context)
+static int follow_msi(struct vf *vf, const struct vf_context *context)
 {
-    int rc;
+    const struct msi msi = pci_config_msi(&vf->config);
+    uint32_t count = msix_from_msi(&vf->msix, &msi);
 
-    vf->msix.control = pci_config_msix_control(&vf->config);
-    rc = irq_follow(context->router, vf->index, &vf->msix);
+    return count && count != vf->armed ? arm_anew(vf, context, count) : 0;
+}
+
+static void follow_vectors(struct vf *vf, const struct vf_context *context)
+{
+    int rc = 0;
+
+    if (vf->config.msi)
+        rc = follow_msi(vf, context);
+    else
+        vf->msix.control = pci_config_msix_control(&vf->config);
+    if (rc >= 0)
+        rc = irq_follow(context->router, vf->index, &vf->msix);
     if (rc < 0)
-        text_log_guest("MSI-X routing", rc);
+        text_log_guest("MSI routing", rc);
 }
 
 /*
  * The guest has reset the function. VFIO then puts its registers back as they were before; a guest
- * expects them as after power-on: not decoding, no BAR, no MSI-X, nothing pending.
+ * expects them as after power-on: not decoding, no BAR, no vector on, nothing pending.
  */
 static void follow_reset(struct vf *vf, const struct vf_context *context)
 {
     vfio_write(&vf->device, &vf->device.config, PCI_COMMAND, COMMAND_BYTES, 0);
     pci_config_reset(&vf->config);
     msix_begin(&vf->msix, vf->msix.count);
-    follow_msix(vf, context);
+    follow_vectors(vf, context);
     irq_forget(context->router, vf->index);
     follow_bars(vf, context);
 }
@@ -473,9 +527,8 @@ void vf_config_write(struct vf *vf, const struct vf_context *context, uint32_t o
     if (touches(offset, size, PCI_COMMAND, PCI_COMMAND + COMMAND_BYTES) ||
         touches(offset, size, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_0 + 4 * PCI_BARS))
         follow_bars(vf, context);
-    if (vf->config.msix &&
-        touches(offset, size, vf->config.msix + PCI_MSIX_FLAGS, vf->config.msix + PCI_MSIX_TABLE))
-        follow_msix(vf, context);
+    if (pci_config_is_vectors(&vf->config, offset, size))
+        follow_vectors(vf, context);
 }
 
 /* ---- trapped BAR accesses ---- */
@@ -526,7 +579,7 @@ void vf_bar_write(struct vf *vf, const struct vf_context *context, unsigned bar,
 {
     if (in_table(vf, bar, offset)) {
         if (msix_write(&vf->msix, offset - vf->table_offset, size, value))
-            follow_msix(vf, context);
+            follow_vectors(vf, context);
     } else if (!in_pending(vf, bar, offset)) {
         vfio_write(&vf->device, &vf->device.bars[bar], offset, size, value);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One VF on the guest's bus: configuration space, BARs, MSI-X, each in front of its VFIO device.
+ * One VF on the guest's bus: configuration space, BARs, MSI-X or MSI, in front of its VFIO device.
  *
  * BAR contents are mapped into the guest straight (KVM memory slots) but for the pages that hold
  * the MSI-X table and pending bits. We give each BAR an address before the guest can find it; if
@@ -59,6 +59,8 @@ struct vf {
     struct vfio_device device;
     struct pci_config config;
     struct msix msix;
+    uint32_t
+        armed; /* vectors that are on in the device; MSI: no more than the guest enabled last */
     uint32_t table_bar, pba_bar;
     uint64_t table_offset, pba_offset;
     struct vf_bar bars[PCI_BARS];

@@ -76,17 +76,30 @@ static void unmap_region(struct vfio_region *region)
     *region = (struct vfio_region){.size = 0};
 }
 
+static int read_vectors(const struct vfio_device *device, uint32_t index, uint32_t *count)
+{
+    struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = index};
+    int rc = (int)sys_ioctl_ptr(device->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq);
+
+    *count = rc < 0 ? 0 : irq.count;
+    return rc;
+}
+
+static uint32_t vectors_index(const struct vfio_device *device)
+{
+    return device->msix_vectors ? VFIO_PCI_MSIX_IRQ_INDEX : VFIO_PCI_MSI_IRQ_INDEX;
+}
+
 static int read_device(struct vfio_device *device)
 {
-    struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = VFIO_PCI_MSIX_IRQ_INDEX};
     int rc = read_region(device, VFIO_PCI_CONFIG_REGION_INDEX, &device->config);
 
     for (uint32_t i = 0; i < PCI_BARS && rc == 0; i++)
         rc = read_region(device, i, &device->bars[i]);
     if (rc == 0)
-        rc = (int)sys_ioctl_ptr(device->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq);
+        rc = read_vectors(device, VFIO_PCI_MSIX_IRQ_INDEX, &device->msix_vectors);
     if (rc == 0)
-        device->msix_vectors = irq.count;
+        rc = read_vectors(device, VFIO_PCI_MSI_IRQ_INDEX, &device->msi_vectors);
     return rc;
 }
 
@@ -158,7 +171,7 @@ int vfio_set_vectors(const struct vfio_device *device, const int *eventfds, uint
     request.set = (struct vfio_irq_set){
         .argsz = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int)),
         .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-        .index = VFIO_PCI_MSIX_IRQ_INDEX,
+        .index = vectors_index(device),
         .count = count,
     };
     memcpy(request.bytes + sizeof(struct vfio_irq_set), eventfds, count * sizeof(int));
@@ -169,7 +182,7 @@ int vfio_clear_vectors(const struct vfio_device *device)
 {
     struct vfio_irq_set set = {.argsz = sizeof(set),
                                .flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-                               .index = VFIO_PCI_MSIX_IRQ_INDEX};
+                               .index = vectors_index(device)};
 
     return (int)sys_ioctl_ptr(device->fd, VFIO_DEVICE_SET_IRQS, &set);
 }

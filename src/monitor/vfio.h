@@ -29,6 +29,7 @@ struct vfio_device {
     struct vfio_region bars[PCI_BARS];
     struct vfio_region config;
     uint32_t msix_vectors;
+    uint32_t msi_vectors; /* used without MSI-X alone */
 };
 
 /* Puts a group into the container; the first one also chooses the IOMMU type. */
@@ -52,7 +53,10 @@ int vfio_set_note(const struct vfio_device *device, enum vfio_note note, int eve
 /* Is it a device, a group or a container? */
 bool vfio_is_file(int fd);
 
-/* Switches MSI-X on with one eventfd a vector, all at once. */
+/*
+ * Switches MSI-X on, or MSI where there is no MSI-X, with one eventfd a vector, all at once. More
+ * than 0: nothing is on, and so many vectors the kernel could give.
+ */
 int vfio_set_vectors(const struct vfio_device *device, const int *eventfds, uint32_t count);
 
 /* Switches it off. */

@@ -78,6 +78,8 @@ static void make_device(struct fake_device *d, const uint8_t *in)
     memcpy(d->config + 0x40, in + 32, 64);
     memcpy(d->config + 0x100, in + 32, 64);
     make_msix(d, in + 20);
+    d->msi = in[26] % (PCI_MSI_VECTORS + 1);
+    d->msi_room = in[27] % (PCI_MSI_VECTORS + 1);
 }
 
 static void attach(unsigned count)

@@ -86,19 +86,38 @@ static void fuzz_elf(const uint8_t *data, size_t size)
     check(!entry || found);
 }
 
+/* No more vectors than there are; each has its own number in the message. */
+static void check_msi(const struct pci_config *config, struct msix *msix)
+{
+    const struct msi msi = pci_config_msi(config);
+    uint32_t live = msix_from_msi(msix, &msi);
+
+    check(live <= msix->count && (msi.on || !live));
+    for (uint32_t i = 0; i < MSIX_VECTORS; i++)
+        check(msix_live(msix, i) == (i < live));
+    for (uint32_t i = 0; i < live; i++)
+        check(!(msix->entries[i].words[0] & 3) && msix->entries[i].words[2] <= UINT16_MAX &&
+              (msix->entries[i].words[2] & (live - 1)) == i);
+}
+
 /* Chains end, and no access leaves the space. */
 static void fuzz_config(const uint8_t *data, size_t size)
 {
     static uint8_t raw[PCI_CONFIG_SIZE];
     static struct pci_config config;
     struct pci_bar bars[PCI_BARS];
+    struct pci_vectors vectors;
+    struct msix msix;
     uint32_t at;
     int steps = 0;
 
     copy(raw, sizeof(raw), data, size);
     for (unsigned i = 0; i < PCI_BARS; i++)
         bars[i] = (struct pci_bar){UINT64_C(1) << (raw[0x10 + 4 * i] & 63), raw[0x11 + 4 * i]};
-    pci_config_begin(&config, raw, bars, 1 + raw[2] % MSIX_VECTORS);
+    vectors = raw[2] & 0x80 ? (struct pci_vectors){.msi = 1u << raw[2] % 6}
+                            : (struct pci_vectors){.msix = 1 + raw[2] % MSIX_VECTORS};
+    pci_config_begin(&config, raw, bars, vectors);
+    msix_begin(&msix, vectors.msi);
     for (at = config.image[0x34]; at; at = config.image[at + 1])
         check(++steps < 64 && at >= 0x40 && at <= 0xfc);
     for (size_t i = 0; i + 4 <= size && i < 512; i += 4) {
@@ -107,6 +126,7 @@ static void fuzz_config(const uint8_t *data, size_t size)
 
         (void)pci_config_write(&config, offset, length, data[i + 3] * 0x01010101u);
         (void)pci_config_read(&config, offset, length, UINT32_MAX);
+        check_msi(&config, &msix);
     }
 }
 

@@ -34,6 +34,10 @@ static struct {
     int gsi; /* -1: not tied */
 } events[EVENTS];
 static unsigned events_count, log_lines;
+static struct {
+    uint64_t address;
+    uint32_t data;
+} messages[GSIS]; /* as routed; address 0: not */
 static struct bar {
     uint8_t *at; /* where the monitor mapped it; else where its registers are */
     size_t size;
@@ -60,6 +64,7 @@ void fake_begin(void)
         for (unsigned bar = 0; bar < FAKE_BARS; bar++)
             free_bar(&bars[i][bar]);
     memset(slots, 0, sizeof(slots));
+    memset(messages, 0, sizeof(messages));
     events_count = log_lines = 0;
 }
 
@@ -73,6 +78,18 @@ bool fake_mapped(uint64_t gpa)
     for (unsigned i = 0; i < SLOTS; i++)
         if (gpa - slots[i].gpa < slots[i].size)
             return true;
+    return false;
+}
+
+bool fake_delivers(unsigned vf, unsigned vector, uint64_t *address, uint32_t *data)
+{
+    int gsi = (int)(LAYOUT_GSIS + vf * MSIX_VECTORS + vector);
+
+    *address = messages[gsi].address;
+    *data = messages[gsi].data;
+    for (unsigned i = 0; i < events_count; i++)
+        if (events[i].gsi == gsi)
+            return *address;
     return false;
 }
 
@@ -144,10 +161,17 @@ static long set_slot(const struct kvm_userspace_memory_region *region)
 static long set_routes(const struct kvm_irq_routing *table)
 {
     fake_check(table->nr <= ROUTES_MOST);
+    memset(messages, 0, sizeof(messages));
     for (uint32_t i = 0; i < table->nr; i++) {
-        fake_check(table->entries[i].gsi < GSIS);
-        fake_check(table->entries[i].type == KVM_IRQ_ROUTING_IRQCHIP ||
-                   table->entries[i].gsi >= LAYOUT_GSIS);
+        const struct kvm_irq_routing_entry *entry = &table->entries[i];
+
+        fake_check(entry->gsi < GSIS);
+        fake_check(entry->type == KVM_IRQ_ROUTING_IRQCHIP || entry->gsi >= LAYOUT_GSIS);
+        if (entry->type != KVM_IRQ_ROUTING_MSI)
+            continue;
+        messages[entry->gsi].address =
+            (uint64_t)entry->u.msi.address_hi << 32 | entry->u.msi.address_lo;
+        messages[entry->gsi].data = entry->u.msi.data;
     }
     return 0;
 }
@@ -205,16 +229,27 @@ static void set_msix_enable(struct fake_device *device, bool on)
         (uint8_t)((*high & ~(PCI_MSIX_FLAGS_ENABLE >> 8)) | (on ? PCI_MSIX_FLAGS_ENABLE >> 8 : 0));
 }
 
+static long get_irqs(const struct fake_device *device, struct vfio_irq_info *info)
+{
+    info->count = info->index == VFIO_PCI_MSIX_IRQ_INDEX  ? device->vectors
+                  : info->index == VFIO_PCI_MSI_IRQ_INDEX ? device->msi
+                                                          : 0;
+    return 0;
+}
+
 static long set_irqs(struct fake_device *device, const struct vfio_irq_set *set)
 {
     const int32_t *fds = (const int32_t *)set->data;
+    bool msi = set->index == VFIO_PCI_MSI_IRQ_INDEX;
 
-    if (set->index != VFIO_PCI_MSIX_IRQ_INDEX)
+    if (!msi && set->index != VFIO_PCI_MSIX_IRQ_INDEX)
         return 0;
-    fake_check(set->start + set->count <= device->vectors);
+    fake_check(set->start + set->count <= (msi ? device->msi : device->vectors));
     if (set->flags & VFIO_IRQ_SET_DATA_EVENTFD)
         for (uint32_t i = 0; i < set->count; i++)
             fake_check(fds[i] == -1 || (unsigned)fds[i] - FAKE_EVENT < events_count);
+    if (msi && device->msi_room && set->count > device->msi_room)
+        return device->msi_room;
     /* as the kernel: what is on already gets other eventfds, and the device is not asked */
     if (!set->count)
         device->kernel_armed = device->armed = 0;
@@ -261,10 +296,7 @@ static long device_ioctl(long fd, unsigned long request, void *argument)
     case VFIO_DEVICE_GET_REGION_INFO:
         return get_region(device, argument);
     case VFIO_DEVICE_GET_IRQ_INFO:
-        ((struct vfio_irq_info *)argument)->count =
-            ((struct vfio_irq_info *)argument)->index == VFIO_PCI_MSIX_IRQ_INDEX ? device->vectors
-                                                                                 : 0;
-        return 0;
+        return get_irqs(device, argument);
     case VFIO_DEVICE_SET_IRQS:
         return set_irqs(device, argument);
     case VFIO_DEVICE_RESET:

@@ -30,7 +30,8 @@ struct fake_device {
     uint64_t bar_size[FAKE_BARS];
     bool bar_maps[FAKE_BARS];
     uint8_t config[4096];
-    uint32_t vectors;
+    uint32_t vectors;             /* of MSI-X */
+    uint32_t msi, msi_room;       /* vectors of MSI; how many the kernel can give; 0: all */
     uint32_t armed, kernel_armed; /* vectors that are on: in the device, and as the kernel knows */
     unsigned table_bar;           /* where its MSI-X table is */
     uint64_t table_start, table_end;
@@ -52,6 +53,9 @@ void fake_begin(void);
 
 /* An eventfd of the monitor becomes readable, as by a device. */
 void fake_signal(unsigned nth);
+
+/* What a device's signal of this vector becomes: address and data; false: nothing. */
+bool fake_delivers(unsigned vf, unsigned vector, uint64_t *address, uint32_t *data);
 
 /* A memory slot has this address. */
 bool fake_mapped(uint64_t gpa);

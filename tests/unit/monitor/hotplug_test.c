@@ -283,7 +283,7 @@ static void a_bar_goes_where_none_is(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        pci_config_begin(&put_vf(i, i)->config, raw, bars, 0);
+        pci_config_begin(&put_vf(i, i)->config, raw, bars, (struct pci_vectors){0});
         pci_config_set_bar(&m.pci.vfs[i].config, 0, LAYOUT_PCI_WINDOW + 0x4000 * i);
     }
     m.pci.vfs[1].stage = VF_NONE;

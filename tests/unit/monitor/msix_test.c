@@ -78,6 +78,52 @@ static void long_tables_are_cut(void **state)
     assert_false(msix_live(&msix, MSIX_VECTORS));
 }
 
+static void from_msi(uint8_t enable, bool on, uint64_t address, uint16_t data)
+{
+    const struct msi msi = {.address = address, .data = data, .enable = enable, .on = on};
+
+    msix_from_msi(&msix, &msi);
+}
+
+static unsigned live_count(void)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < MSIX_VECTORS; i++)
+        count += msix_live(&msix, i);
+    return count;
+}
+
+/* Enable says how many; more than there are, and the two reserved values, are all. */
+static void msi_gives_what_it_enables(void **state)
+{
+    static const unsigned counts[] = {1, 2, 4, 8, 8, 8, 8, 8};
+
+    (void)state;
+    msix_begin(&msix, 8);
+    for (uint8_t enable = 0; enable < 8; enable++) {
+        from_msi(enable, true, 0xfee01000, 0x4040);
+        assert_int_equal(live_count(), counts[enable]);
+        from_msi(enable, false, 0xfee01000, 0x4040);
+        assert_int_equal(live_count(), 0);
+    }
+}
+
+/* The low bits of the data are the vector's number, whatever the guest has there. */
+static void msi_numbers_its_data(void **state)
+{
+    (void)state;
+    msix_begin(&msix, 4);
+    from_msi(2, true, UINT64_C(0x1fee01003), 0xffff);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(msix.entries[i].words[0], 0xfee01000);
+        assert_int_equal(msix.entries[i].words[1], 1);
+        assert_int_equal(msix.entries[i].words[2], 0xfffc + i);
+    }
+    from_msi(0, true, 0xfee01000, 0xffff); /* one vector: its data as it is */
+    assert_int_equal(msix.entries[0].words[2], 0xffff);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +133,8 @@ int main(void)
         cmocka_unit_test_setup(eight_bytes_at_once, setup),
         cmocka_unit_test_setup(bad_accesses_do_nothing, setup),
         cmocka_unit_test_setup(long_tables_are_cut, setup),
+        cmocka_unit_test(msi_gives_what_it_enables),
+        cmocka_unit_test(msi_numbers_its_data),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ static int setup(void **state)
     put(0x1a0, 0x00010003, 4); /* DSN */
     bars[0] = (struct pci_bar){0x4000, 0xc};
     bars[3] = (struct pci_bar){0x4000, 0x0};
-    pci_config_begin(&config, raw, bars, 3);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msix = 3, .msi = 1});
     return 0;
 }
 
@@ -97,10 +97,10 @@ static void io_and_odd_bars_are_hidden(void **state)
 {
     (void)state;
     bars[1] = (struct pci_bar){0x20, 1};
-    pci_config_begin(&config, raw, bars, 3);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msix = 3, .msi = 1});
     pci_config_write(&config, 0x14, 4, UINT32_MAX);
     bars[5] = (struct pci_bar){0x1000, 4}; /* 64-bit, and no register left for its upper half */
-    pci_config_begin(&config, raw, bars, 3);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msix = 3, .msi = 1});
     pci_config_set_bar(&config, 5, UINT64_MAX);
     assert_true(pci_config_bar(&config, 5) == 0xfffff000);
     assert_int_equal(read_ours(0x28, 4), 0);
@@ -130,6 +130,88 @@ static void msi_is_cut_out_of_the_chain(void **state)
     assert_false(pci_config_passes(&config, 0x50, 4));
 }
 
+/* The capability as it comes without MSI-X: shown without masks, address of 32 or of 64 bits. */
+static void begin_msi(uint32_t flags, uint32_t vectors)
+{
+    put(0x52, flags, 2);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msi = vectors});
+}
+
+static void msi_is_ours_without_msix(void **state)
+{
+    uint8_t ids[8];
+
+    (void)state;
+    begin_msi(0x0186, 8); /* 64-bit, masks, 8 vectors */
+    assert_int_equal(chain(ids), 3);
+    assert_memory_equal(ids, "\x01\x05\x10", 3);
+    assert_int_equal(read_ours(0x52, 2), 0x0086);
+    assert_false(pci_config_passes(&config, 0x50, 24));
+    for (unsigned at = 0x50; at < 0x68; at += 4)
+        assert_int_equal(pci_config_write(&config, at, 4, UINT32_MAX), 0);
+    assert_int_equal(read_ours(0x50, 4), 0x00f7a005);
+    assert_int_equal(read_ours(0x54, 4), 0xfffffffc);
+    assert_int_equal(read_ours(0x58, 4), 0xffffffff);
+    assert_int_equal(read_ours(0x5c, 4), 0x0000ffff);
+    assert_int_equal(read_ours(0x60, 4), 0); /* no masks */
+    assert_int_equal(read_ours(0x64, 4), 0);
+}
+
+static void msi_of_32_bits(void **state)
+{
+    struct msi msi;
+
+    (void)state;
+    begin_msi(0x0106, 8);
+    assert_int_equal(read_ours(0x52, 2), 0x0006);
+    pci_config_write(&config, 0x54, 4, 0xfee01003);
+    pci_config_write(&config, 0x58, 4, 0xffff4041);
+    pci_config_write(&config, 0x5c, 4, UINT32_MAX);
+    pci_config_write(&config, 0x52, 2, 0x0021);
+    msi = pci_config_msi(&config);
+    assert_true(msi.address == 0xfee01000);
+    assert_int_equal(msi.data, 0x4041);
+    assert_int_equal(msi.enable, 2);
+    assert_true(msi.on);
+    assert_int_equal(read_ours(0x58, 4), 0x4041);
+    assert_int_equal(read_ours(0x5c, 4), 0);
+    pci_config_reset(&config);
+    assert_int_equal(read_ours(0x52, 2), 0x0006);
+    assert_false(pci_config_msi(&config).on);
+}
+
+/* What the kernel cannot give is not shown. */
+static void fewer_vectors_of_msi(void **state)
+{
+    (void)state;
+    begin_msi(0x008a, 32);
+    assert_int_equal(read_ours(0x52, 2), 0x008a);
+    pci_config_set_vectors(&config, 1);
+    assert_int_equal(read_ours(0x52, 2), 0x0080);
+}
+
+static void only_what_governs_vectors(void **state)
+{
+    (void)state;
+    begin_msi(0x0086, 8);
+    assert_false(pci_config_is_vectors(&config, 0x50, 2));
+    assert_false(pci_config_is_vectors(&config, 0x5e, 2));
+    assert_true(pci_config_is_vectors(&config, 0x50, 4));
+    assert_true(pci_config_is_vectors(&config, 0x54, 4));
+    assert_true(pci_config_is_vectors(&config, 0x5c, 2));
+}
+
+/* It would reach beyond the space. */
+static void msi_at_the_edge_is_hidden(void **state)
+{
+    (void)state;
+    put(0x34, 0xf4, 1);
+    put(0xf4, 0x00800005, 4);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msi = 1});
+    assert_int_equal(config.msi, 0);
+    assert_int_equal(read_ours(0x34, 1), 0);
+}
+
 static void ext_chain_has_no_sriov(void **state)
 {
     (void)state;
@@ -146,7 +228,7 @@ static void hidden_first_ext_cap_keeps_the_chain(void **state)
     (void)state;
     put(0x100, 0x15010010, 4); /* SR-IOV first */
     put(0x150, 0x00010003, 4); /* then DSN */
-    pci_config_begin(&config, raw, bars, 3);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msix = 3, .msi = 1});
     assert_int_equal(read_ours(0x100, 2), 0);
     assert_int_equal(read_ours(0x102, 2) >> 4, 0x150);
     assert_int_equal(read_ours(0x150, 2), 3);
@@ -171,10 +253,10 @@ static void loops_end(void **state)
     (void)state;
     put(0x71, 0x40, 1); /* MSI-X → PM again */
     put(0x150, 0x10010010, 4);
-    pci_config_begin(&config, raw, bars, 3);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msix = 3, .msi = 1});
     assert_int_equal(chain(ids), 2);
     put(0x34, 0x04, 1); /* into the header */
-    pci_config_begin(&config, raw, bars, 3);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msix = 3, .msi = 1});
     assert_int_equal(chain(ids), 0);
 }
 
@@ -185,7 +267,7 @@ static void capabilities_at_the_edge_stay_inside(void **state)
     put(0xfc, 0x00000010, 4);
     put(0x100, 0xffc10001, 4);
     put(0xffc, 0x00010001, 4);
-    pci_config_begin(&config, raw, bars, 3);
+    pci_config_begin(&config, raw, bars, (struct pci_vectors){.msix = 3, .msi = 1});
     assert_true(pci_config_passes(&config, 0xfe, 2));
     assert_int_equal(read_ours(0xffc, 2), 1);
 }
@@ -200,6 +282,11 @@ int main(void)
         cmocka_unit_test_setup(bars_keep_their_address, setup),
         cmocka_unit_test_setup(io_and_odd_bars_are_hidden, setup),
         cmocka_unit_test_setup(msi_is_cut_out_of_the_chain, setup),
+        cmocka_unit_test_setup(msi_is_ours_without_msix, setup),
+        cmocka_unit_test_setup(msi_of_32_bits, setup),
+        cmocka_unit_test_setup(fewer_vectors_of_msi, setup),
+        cmocka_unit_test_setup(only_what_governs_vectors, setup),
+        cmocka_unit_test_setup(msi_at_the_edge_is_hidden, setup),
         cmocka_unit_test_setup(ext_chain_has_no_sriov, setup),
         cmocka_unit_test_setup(hidden_first_ext_cap_keeps_the_chain, setup),
         cmocka_unit_test_setup(msix_control_is_ours, setup),

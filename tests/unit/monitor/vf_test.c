@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A VF's BARs over a made-up kernel, which aborts when it is asked for a memory slot that no guest
- * may have (fake_kernel.h): where the guest lays them, and devices that contradict themselves.
+ * may have (fake_kernel.h): where the guest lays them, and devices that contradict themselves. Its
+ * vectors, where it has MSI alone.
  */
 #include <linux/pci_regs.h>
 
@@ -12,6 +13,7 @@
 
 #define BAR_SIZE UINT64_C(0x4000)
 #define MSIX_AT  0xb0
+#define MSI_AT   0x50
 
 static struct monitor m;
 static struct fake_device devices[2];
@@ -236,6 +238,140 @@ static void waits_no_longer_than_to_the_next_look(void **state)
     assert_false(pci_looks(&m.pci));
 }
 
+/* ---- MSI alone ---- */
+
+/* Eight vectors, address of 64 bits, masks that nobody is shown. */
+static void attach_msi(uint32_t room)
+{
+    struct fake_device *d = &devices[0];
+
+    make_device(d, 0x1000);
+    d->vectors = 0;
+    d->table_end = d->table_start;
+    d->msi = 8;
+    d->msi_room = room;
+    d->config[PCI_CAPABILITY_LIST] = MSI_AT;
+    d->config[MSI_AT] = PCI_CAP_ID_MSI;
+    put(d->config, MSI_AT + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT | 3 << 1);
+    attach(1);
+}
+
+static void write_msi(uint64_t address, uint16_t data, unsigned enable, bool on)
+{
+    config_write(0, MSI_AT + PCI_MSI_ADDRESS_LO, 4, (uint32_t)address);
+    config_write(0, MSI_AT + PCI_MSI_ADDRESS_HI, 4, address >> 32);
+    config_write(0, MSI_AT + PCI_MSI_DATA_64, 2, data);
+    config_write(0, MSI_AT + PCI_MSI_FLAGS, 2, enable << 4 | on);
+}
+
+/* The first `count` vectors are delivered, each with its number; no other. */
+static void assert_delivers(unsigned count, uint64_t address, uint32_t data)
+{
+    uint64_t at;
+    uint32_t with;
+
+    for (unsigned i = 0; i < MSIX_VECTORS; i++) {
+        assert_int_equal(fake_delivers(0, i, &at, &with), i < count);
+        if (i >= count)
+            continue;
+        assert_true(at == address);
+        assert_int_equal(with, data | i);
+    }
+}
+
+static void msi_is_delivered_while_it_is_on(void **state)
+{
+    (void)state;
+    attach_msi(0);
+    assert_int_equal(devices[0].armed, 8);
+    assert_delivers(0, 0, 0);
+    write_msi(0xfee01000, 0x4040, 2, true);
+    assert_delivers(4, 0xfee01000, 0x4040);
+    assert_int_equal(devices[0].armed, 4); /* the device is to know: it has no others to use */
+    write_msi(0xfee01000, 0x4040, 0, true);
+    assert_delivers(1, 0xfee01000, 0x4040);
+    assert_int_equal(devices[0].armed, 1);
+    for (int i = 0; i < 100; i++) {
+        write_msi(0xfee01000, 0x4040, 3, false);
+        assert_delivers(0, 0, 0);
+        write_msi(0xfee01000, 0x4040, 3, true);
+        assert_delivers(8, 0xfee01000, 0x4040);
+        assert_int_equal(devices[0].armed, 8);
+    }
+}
+
+/* Without masks a guest can only write over what is on. */
+static void msi_is_moved_while_it_is_on(void **state)
+{
+    (void)state;
+    attach_msi(0);
+    write_msi(0xfee01000, 0x4040, 1, true);
+    config_write(0, MSI_AT + PCI_MSI_ADDRESS_LO, 4, 0xfee02003);
+    assert_delivers(2, 0xfee02000, 0x4040);
+    config_write(0, MSI_AT + PCI_MSI_DATA_64, 2, 0x5051);
+    assert_delivers(2, 0xfee02000, 0x5050);
+    config_write(0, MSI_AT + PCI_MSI_ADDRESS_HI, 4, 1);
+    assert_delivers(2, UINT64_C(0x1fee02000), 0x5050);
+    config_write(0, MSI_AT + PCI_MSI_DATA_64, 1, 0xff);
+    assert_delivers(2, UINT64_C(0x1fee02000), 0x50fe);
+}
+
+static void msi_that_asks_for_more_than_there_is(void **state)
+{
+    (void)state;
+    attach_msi(0);
+    for (unsigned enable = 3; enable < 8; enable++) {
+        write_msi(0xfee01000, 0xfff8, enable, true);
+        assert_delivers(8, 0xfee01000, 0xfff8);
+    }
+    for (unsigned at = MSI_AT; at < MSI_AT + 24; at++) /* all of it, in bytes */
+        config_write(0, at, 1, 0xff);
+    assert_delivers(8, UINT64_C(0xfffffffffffffffc), 0xfff8);
+    assert_int_equal(devices[0].armed, 8);
+}
+
+/* Five: four, which MSI can say. */
+static void the_kernel_gives_fewer_vectors(void **state)
+{
+    (void)state;
+    attach_msi(5);
+    assert_int_equal(devices[0].armed, 4);
+    assert_int_equal(pci_ecam_read(&m.pci, UINT64_C(0x8000) + MSI_AT + PCI_MSI_FLAGS, 2) &
+                         PCI_MSI_FLAGS_QMASK,
+                     2 << 1);
+    write_msi(0xfee01000, 0x4040, 3, true);
+    assert_delivers(4, 0xfee01000, 0x4040);
+}
+
+static void msi_is_mended_too(void **state)
+{
+    (void)state;
+    attach_msi(0);
+    write_msi(0xfee01000, 0x4040, 1, true);
+    reset_behind_its_back(&devices[0]);
+    assert_false(pci_looks(&m.pci)); /* VFIO does not show whether MSI is on */
+    for (uint64_t now = MS; now < 2000 * MS; now += 100 * MS)
+        assert_false(pci_look(&m.pci, now));
+    assert_int_equal(vf_mend(&m.pci.vfs[0], &m.pci.context), 0);
+    assert_int_equal(devices[0].armed, 2);
+    assert_delivers(2, 0xfee01000, 0x4040);
+}
+
+/* One that has both is used with MSI-X. */
+static void msix_goes_before_msi(void **state)
+{
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    devices[0].msi = 8;
+    devices[0].config[MSIX_AT + 1] = MSI_AT;
+    devices[0].config[MSI_AT] = PCI_CAP_ID_MSI;
+    attach(1);
+    assert_int_equal(devices[0].armed, 3);
+    assert_int_equal(pci_ecam_read(&m.pci, UINT64_C(0x8000) + MSI_AT, 4), 0);
+    write_msi(0xfee01000, 0x4040, 3, true);
+    assert_delivers(0, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +384,12 @@ int main(void)
         cmocka_unit_test(a_reset_is_noticed_within_a_second),
         cmocka_unit_test(a_moment_without_vectors_is_no_reset),
         cmocka_unit_test(waits_no_longer_than_to_the_next_look),
+        cmocka_unit_test(msi_is_delivered_while_it_is_on),
+        cmocka_unit_test(msi_is_moved_while_it_is_on),
+        cmocka_unit_test(msi_that_asks_for_more_than_there_is),
+        cmocka_unit_test(the_kernel_gives_fewer_vectors),
+        cmocka_unit_test(msi_is_mended_too),
+        cmocka_unit_test(msix_goes_before_msi),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
