@@ -124,6 +124,11 @@ static int check_define(struct control *control, const struct partition *partiti
                       "partition %s does not run: its VFs change while it does, or "
                       "is stopped",
                       config->name);
+    if (strcmp(config->monitor, "native") != 0)
+        return refuse(text, -EOPNOTSUPP,
+                      "partition %s: its monitor takes no VF and gives none up while it runs: "
+                      "stop it first",
+                      config->name);
     for (uint32_t i = 0; i < config->vfs_count && !error; i++)
         error = check_vf(control, partition, &config->vfs[i], text);
     return error;

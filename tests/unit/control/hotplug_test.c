@@ -415,6 +415,24 @@ static void one_that_goes_is_not_mended(void **state)
     assert_false(vf->reset_boottime_ns);
 }
 
+/* QEMU's guests keep what they started with. */
+static void another_monitor_takes_none(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+    struct partition *partition;
+
+    strcpy(config.monitor, "qemu");
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_run(world, "web");
+    partition = world_named(world, "web");
+    config.vfs_count = 0;
+    assert_int_equal(world_define(world, &config), -EOPNOTSUPP);
+    assert_true(is_webs(world, net0, 0));
+    assert_int_equal(partition->config.vfs_count, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -422,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(waits_for_the_pf_and_for_the_vf),
         TEST(one_that_goes_is_not_mended),
+        TEST(another_monitor_takes_none),
         TEST(an_add_that_failed_is_tried_again_later),
         TEST(a_vf_goes_and_then_belongs_to_nobody),
         TEST(nothing_is_given_back_while_it_is_handed_over),
