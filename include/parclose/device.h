@@ -176,6 +176,7 @@ enum device_action {
     ACTION_PF_RENEW = 10,    /* after a reset behind our back: what its driver has to do again for
                                 its VFs (driver_table.h), their attributes; refused while a VF of
                                 it works */
+    ACTION_VF_RENEW = 11, /* attributes that the PF has forgotten of a VF in use, as VF_CONFIGURE */
     DEVICE_ACTIONS
 };
 

@@ -183,6 +183,7 @@ const char *name_of_action(uint32_t action)
         [ACTION_PF_RESET] = "pf-reset",
         [ACTION_PF_DISABLE] = "pf-disable",
         [ACTION_PF_RENEW] = "pf-renew",
+        [ACTION_VF_RENEW] = "vf-renew",
     };
     return NAME(names, action);
 }

@@ -67,6 +67,13 @@ static const char *judge_release(struct control *control, const struct vf *vf)
     return action_vf_held(control, vf) ? "the VF is in use" : NULL;
 }
 
+static const char *judge_renew(struct control *control, const struct vf *vf)
+{
+    if (!holder(control, vf) || !action_vf_held(control, vf))
+        return "the VF is not in use";
+    return vf->observed.attributes_set ? "its attributes are as desired" : NULL;
+}
+
 /* Why a proposal is refused; NULL: it is not. */
 static const char *judge(struct control *control, const struct pcim_propose *proposal)
 {
@@ -90,6 +97,9 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
     case ACTION_VF_ACTIVATE:
         return proposal->index < card->vfs ? judge_activate(control, &pf->vfs[proposal->index])
                                            : "the card has no such VF";
+    case ACTION_VF_RENEW:
+        return proposal->index < card->vfs ? judge_renew(control, &pf->vfs[proposal->index])
+                                           : "the card has no such VF";
     case ACTION_VF_RELEASE:
         return proposal->index < card->vfs ? judge_release(control, &pf->vfs[proposal->index])
                                            : "the card has no such VF";
@@ -100,7 +110,7 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
 
 static bool of_vf(uint32_t action)
 {
-    return action == ACTION_VF_ACTIVATE || action == ACTION_VF_RELEASE;
+    return action == ACTION_VF_ACTIVATE || action == ACTION_VF_RELEASE || action == ACTION_VF_RENEW;
 }
 
 static void commit(struct control *control, const struct pcim_propose *proposal, uint32_t index)

@@ -59,11 +59,22 @@ static bool pf_can_configure(const struct pcim_pf *pf)
     return pf->observed.class != CLASS_NETWORK || pf->observed.netdev[0];
 }
 
+/* In use, and its PF has forgotten what was set: its driver was reloaded, say. */
+static bool forgotten(const struct pcim_vf *vf)
+{
+    return vf->wanted && vf->in_use && vf->observed.open && !vf->observed.attributes_set &&
+           !vf->reset; /* renewing its PF does it all */
+}
+
 uint32_t next_for_vf(const struct pcim_pf *pf, uint32_t index)
 {
     const struct pcim_vf *vf = &pf->vfs[index];
 
-    if (!pf->managed || index >= pf->card.vfs || !vf->wanted || vf->in_use || !vf->present)
+    if (!pf->managed || index >= pf->card.vfs || !vf->present)
+        return ACTION_NONE;
+    if (forgotten(vf) && pf_can_configure(pf))
+        return ACTION_VF_RENEW;
+    if (!vf->wanted || vf->in_use)
         return ACTION_NONE;
     if (vf->observed.open || vf->observed.status == FUNCTION_ACTIVE || !pf_can_configure(pf))
         return ACTION_NONE;

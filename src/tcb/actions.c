@@ -102,7 +102,14 @@ static struct vf_attributes complete(const struct vf_attributes *desired)
     return all;
 }
 
-/* What an open VF does not stand is written to one that is closed only. */
+static bool has_mac(const struct vf_attributes *seen)
+{
+    static const uint8_t none[sizeof(seen->mac)];
+    return memcmp(seen->mac, none, sizeof(none)) != 0;
+}
+
+/* What an open VF does not stand is written to one that is closed only: another MAC address. One
+ * that the PF has forgotten is what the VF's driver has. */
 static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_use,
                              struct result *result)
 {
@@ -115,7 +122,7 @@ static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_us
     uint32_t differs = netlink_differs(&seen, desired);
     if (error || !differs)
         return error ? action_fail(result, error, "the attributes cannot be read") : 0;
-    if ((differs & VF_ATTR_MAC) && in_use)
+    if ((differs & VF_ATTR_MAC) && in_use && has_mac(&seen))
         return action_fail(result, -EBUSY, "the MAC address of a VF in use cannot be changed");
     const struct device_write w = {.way = WAY_NETLINK,
                                    .where = pf->observed.netdev,
@@ -292,7 +299,8 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
     return error;
 }
 
-/* An edit: attributes alone, through the PF; the VF may be open, and need not be bound yet. */
+/* An edit, or what the PF has forgotten: attributes alone, through the PF; the VF may be open, and
+ * need not be bound yet. */
 static int reconfigure(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
@@ -361,6 +369,7 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
         result->error = release(pf, apply->index, result);
         break;
     case ACTION_VF_CONFIGURE:
+    case ACTION_VF_RENEW:
         result->error = reconfigure(pf, apply->index, result);
         break;
     default:

@@ -82,12 +82,14 @@ static void take_verified(struct tcb *tcb, struct tcb_pf_state *pf, const struct
     struct tcb_vf_state *vf = &pf->vfs[job->apply.index];
 
     if (job->apply.action != ACTION_NONE && job->apply.action != ACTION_VF_ACTIVATE &&
-        job->apply.action != ACTION_VF_CONFIGURE)
+        job->apply.action != ACTION_VF_CONFIGURE && job->apply.action != ACTION_VF_RENEW)
         return;
     if (vf->assignment != job->assignment)
         picture_changed(tcb, pf, tcb_now_ns());
-    else if (result->verified != VERIFIED_UNKNOWN)
+    else if (result->verified != VERIFIED_UNKNOWN) {
         vf->verified = result->verified;
+        vf->recheck = false;
+    }
     if (memcmp(&vf->seen, &result->seen, sizeof(vf->seen)) != 0)
         document_due(tcb);
     vf->seen = result->seen;

@@ -145,7 +145,8 @@ static void want_verified(struct tcb *tcb, struct tcb_pf_state *pf)
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF && pf->observed.driver[0]; i++) {
         const struct tcb_apply verify = {.action = ACTION_NONE, .pf = pf->card.bdf, .index = i};
         const struct tcb_vf_state *vf = &pf->vfs[i];
-        if (vf->present && vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_UNKNOWN &&
+        if (vf->present && vf->owner.kind == OWNER_GUEST &&
+            (vf->verified == VERIFIED_UNKNOWN || vf->recheck) &&
             !strcmp(vf->observed.driver, "vfio-pci"))
             jobs_add(tcb, &verify);
     }
@@ -200,6 +201,13 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
     document_due(tcb);
 }
 
+/* A driver that was bound anew, another interface, a link or a controller that came back. */
+static bool began_anew(const struct pf_observed *before, const struct pf_observed *now)
+{
+    return strcmp(before->driver, now->driver) != 0 || strcmp(before->netdev, now->netdev) != 0 ||
+           (now->link_up && !before->link_up);
+}
+
 /* VFs first: when the PF is said to have them, they are known. */
 void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
 {
@@ -212,6 +220,9 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
         if (i < seen.numvfs || pf->vfs[i].present)
             observe_vf(tcb, pf, i);
     struct pf_observed before = pf->observed;
+    if (began_anew(&before, &seen))
+        for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+            pf->vfs[i].recheck = true;
     seen.open_vfs = picture_open_vfs(pf);
     seen.event_ns = pf->event_ns;
     pf->observed = seen;

@@ -39,6 +39,7 @@ struct tcb_vf_state {
     struct owner owner; /* as control committed it */
     struct vf_attributes desired;
     uint32_t verified;         /* enum verified */
+    bool recheck;              /* its PF may have forgotten since what was verified */
     struct vf_attributes seen; /* as last read, in a child; all 0: not yet */
     struct function_capabilities capabilities;
     uint32_t assignment;        /* one more at each change of owner or desired */

@@ -63,6 +63,22 @@ check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
 
+say "the NVMe PF's driver is unbound and bound: its controller forgets that the secondary ones are online"
+n=$(guest_count one "nvme writes" writes)
+renewed() { parclose audit | grep -c "device-action applied.*vf-renew"; }
+echo $NVME_PF >/sys/bus/pci/drivers/nvme/unbind
+wait_for 10 not_ready $NVME_PF
+echo $NVME_PF >/sys/bus/pci/drivers/nvme/bind
+start=$(now_ms)
+check "what it has forgotten of the VF in use is set again" wait_for 30 eval '[ "$(renewed)" -ge 1 ]'
+echo "after $(($(now_ms) - start)) ms"
+wait_for 10 vf_active "$(card $NVME_PF)" 0
+check "the VF is active" vf_active "$(card $NVME_PF)" 0
+sleep 3
+check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
+equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
+echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
+
 equal "monitors and vCPUs are the same processes" "$pids" "$(pids)"
 parclose audit | grep -E "vf-news|pf-renew|works again" | tail -20
 check "the map is right" parclose db check

@@ -67,6 +67,36 @@ static void unknown_is_refused(void **state)
     assert_int_equal(audit_log_next(world->control->log), number);
 }
 
+static void vf_seen(struct world *world, bool open, bool set)
+{
+    struct tcb_vf message = {.header = frame_header(TCB_VF, sizeof(message), 0),
+                             .vf = db_pf(world->control->db, NET0)->vfs[3].observed};
+
+    message.vf.open = open;
+    message.vf.attributes_set = set;
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+}
+
+static void only_what_the_pf_forgot_of_a_vf_in_use_is_renewed(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RENEW, NET0, 3, 0)), -EPERM);
+    start_web(world);
+    world_to_gate(world, "web");
+    vf_seen(world, true, true);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RENEW, NET0, 3, 0)), -EPERM);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    vf_seen(world, true, false);
+    uint64_t id = world_propose(world, ACTION_VF_RENEW, NET0, 3, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(apply->action, ACTION_VF_RENEW);
+    assert_int_equal(apply->index, 3);
+    applied(world, apply->transaction, 0);
+    assert_int_equal(verdict(world, id), 0);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RENEW, NET0, 7, 0)), -EPERM);
+}
+
 static void one_at_a_time_for_each_function(void **state)
 {
     struct world *world = *state;
@@ -144,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(committed_applied_answered),
         TEST(unknown_is_refused),
+        TEST(only_what_the_pf_forgot_of_a_vf_in_use_is_renewed),
         TEST(one_at_a_time_for_each_function),
         TEST(new_sr_pcim_takes_the_answer),
         TEST(nobody_pulls_a_vf_out_from_under_a_guest),

@@ -162,6 +162,26 @@ static void a_vf_that_was_reset_has_its_pf_renewed(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
 }
 
+static void what_the_pf_forgot_of_a_vf_in_use_is_set_again(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct pcim_vf *vf = &pf->vfs[1];
+
+    vf->wanted = vf->in_use = true;
+    vf->observed.open = vf->observed.attributes_set = 1;
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    vf->observed.attributes_set = 0;
+    assert_int_equal(next_for_vf(pf, 1), ACTION_VF_RENEW);
+    vf->reset = true; /* renewing the PF does that too */
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    vf->reset = false;
+    vf->observed.open = 0; /* about to be opened, or just closed */
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    vf->observed.open = 1;
+    pf->observed.driver[0] = 0;
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+}
+
 static void restart_under_way_is_busy(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -235,6 +255,7 @@ int main(void)
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),
+        WITH_PF(what_the_pf_forgot_of_a_vf_in_use_is_set_again),
         WITH_PF(restart_under_way_is_busy),
         WITH_PF(wanted_vf_is_activated_once),
         WITH_PF(vf_in_use_or_open_is_never_touched),
