@@ -2,9 +2,14 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* What an sd-event loop with links, timers and a log needs; in the order of one's reading. */
 static const int event_loop_calls[] = {
@@ -93,6 +98,42 @@ int sandbox_seal(const int *extra, size_t extra_count)
 int sandbox_seal_only(const int *calls, size_t count)
 {
     return seal(calls, count, NULL, 0);
+}
+
+static bool bound(int resource, uint64_t most)
+{
+    const struct rlimit limit = {most, most};
+    return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
+}
+
+static bool drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    return syscall(SYS_capset, &header, none) == 0;
+}
+
+static bool close_others(int keep)
+{
+    return (keep <= 0 || close_range(0, (unsigned)keep - 1, 0) == 0) &&
+           close_range((unsigned)(keep + 1), ~0U, 0) == 0;
+}
+
+int sandbox_compute_only(int keep, uint64_t memory_max, unsigned seconds_max)
+{
+    static const int calls[] = {
+        SCMP_SYS(write),        SCMP_SYS(brk),           SCMP_SYS(munmap),
+        SCMP_SYS(mremap),       SCMP_SYS(madvise),       SCMP_SYS(futex),
+        SCMP_SYS(getrandom),    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group),
+    };
+
+    if (!close_others(keep) || !bound(RLIMIT_NOFILE, 0) || !bound(RLIMIT_AS, memory_max) ||
+        !bound(RLIMIT_CPU, seconds_max) || !bound(RLIMIT_FSIZE, 0) || !bound(RLIMIT_CORE, 0) ||
+        !drop_capabilities())
+        return -errno;
+    return sandbox_seal_only(calls, sizeof(calls) / sizeof(calls[0]));
 }
 
 int sandbox_refuse(const int *calls, size_t count)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Loads a filter that permits the calls an event loop needs plus `extra` (SCMP_SYS numbers);
@@ -18,6 +19,14 @@ int sandbox_seal(const int *extra, size_t extra_count);
  * that is loaded already stays in force beside it.
  */
 int sandbox_seal_only(const int *calls, size_t count);
+
+/*
+ * The last step of a child that has all its input in memory and parses what is hostile: no file but
+ * `keep` (-1: none), no capability, bounded memory (bytes) and time of processor (seconds), and no
+ * call but those of an allocator, write and exit. uid 0 is still the owner of what belongs to root,
+ * but nothing can be opened. 0 or a negative errno.
+ */
+int sandbox_compute_only(int keep, uint64_t memory_max, unsigned seconds_max);
 
 /*
  * For those who start other programs, which inherit the filter: everything is permitted but

@@ -21,6 +21,7 @@ enum cli_exit {
     CLI_USAGE = 2,       /* wrong arguments */
     CLI_UNREACHABLE = 3, /* Parclose, or the partition, is not running */
     CLI_TIMEOUT = 4,     /* of --timeout */
+    CLI_CHANGES = 5,     /* plan: there is something to do */
 };
 
 /* What every verb takes. */
@@ -41,7 +42,7 @@ struct verb {
 
 extern const struct verb verb_up, verb_down, verb_list, verb_show, verb_start, verb_stop,
     verb_console, verb_devices, verb_audit, verb_db, verb_host, verb_reload, verb_version,
-    verb_metrics, verb_dump, verb_debug;
+    verb_metrics, verb_dump, verb_debug, verb_plan;
 
 /* "parclose: …" on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);

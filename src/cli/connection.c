@@ -53,7 +53,28 @@ void connection_close(struct connection *connection)
     *connection = (struct connection){.socket = -1};
 }
 
-int connection_send(struct connection *connection, const json_t *request)
+/* Some bytes, with a file or without (-1). */
+static ssize_t send_some(int socket, char *bytes, size_t size, int file)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec iov = {bytes, size};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    if (file >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        memcpy(CMSG_DATA(&control.header), &file, sizeof(int));
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+static int send_with(struct connection *connection, const json_t *request, int file)
 {
     char *text = json_dumps(request, JSON_COMPACT);
     size_t length, sent = 0;
@@ -63,7 +84,7 @@ int connection_send(struct connection *connection, const json_t *request)
     length = strlen(text);
     text[length++] = '\n';
     while (sent < length) {
-        ssize_t got = send(connection->socket, text + sent, length - sent, MSG_NOSIGNAL);
+        ssize_t got = send_some(connection->socket, text + sent, length - sent, sent ? -1 : file);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -73,6 +94,11 @@ int connection_send(struct connection *connection, const json_t *request)
     int error = sent < length ? -errno : 0;
     free(text);
     return error;
+}
+
+int connection_send(struct connection *connection, const json_t *request)
+{
+    return send_with(connection, request, -1);
 }
 
 /* The buffer for the control message has room for CONNECTION_FILES_MAX. */
@@ -258,13 +284,13 @@ static void pause_until(uint64_t deadline_ms)
 
 /* 1: there is an answer; 0: the connection was lost; or a negative errno. */
 static int answer_of(struct connection *connection, const struct cli *cli, const json_t *request,
-                     json_t **answer)
+                     int file, json_t **answer)
 {
     int got = connection_open(connection, cli->socket);
 
     if (got)
         return got;
-    got = connection_send(connection, request);
+    got = send_with(connection, request, file);
     if (!got)
         got = connection_receive(connection, cli_now_ms() + ANSWER_MS, answer);
     return got == -EPIPE || got == -ECONNRESET ? 0 : got;
@@ -278,7 +304,7 @@ static bool nobody_there(int got, const json_t *answer)
 
 /* A request whose answer was lost is asked again until somebody answers. */
 static int answer_again(struct connection *connection, const struct cli *cli, const json_t *request,
-                        json_t **answer)
+                        int file, json_t **answer)
 {
     uint64_t deadline_ms = cli_now_ms() + AGAIN_MS;
     int got = 0;
@@ -288,7 +314,7 @@ static int answer_again(struct connection *connection, const struct cli *cli, co
         *answer = NULL;
         connection_close(connection);
         pause_until(deadline_ms);
-        got = answer_of(connection, cli, request, answer);
+        got = answer_of(connection, cli, request, file, answer);
     }
     return got;
 }
@@ -308,16 +334,17 @@ static int exit_of(const struct cli *cli, int got, json_t **answer)
     return got == -ETIMEDOUT ? CLI_TIMEOUT : CLI_UNREACHABLE;
 }
 
-int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files)
+static int ask_for(const struct cli *cli, json_t *request, int file, json_t **answer,
+                   struct files *files)
 {
     struct connection connection;
     int code;
 
     *answer = NULL;
-    int got = answer_of(&connection, cli, request, answer);
+    int got = answer_of(&connection, cli, request, file, answer);
     bool asked = connection.socket >= 0;
     if (asked && got == 0 && json_object_get(request, "request"))
-        got = answer_again(&connection, cli, request, answer);
+        got = answer_again(&connection, cli, request, file, answer);
     code = asked ? exit_of(cli, got, answer) : unreachable(cli, got);
     if (files) {
         *files = connection.files;
@@ -326,6 +353,16 @@ int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *f
     connection_close(&connection);
     json_decref(request);
     return code;
+}
+
+int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files)
+{
+    return ask_for(cli, request, -1, answer, files);
+}
+
+int ask_with(const struct cli *cli, json_t *request, int file, json_t **answer)
+{
+    return ask_for(cli, request, file, answer, NULL);
 }
 
 /* One connection's worth of watching: an exit code, or WATCH_ON when it was lost. */

@@ -43,6 +43,9 @@ json_t *request_once(const struct cli *cli, const char *verb, const char *name);
  */
 int ask(const struct cli *cli, json_t *request, json_t **answer, struct files *files);
 
+/* The same, and a file goes along, which stays the caller's. */
+int ask_with(const struct cli *cli, json_t *request, int file, json_t **answer);
+
 /* Closes all. */
 void files_close(struct files *files);
 

@@ -89,6 +89,13 @@ static void close_passed(struct client *client)
         close(client->pass_fds[--client->pass_count]);
 }
 
+static void drop_file(struct client *client)
+{
+    if (client->file >= 0)
+        close(client->file);
+    client->file = -1;
+}
+
 void client_free(struct client *client)
 {
     client->dead = true;
@@ -98,6 +105,7 @@ void client_free(struct client *client)
     sd_event_source_disable_unref(client->timer);
     close(client->socket);
     close_passed(client);
+    drop_file(client);
     free(client->in);
     free(client->out);
     free(client);
@@ -267,6 +275,7 @@ static bool serve_line(struct client *client)
     memmove(client->in, end + 1, client->in_used);
     client->mode = CLIENT_BUSY;
     verbs_handle(client, line, length);
+    drop_file(client);
     free(line);
     return true;
 }
@@ -295,14 +304,44 @@ static void serve(struct client *client)
     client_update(client);
 }
 
+/* The latest one counts. */
+static void take_files(struct client *client, struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+            drop_file(client);
+            memcpy(&client->file, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+        }
+    }
+}
+
+static ssize_t receive(struct client *client)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))]; /* the kernel closes what has no room */
+    } control;
+    struct iovec iov = {client->in + client->in_used, CLIENT_LINE_MAX - client->in_used};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t got = recvmsg(client->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    if (got >= 0)
+        take_files(client, &message);
+    return got;
+}
+
 static void on_input(struct client *client)
 {
     if (client->mode == CLIENT_CONSOLE) {
         console_input(client);
         return;
     }
-    ssize_t got = recv(client->socket, client->in + client->in_used,
-                       CLIENT_LINE_MAX - client->in_used, MSG_DONTWAIT);
+    ssize_t got = receive(client);
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR)
             client_kill(client);
@@ -379,7 +418,7 @@ int client_new(struct command *command, int socket, struct client **result)
 
     if (!client)
         return -ENOMEM;
-    *client = (struct client){.command = command, .socket = socket};
+    *client = (struct client){.command = command, .socket = socket, .file = -1};
     client->in = malloc(CLIENT_LINE_MAX);
     int error = client->in ? identify(client) : -ENOMEM;
     if (!error)

@@ -4,7 +4,8 @@
  * bytes; each answer is one line. Requests of one connection are answered one after the other.
  *
  * After "console" succeeded the connection carries the console's bytes and nothing else; after
- * "watch" it carries a line for each change, until the client closes.
+ * "watch" it carries a line for each change, until the client closes. A request may bring one file
+ * along, with a byte of its line; what nobody asked for is closed.
  *
  * A client that is silent, slow or wrong loses its connection, never anybody else's.
  */
@@ -49,6 +50,7 @@ struct client {
     sd_event_source *io, *timer;
     char *in;
     size_t in_used;
+    int file; /* that came with the request; -1: none. Closed when it is answered */
     char *out;
     size_t out_used, out_size;
     int pass_fds[WIRE_MAX_FDS]; /* go with the byte of `out` at pass_at */

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "command.h"
+#include "config/proposal.h"
 #include "console_relay.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "plan_report.h"
 #include "report.h"
 
 #define STOP_TIMEOUT_MAX 600000
@@ -109,6 +111,33 @@ static void handle_devices(struct client *client, const json_t *request, const c
     (void)request;
     (void)name;
     client_answer(client, report_devices(client->command));
+}
+
+/* What its proposal would change. Everything in it is checked again by control when it is done. */
+static void handle_plan(struct client *client, const json_t *request, const char *name)
+{
+    struct plan *plan = calloc(1, sizeof(*plan));
+    struct proposal *proposal = malloc(sizeof(*proposal));
+    char reason[PARCLOSE_REASON_MAX] = "";
+    int error = plan && proposal ? 0 : -ENOMEM;
+
+    (void)name;
+    if (!error)
+        error = proposal_open(client->file, proposal, reason);
+    if (!error && !client->command->view.head)
+        error = -ENOTCONN;
+    if (error) {
+        client_refuse(client, error,
+                      error == -ENOTCONN ? "control is not there just now: try again" : reason);
+    } else {
+        plan->view = &client->command->view;
+        plan->proposal = proposal;
+        plan->restart = member_bool(request, "restart", false);
+        plan_make(plan);
+        client_answer(client, plan_report(plan));
+    }
+    free(proposal);
+    free(plan);
 }
 
 /* FNV-1a: only to see whether a report changed. */
@@ -350,6 +379,7 @@ static const struct verb verbs[] = {
     {"reload", false, true, handle_reload},     {"console", true, true, handle_console},
     {"audit", false, true, handle_audit},       {"check", false, false, handle_check},
     {"shutdown", false, true, handle_shutdown}, {"session", true, false, handle_session},
+    {"plan", false, false, handle_plan},
 };
 
 static const struct verb *verb_find(const char *name)

@@ -15,6 +15,8 @@
  *   {"verb": "audit"}                                   the answer brings the log's newest files
  * along
  *   {"verb": "check"}                                   control proves its map
+ *   {"verb": "plan", "restart": false}                  brings a proposal (parclose/proposal.h)
+ *                                                       along: what it would change
  *   {"verb": "shutdown", "reason": "…"}
  *
  * start, stop and shutdown may bring "request": "00c0ffee…", up to 16 hexadecimal digits that are

@@ -13,6 +13,9 @@
 
 #include "client.h"
 #include "command.h"
+#include "config/config_check.h"
+#include "config/proposal.h"
+#include "plan_report.h"
 #include "report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -82,6 +85,38 @@ static void be_client(const uint8_t *data, size_t size)
     forget_requests();
 }
 
+/* A proposal of the snapshot's own definitions, each under another's name and with other VFs. */
+static void plan_against(const struct snapshot_view *view, const uint8_t *data, size_t size)
+{
+    static struct proposal proposal;
+    static struct plan plan;
+    char reason[PARCLOSE_REASON_MAX];
+    uint32_t count = view->head->partitions_count;
+
+    memset(&proposal, 0, sizeof(proposal));
+    proposal.magic = PROPOSAL_MAGIC;
+    proposal.version = PROPOSAL_VERSION;
+    proposal.host_given = size & 1;
+    host_config_defaults(&proposal.host);
+    proposal.partitions_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        proposal.partitions[i] = view->partitions[count - 1 - i].config;
+        memcpy(proposal.partitions[i].name, view->partitions[i].config.name, PARCLOSE_NAME_MAX);
+    }
+    proposal.edits_count = view->head->vfs_count;
+    for (uint32_t i = 0; i < view->head->vfs_count; i++)
+        proposal.edits[i] = (struct vf_edit){.pf = view->vfs[i].observed.pf,
+                                             .index = view->vfs[i].observed.index,
+                                             .after = {.present = VF_ATTR_VLAN, .vlan = 1}};
+    if (proposal_check(&proposal, reason))
+        proposal.partitions_count = proposal.edits_count = 0;
+    plan = (struct plan){.view = view, .proposal = &proposal, .restart = size & 2};
+    plan_make(&plan);
+    json_decref(plan_report(&plan));
+    memcpy(&proposal, data, size < sizeof(proposal) ? size : sizeof(proposal));
+    (void)!proposal_check(&proposal, reason); /* any bytes */
+}
+
 static void look_at_snapshot(const uint8_t *data, size_t size)
 {
     const struct snapshot_view before = command.view;
@@ -100,6 +135,7 @@ static void look_at_snapshot(const uint8_t *data, size_t size)
     json_decref(report_devices(&command));
     for (uint32_t i = 0; i < view.head->partitions_count; i++)
         json_decref(report_show(&command, view.partitions[i].config.name));
+    plan_against(&view, data, size);
     command.view = before;
     snapshot_view_close(&view);
 }

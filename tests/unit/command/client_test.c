@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hostile clients of the CLI's socket: each loses at most its own connection. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "config/proposal.h"
 #include "harness.h"
 
 #define CLIENTS_MAX 32
@@ -229,6 +233,108 @@ static void those_that_come_and_go(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, harness_stop)
 
+static struct proposal *fresh_proposal(void)
+{
+    static struct proposal proposal;
+
+    memset(&proposal, 0, sizeof(proposal));
+    proposal.magic = PROPOSAL_MAGIC;
+    proposal.version = PROPOSAL_VERSION;
+    proposal.partitions_count = 1;
+    proposal.partitions[0] = (struct partition_config){
+        .name = "web", .vcpus = 1, .memory_mib = 64, .monitor = "native", .kernel = "/k"};
+    return &proposal;
+}
+
+static void plan_refused_with(struct harness *harness, int file, const char *error)
+{
+    int fd = client(harness);
+
+    say_with(fd, "{\"verb\": \"plan\"}", file);
+    json_t *json = hear_ok(fd, false);
+    assert_string_equal(json_string_value(json_object_get(json, "error")), error);
+    json_decref(json);
+    close(fd);
+}
+
+static void a_plan_of_a_proposal(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness), file = proposal_seal(fresh_proposal());
+
+    say_with(fd, "{\"verb\": \"plan\"}", file);
+    json_t *json = hear_ok(fd, true);
+    const json_t *item = json_array_get(json_object_get(json, "items"), 0);
+    assert_string_equal(json_string_value(json_object_get(item, "partition")), "web");
+    assert_string_equal(json_string_value(json_object_get(item, "change")), "add");
+    assert_string_equal(json_string_value(json_object_get(item, "way")), "at-once");
+    assert_int_equal(strlen(json_string_value(json_object_get(json, "plan"))), 16);
+    json_decref(json);
+    refused_with(fd, "{\"verb\": \"plan\"}", "EPERM"); /* its file was the first request's */
+    expect_nothing(harness);
+    close(file);
+    close(fd);
+}
+
+static void a_file_that_is_no_proposal(void **state)
+{
+    struct harness *harness = *state;
+    struct proposal *proposal = fresh_proposal();
+    int ends[2], loose = sealed(proposal, sizeof(*proposal), 0);
+    int small = sealed(proposal, 64, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+
+    assert_int_equal(pipe(ends), 0);
+    plan_refused_with(harness, loose, "EPERM");
+    plan_refused_with(harness, small, "EBADMSG");
+    plan_refused_with(harness, ends[0], "EPERM");
+    proposal->partitions[0].vcpus = 0;
+    int bad = proposal_seal(proposal);
+    plan_refused_with(harness, bad, "EINVAL");
+    works(harness);
+    close(bad);
+    close(loose);
+    close(small);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int open_files(const struct harness *harness)
+{
+    char folder[64];
+    int count = 0;
+
+    snprintf(folder, sizeof(folder), "/proc/%d/fd", (int)harness->pid);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+/* With requests that take none, and beside a line that never ends. */
+static void files_that_nobody_asked_for_are_closed(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness), before;
+
+    say(fd, "{\"verb\": \"list\"}");
+    json_decref(hear_ok(fd, true));
+    before = open_files(harness);
+    for (int i = 0; i < 50; i++) {
+        say_with(fd, "{\"verb\": \"list\"}", fd);
+        json_decref(hear_ok(fd, true));
+    }
+    assert_int_equal(open_files(harness), before);
+    for (int i = 0; i < 50; i++)
+        say_with(fd, "{\"verb\": ", fd);
+    for (int i = 0; i < 50; i++)
+        json_decref(hear_ok(fd, false));
+    assert_int_equal(open_files(harness), before);
+    close(fd);
+    works(harness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +349,9 @@ int main(void)
         CASE(one_that_does_not_read),
         CASE(one_that_is_silent),
         CASE(those_that_come_and_go),
+        CASE(a_plan_of_a_proposal),
+        CASE(a_file_that_is_no_proposal),
+        CASE(files_that_nobody_asked_for_are_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,6 +327,25 @@ void say(int fd, const char *line)
     assert_int_equal(send(fd, "\n", 1, MSG_NOSIGNAL), 1);
 }
 
+void say_with(int fd, const char *line, int file)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    struct iovec iov = {(void *)(uintptr_t)line, strlen(line)};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+
+    memcpy(CMSG_DATA(&control.header), &file, sizeof(file));
+    assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), iov.iov_len);
+    assert_int_equal(send(fd, "\n", 1, MSG_NOSIGNAL), 1);
+}
+
 /* Byte by byte, so that nothing behind the line is lost. */
 static ssize_t hear_byte(int socket, char *byte, int *fd)
 {

@@ -72,6 +72,8 @@ void accept_configuration(struct harness *harness);
 /* The CLI's side. */
 int client(struct harness *harness);
 void say(int client, const char *line);
+/* The same, and a file goes along with it, which stays the caller's. */
+void say_with(int client, const char *line, int file);
 /* The next line, as JSON (with *fd, if not NULL); NULL: the connection ended. */
 json_t *hear(int client, int *fd);
 /* hear(), and its member "ok" is this. */
