@@ -57,6 +57,7 @@ enum audit_kind {
     AUDIT_VF_NEWS = 17,   /* the host's kernel reported an error of a VF, or asks for it back */
     AUDIT_EDIT = 18,      /* of devices.xml */
     AUDIT_SESSION = 19,   /* somebody dumps or debugs a partition */
+    AUDIT_OUTAGE = 20,    /* a PF behind a partition that runs is not ready; or all are again */
     AUDIT_KINDS
 };
 

@@ -29,6 +29,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_VF_NEWS] = "vf-news",
     [AUDIT_EDIT] = "edit",
     [AUDIT_SESSION] = "session",
+    [AUDIT_OUTAGE] = "outage",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

@@ -64,10 +64,11 @@ struct control {
     struct audit_entry *entry; /* of the transaction that is being made: AUDIT_ENTRY_MAX bytes */
     int entry_error;           /* the first that came up while it was made */
     struct outbox outbox;
-    bool old_boot;                /* replay met entries of an earlier boot of the host */
-    bool first_start;             /* generation 1: what is gone was stopped, it did not fail */
-    uint64_t first_transaction;   /* the first that this process makes */
-    bool check_each_commit;       /* tests: db_check() after every commit, not only when idle */
+    bool old_boot;              /* replay met entries of an earlier boot of the host */
+    bool first_start;           /* generation 1: what is gone was stopped, it did not fail */
+    uint64_t first_transaction; /* the first that this process makes */
+    bool check_each_commit;     /* tests: db_check() after every commit, not only when idle */
+    uint64_t restart_serves_ns[RUNG_ERROR - 1]; /* by rung: until when its last order counts */
     uint64_t settled_boottime_ns; /* no rung before it: the PFs are judged anew after a start */
     bool changed;                 /* a snapshot is due */
     uint64_t sync_boottime_ns;    /* when notes in the log are made durable; 0: there are none */

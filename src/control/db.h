@@ -93,6 +93,7 @@ struct partition {
     uint64_t retry_boottime_ns; /* when CHANNELS is tried again; 0: no retry is due */
     char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS, VF_ADD */
     struct bdf adding, leaving;        /* the VFs of VF_ADD, VF_REMOVE that are not answered */
+    uint64_t outage_boottime_ns;       /* when it lost a PF while it ran; 0: not known (outage.h) */
 };
 
 /* An action on a device that is committed and not answered. */

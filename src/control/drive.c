@@ -10,6 +10,7 @@
 #include "ladder.h"
 #include "lifecycle.h"
 #include "log/log.h"
+#include "outage.h"
 #include "states.h"
 #include "tell.h"
 #include "transaction.h"
@@ -205,6 +206,7 @@ void drive_partition(struct control *control, struct partition *partition)
     if (!partition_started(partition) || !control->lead_synced || run->phase == PHASE_RELEASING)
         return;
     drive_processors(control, partition);
+    outage_follow(control, partition);
     if (run->phase == PHASE_STOPPING)
         drive_order(control, partition, ORDER_STOP);
     else if (partition->monitor.present && run->attach == ATTACH_NONE)
@@ -276,6 +278,7 @@ void drive_deadline(struct control *control, struct partition *partition)
     if (partition->run.phase == PHASE_STOPPING)
         force(control, partition);
     else if (now >= control->settled_boottime_ns &&
-             (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN))
+             (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN ||
+              outage_is_for(partition)))
         ladder_climb(control, partition);
 }

@@ -104,7 +104,7 @@ int gate_vf_missing(struct db *db, const struct partition *partition,
     return -1;
 }
 
-static void pf_waiting_text(const struct db *db, const struct pf *pf, char *text)
+void gate_pf_text(const struct db *db, const struct pf *pf, char text[PARCLOSE_REASON_MAX])
 {
     const struct card_config *card = db_card(db, pf->bdf);
     char bdf[NAME_BDF_MAX];
@@ -146,7 +146,7 @@ bool gate_open(struct db *db, const struct partition *partition, char text[PARCL
         return true;
     const struct pf *pf = gate_pf_missing(db, partition);
     if (pf)
-        pf_waiting_text(db, pf, text);
+        gate_pf_text(db, pf, text);
     else if (partition->run.channels || gate_vf_missing(db, partition, text) < 0)
         state_waiting_text(partition, missing ? missing : STATE_BIT(STATE_CHANNEL_IMAGE), text);
     return false;
@@ -231,7 +231,7 @@ void gate_lost(struct control *control, const struct pf *pf)
         if (!partition_started(partition) || partition->run.attach != ATTACH_COMMITTED ||
             !uses(control->db, partition, pf))
             continue;
-        pf_waiting_text(control->db, pf, text);
+        gate_pf_text(control->db, pf, text);
         gate_undo(control, partition, true, text);
     }
 }

@@ -9,7 +9,7 @@
  * order: one durable audit entry (attach COMMITTED), LEAD_ATTACH, and on lead's answer the applied
  * entry (attach DONE). gate_lost() runs at each loss of readiness: an attach that is committed and
  * not acknowledged is undone, lead freezes again, and the partition waits as FROZEN. A loss later
- * is recorded in the map and changes nothing of the guest.
+ * changes nothing of the guest: the ladder is climbed for it (outage.h).
  *
  *   READY(net0) … ChannelImage → entry 17 begun → ATTACH → RESULT      → entry 18 applied 17: runs
  *   READY(net0) … ChannelImage → entry 17 begun → ATTACH → LOST(net0)  → entry 18 undone 17
@@ -32,6 +32,9 @@ struct pf *gate_pf_missing(struct db *db, const struct partition *partition);
 /* What keeps a VF from being handed out: its PF is not ready, or it is not active yet; NULL:
  * nothing. The same judgement for a partition that starts and for one that runs. */
 const char *gate_vf_trouble(struct db *db, const struct partition_vf *wanted);
+
+/* A PF that is not ready, and why, one line. */
+void gate_pf_text(const struct db *db, const struct pf *pf, char text[PARCLOSE_REASON_MAX]);
 
 /* The first VF of it that is not active yet, as its number in the definition; -1: all are. With
  * what is missing in `text`. Not asked once its monitor has them. */

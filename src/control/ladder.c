@@ -7,6 +7,7 @@
 #include "gate.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "outage.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "transaction.h"
 
@@ -30,7 +31,8 @@ enum rung ladder_next(const struct gate_config *gate, const struct partition_run
     return (enum rung)rung;
 }
 
-/* The PFs that a partition waits for: not ready, or ready without its VF being active. */
+/* The PFs that a partition waits for: not ready, or ready without its VF being active. Of one that
+ * runs: not ready. */
 static bool waits_for(struct db *db, const struct partition *partition, uint32_t number,
                       struct pf **pf)
 {
@@ -42,7 +44,16 @@ static bool waits_for(struct db *db, const struct partition *partition, uint32_t
     for (uint32_t i = 0; i < number; i++)
         if (db_pf_of_card(db, partition->config.vfs[i].card) == *pf)
             return false; /* said already */
+    if (outage_is_for(partition))
+        return outage_pf(db, &one) != NULL;
     return *pf && ((*pf)->readiness != PF_READY || gate_blocked(db, &one));
+}
+
+/* One that runs: only what was judged and is not ready; what its guest has goes on. */
+static bool lacks(struct db *db, const struct partition *partition)
+{
+    return outage_is_for(partition) ? outage_pf(db, partition) != NULL
+                                    : gate_blocked(db, partition);
 }
 
 static void recover(struct control *control, const struct partition *partition)
@@ -68,11 +79,16 @@ void ladder_resend(struct control *control)
     }
 }
 
+/* One that was ordered just now serves all that wait. */
 static void restart(struct control *control, enum rung rung, const char *reason)
 {
+    uint64_t now = control_boottime(control), *serves = &control->restart_serves_ns[rung - 1];
     struct boot_restart message = {.header = frame_header(BOOT_RESTART, sizeof(message), 0),
                                    .rung = rung};
 
+    if (now < *serves)
+        return;
+    *serves = now + control->db->host.gate.wait_ms[rung - 1] * NS_PER_MS / 2;
     snprintf(message.reason, sizeof(message.reason), "%s", reason);
     control_send(control, PROCESS_BOOT, &message, NULL, 0);
 }
@@ -89,16 +105,21 @@ static void mark_pfs(struct control *control, const struct partition *partition)
     }
 }
 
+/* One that is skipped is spent: the next one is due after the same time. */
 static int commit_rung(struct control *control, struct partition *partition, enum rung rung,
-                       const char *reason)
+                       const char *refusal, const char *reason)
 {
+    const struct gate_config *gate = &control->db->host.gate;
     struct partition_run run = partition->run;
 
     run.rung = rung;
-    run.rungs_taken[rung - 1]++;
+    run.rungs_taken[rung - 1] = refusal ? gate->budget[rung - 1] : run.rungs_taken[rung - 1] + 1;
     ladder_wait(control, &run);
-    transaction_begin(control, AUDIT_RUNG, AUDIT_BEGUN, 0);
-    transaction_text(control, "%s: %.100s", name_of_rung(rung), reason);
+    transaction_begin(control, AUDIT_RUNG, refusal ? AUDIT_UNDONE : AUDIT_BEGUN, 0);
+    if (refusal)
+        transaction_text(control, "%s: skipped: %s", name_of_rung(rung), refusal);
+    else
+        transaction_text(control, "%s: %.100s", name_of_rung(rung), reason);
     transaction_run(control, partition, &run);
     if (rung == RUNG_ERROR)
         mark_pfs(control, partition);
@@ -115,21 +136,31 @@ static void wait_on(struct control *control, struct partition *partition)
     transaction_commit(control, false);
 }
 
-void ladder_climb(struct control *control, struct partition *partition)
+static void take(struct control *control, const struct partition *partition, enum rung rung,
+                 const char *reason)
 {
-    char reason[PARCLOSE_REASON_MAX] = "";
-    enum rung rung = ladder_next(&control->db->host.gate, &partition->run);
-
-    if (!gate_blocked(control->db, partition)) {
-        wait_on(control, partition);
-        return;
-    }
-    gate_open(control->db, partition, reason);
-    if (commit_rung(control, partition, rung, reason))
-        return;
-    log_warning("partition %s: rung %s: %s", partition->config.name, name_of_rung(rung), reason);
     if (rung == RUNG_RESTART_PF)
         recover(control, partition);
     else if (rung != RUNG_ERROR)
         restart(control, rung, reason);
+}
+
+void ladder_climb(struct control *control, struct partition *partition)
+{
+    char reason[PARCLOSE_REASON_MAX] = "";
+    enum rung rung = ladder_next(&control->db->host.gate, &partition->run);
+    const char *refusal = rung == RUNG_RESTART_PF ? outage_refusal(control, partition) : NULL;
+
+    if (!lacks(control->db, partition)) {
+        wait_on(control, partition);
+        return;
+    }
+    if (!outage_text(control, partition, reason))
+        gate_open(control->db, partition, reason);
+    if (commit_rung(control, partition, rung, refusal, reason))
+        return;
+    log_warning("partition %s: rung %s%s%s: %s", partition->config.name, name_of_rung(rung),
+                refusal ? ": skipped: " : "", refusal ? refusal : "", reason);
+    if (!refusal)
+        take(control, partition, rung, reason);
 }

@@ -9,6 +9,8 @@
  *   wait_ms[2] → 3 boot restarts the interconnect service partition
  *   wait_ms[3] → 4 the PF is marked in error; the partition keeps waiting, without deadline
  *
+ * The same for one that runs and has lost a PF (outage.h); it goes on meanwhile.
+ *
  * Rung r is taken up to budget[r-1] times before the next one; with budgets 2,0,1 the rungs are
  * 1, 1, 3, 4. A wait is from the start of the partition to its attach. Every rung is an audit
  * entry.

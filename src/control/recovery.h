@@ -42,6 +42,7 @@
  *
  *   committed          nobody is asked
  *   DEFINE (stopped), UNDEFINE, WAIT, RECOVERED, RESET   they are whole with their entry
+ *   OUTAGE             its deadline is there; over when SR-PCIM says that all its PFs are ready
  *   RUNG               restart of the PF: RECOVER again to a new SR-PCIM. Restarts by boot are not
  *                      said again: whether they were done is not known, and the deadline of the
  *                      next rung runs. PF in error: whole with its entry

@@ -11,6 +11,7 @@
 #include "hotplug.h"
 #include "ladder.h"
 #include "log/log.h"
+#include "outage.h"
 #include "snapshot.h"
 #include "states.h"
 #include "transaction.h"
@@ -51,9 +52,9 @@ static void fill_waiting(struct control *control, const struct partition *partit
         fill_servers(partition, to);
     else
         hotplug_waiting(control->db, partition, to->waiting_for);
-    if (!waits(partition))
+    if (!waits(partition) && !outage_text(control, partition, to->waiting_for))
         return;
-    if (gate_open(control->db, partition, to->waiting_for))
+    if (waits(partition) && gate_open(control->db, partition, to->waiting_for))
         snprintf(to->waiting_for, sizeof(to->waiting_for), "the lead monitor's acknowledgement");
     if (run->rung >= RUNG_ERROR)
         append(to->waiting_for, "; every means of recovery was tried");

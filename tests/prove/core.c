@@ -31,6 +31,7 @@
 
 #include "ask.h"
 #include "gate.h"
+#include "outage.h"
 #include "states.h"
 #include "store/audit_log.h"
 #include "world.h"
@@ -402,6 +403,12 @@ static bool ready(unsigned i)
     return db_pf(world->control->db, pfs[i])->readiness == PF_READY;
 }
 
+/* Lost is another thing than not judged to a partition that runs. */
+static char readiness(unsigned i)
+{
+    return ready(i) ? '1' : db_pf(world->control->db, pfs[i])->readiness == PF_UNKNOWN ? '?' : '0';
+}
+
 static bool goes_back(unsigned p, unsigned level)
 {
     const struct lead_monitor *monitor = &world_named(world, names[p])->monitor;
@@ -477,11 +484,11 @@ static int describe_partition(unsigned p, char *text, size_t size)
     if (partition->monitor.present)
         snprintf(seen, sizeof(seen), "%c%u", partition->monitor.frozen ? 'f' : 't',
                  monitor_level(&partition->monitor));
-    return snprintf(text, size, " %s:ph%u at%u tx%d cr%u ch%u or%02x sd%d mo%s re%d ex%d vf%c",
+    return snprintf(text, size, " %s:ph%u at%u tx%d cr%u ch%u or%02x sd%d mo%s re%d ex%d vf%c%s",
                     names[p], run->phase, run->attach, run->attach_transaction != 0, run->created,
                     run->channels, partition->ordered, partition->said, seen,
                     partition->retry_boottime_ns > world->now_ns, run->exit == EXIT_MONITOR_ERROR,
-                    vfs_seen(p));
+                    vfs_seen(p), outage_is_for(partition) && run->deadline_boottime_ns ? "o" : "");
 }
 
 static void describe(char text[TEXT_MAX])
@@ -491,7 +498,7 @@ static void describe(char text[TEXT_MAX])
                       control->pcim_up);
 
     for (uint32_t i = 0; i < scene->pfs; i++)
-        at += snprintf(text + at, (size_t)(TEXT_MAX - at), "%d", ready(i));
+        at += snprintf(text + at, (size_t)(TEXT_MAX - at), "%c", readiness(i));
     for (uint32_t p = 0; p < scene->partitions; p++)
         at += describe_partition(p, text + at, (size_t)(TEXT_MAX - at));
     at += snprintf(text + at, (size_t)(TEXT_MAX - at), " n%d g%d", control->sync_boottime_ns != 0,

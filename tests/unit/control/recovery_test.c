@@ -661,6 +661,28 @@ static void session_that_did_not_go_is_asked_for_again(struct world *world)
     assert_int_equal(world_session(world, "web", SESSION_DUMP, 50), 0);
 }
 
+/* Who had begun it may not have said that it is over; it does not begin twice. */
+static void outage_goes_on_and_is_over(struct world *world)
+{
+    start(world);
+    world_run(world, "web");
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    uint64_t deadline = run(world)->deadline_boottime_ns;
+    assert_true(deadline > 0);
+    killed(world);
+    world_monitor(world, "web", STATES_BEFORE_GATE, false);
+    world_lead_sync(world);
+    uint64_t next = audit_log_next(world->control->log);
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    assert_int_equal(audit_log_next(world->control->log), next);
+    assert_int_equal(run(world)->deadline_boottime_ns, deadline);
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    world_readiness(world, DISK0, PF_READY);
+    assert_int_equal(run(world)->deadline_boottime_ns, 0);
+    assert_int_equal(audit_log_next(world->control->log), next + 1);
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -676,6 +698,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_CHANNELS, channels_that_fail_are_undone),
     CASE(AUDIT_WAIT, waits_on),
     CASE(AUDIT_RUNG, first_rung_is_asked_for_again),
+    CASE(AUDIT_OUTAGE, outage_goes_on_and_is_over),
     CASE(AUDIT_RECOVERED, recovery_of_a_pf_is_not_forgotten),
     CASE(AUDIT_ATTACH, attach_that_did_not_go_is_undone),
     CASE(AUDIT_ATTACH, attach_with_an_open_gate_goes_on),

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A partition that runs loses a PF: noted once, climbed for within what its guest holds, over. */
+#include "outage.h"
+
+#include <string.h>
+
+#include "world.h"
+
+/* web runs with VF 0 of net0 and of net1; waits of 1, 2, 3, 4 s. */
+static struct partition *run_web(struct world *world)
+{
+    struct partition_config config = world_partition("web", 1, "net0", 0, "net1", 0, NULL);
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_run(world, "web");
+    world_forget_sent(world);
+    return world_named(world, "web");
+}
+
+/* What its driver is, as the TCB sees it. */
+static void driver(struct world *world, struct bdf bdf, const char *name)
+{
+    struct tcb_pf message = {.header = frame_header(TCB_PF, sizeof(message), 0),
+                             .pf = {.bdf = bdf, .class = CLASS_NETWORK, .answers = 1}};
+
+    strcpy(message.pf.driver, name);
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+}
+
+static uint32_t boot_rung(struct world *world)
+{
+    const struct boot_restart *restart = world_take(world, PROCESS_BOOT, BOOT_RESTART);
+    return restart ? restart->rung : 0;
+}
+
+static bool last_entry(struct world *world, enum audit_kind kind, enum audit_phase phase,
+                       const char *words)
+{
+    const struct audit_entry *entry = world->control->entry;
+
+    return entry->kind == kind && entry->phase == phase && strstr(entry->text, words);
+}
+
+static void begun_once_and_over_with_its_time(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    assert_true(last_entry(world, AUDIT_OUTAGE, AUDIT_BEGUN, "partition web: PF 0000:01:00.0"));
+    uint64_t next = audit_log_next(world->control->log);
+    world_readiness(world, NET0, PF_DRIVER_UNBOUND);
+    assert_int_equal(audit_log_next(world->control->log), next);
+    assert_int_equal(web->run.phase, PHASE_RUNNING);
+    assert_int_equal(web->run.attach, ATTACH_DONE);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_DETACH));
+    world_wait(world, SECOND / 2);
+    world_readiness(world, NET0, PF_READY);
+    assert_true(last_entry(world, AUDIT_OUTAGE, AUDIT_APPLIED, "again after 500 ms"));
+    assert_int_equal(web->run.deadline_boottime_ns, 0);
+    world_forget_sent(world);
+    world_wait(world, 60 * SECOND);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    assert_int_equal(boot_rung(world), 0);
+}
+
+static void not_over_before_all_are_ready(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    world_readiness(world, NET1, PF_LINK_DOWN);
+    world_readiness(world, NET0, PF_READY);
+    assert_true(web->run.deadline_boottime_ns > 0);
+    world_readiness(world, NET1, PF_READY);
+    assert_int_equal(web->run.deadline_boottime_ns, 0);
+}
+
+static void an_unbound_driver_is_bound(void **state)
+{
+    struct world *world = *state;
+
+    run_web(world);
+    driver(world, NET0, "");
+    world_readiness(world, NET0, PF_DRIVER_UNBOUND);
+    world_wait(world, SECOND);
+    const struct pcim_recover *recover = world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER);
+    assert_non_null(recover);
+    assert_int_equal(recover->pf.value, NET0.value);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER)); /* net1 is ready */
+}
+
+static void what_would_take_its_vfs_is_skipped_and_said(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+    char text[PARCLOSE_REASON_MAX] = "";
+
+    driver(world, NET0, "igb");
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    world_wait(world, SECOND);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    assert_true(last_entry(world, AUDIT_RUNG, AUDIT_UNDONE, "restart the PF: skipped"));
+    assert_true(outage_text(world->control, web, text));
+    assert_non_null(strstr(text, "no restart"));
+    world_wait(world, 2 * SECOND); /* spent at once, whatever its budget */
+    assert_int_equal(boot_rung(world), RUNG_RESTART_SR_PCIM);
+    world_wait(world, 3 * SECOND);
+    assert_int_equal(boot_rung(world), RUNG_RESTART_ISP);
+    world_wait(world, 4 * SECOND);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.in_error, 1);
+    assert_int_equal(db_pf(world->control->db, NET1)->image.in_error, 0);
+    assert_int_equal(web->run.phase, PHASE_RUNNING);
+    assert_int_equal(web->run.deadline_boottime_ns, 0);
+    world_readiness(world, NET0, PF_READY);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.in_error, 0);
+    assert_int_equal(web->run.rung, RUNG_WAIT);
+    assert_false(outage_text(world->control, web, text));
+}
+
+static void one_restart_serves_all_that_wait(void **state)
+{
+    struct world *world = *state;
+    struct partition_config other = world_partition("db", 1, "net0", 1, NULL);
+
+    run_web(world);
+    assert_int_equal(world_define(world, &other), 0);
+    assert_int_equal(world_start(world, "db"), 0);
+    world_run(world, "db");
+    driver(world, NET0, "igb");
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    world_forget_sent(world);
+    world_wait(world, 3 * SECOND);
+    assert_int_equal(world_named(world, "db")->run.rung, RUNG_RESTART_SR_PCIM);
+    assert_int_equal(world_named(world, "web")->run.rung, RUNG_RESTART_SR_PCIM);
+    assert_int_equal(boot_rung(world), RUNG_RESTART_SR_PCIM);
+    assert_int_equal(boot_rung(world), 0);
+}
+
+static void nobody_to_judge_is_no_outage(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+
+    pcim_down(world->control);
+    assert_int_equal(web->run.deadline_boottime_ns, 0);
+    pcim_up(world->control);
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    pcim_down(world->control); /* rung 2, say */
+    assert_true(web->run.deadline_boottime_ns > 0);
+    world_wait(world, 60 * SECOND); /* not judged: nothing to climb for */
+    assert_int_equal(web->run.rung, RUNG_WAIT);
+    pcim_up(world->control);
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    assert_int_equal(web->run.deadline_boottime_ns, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(begun_once_and_over_with_its_time),
+        TEST(not_over_before_all_are_ready),
+        TEST(an_unbound_driver_is_bound),
+        TEST(what_would_take_its_vfs_is_skipped_and_said),
+        TEST(one_restart_serves_all_that_wait),
+        TEST(nobody_to_judge_is_no_outage),
+    };
+    return cmocka_run_group_tests_name("control-outage", tests, NULL, NULL);
+}
