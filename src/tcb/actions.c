@@ -318,12 +318,14 @@ static int reconfigure(struct tcb_pf_state *pf, uint32_t index, struct result *r
     return error;
 }
 
+/* One that comes late finds the next owner, which control has named before: it is not touched. */
 static int release(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
-
     char text[DRIVER_NAME_MAX];
 
+    if (vf->owner.kind == OWNER_GUEST)
+        return action_fail(result, -EPERM, "VF %u is a partition's", index);
     if (interlock_vf_in_use(vf))
         return action_fail(result, -EBUSY, "VF %u is in use", index);
     if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed) ||

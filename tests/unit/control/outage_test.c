@@ -163,12 +163,9 @@ static void nobody_to_judge_is_no_outage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(begun_once_and_over_with_its_time),
-        TEST(not_over_before_all_are_ready),
-        TEST(an_unbound_driver_is_bound),
-        TEST(what_would_take_its_vfs_is_skipped_and_said),
-        TEST(one_restart_serves_all_that_wait),
-        TEST(nobody_to_judge_is_no_outage),
+        TEST(begun_once_and_over_with_its_time), TEST(not_over_before_all_are_ready),
+        TEST(an_unbound_driver_is_bound),        TEST(what_would_take_its_vfs_is_skipped_and_said),
+        TEST(one_restart_serves_all_that_wait),  TEST(nobody_to_judge_is_no_outage),
     };
     return cmocka_run_group_tests_name("control-outage", tests, NULL, NULL);
 }

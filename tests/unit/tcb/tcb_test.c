@@ -525,6 +525,32 @@ static void one_vf_is_closed_alone(void **state)
     assert_int_equal(applied(stage, 8).error, 0);
 }
 
+/* Control, or who speaks for it, gives a VF back that is the next partition's already. */
+static void a_late_release_does_not_touch_the_next_owners_vf(void **state)
+{
+    struct stage *stage = *state;
+    char root[80], text[32];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_text(root, tree_vf(0), "driver_override", "vfio-pci");
+    begin(stage);
+    assign(stage, 0, 1);
+    assign(stage, 0, 0); /* the first owner's end, whose release does not come */
+    assign(stage, 0, 2);
+    apply(stage, 7, ACTION_VF_RELEASE, 0);
+    const struct tcb_applied late = applied(stage, 7);
+    assert_int_equal(late.error, -EPERM);
+    assert_int_equal(late.writes, 0);
+    tree_read(root, tree_vf(0), "driver_override", text, sizeof(text));
+    assert_string_equal(text, "vfio-pci");
+    assign(stage, 0, 0);
+    apply(stage, 8, ACTION_VF_RELEASE, 0);
+    const struct tcb_applied due = applied(stage, 8);
+    assert_int_equal(due.error, 0);
+    assert_int_equal(due.writes, 1);
+}
+
 /* The links come in any order: what lead will say is held must not be pulled away before. */
 static void nothing_is_written_before_lead_has_spoken(void **state)
 {
@@ -723,6 +749,7 @@ int main(int argc, char **argv)
         on_stage(a_vf_with_a_driver_of_the_host_is_in_use),
         on_stage(a_pf_without_a_vf_in_use_is_reset),
         on_stage(one_vf_is_closed_alone),
+        on_stage(a_late_release_does_not_touch_the_next_owners_vf),
         on_stage(nothing_is_written_before_lead_has_spoken),
         on_stage(an_action_on_a_card_that_is_not_managed_is_refused),
         on_stage(a_vf_of_nobody_is_not_activated),
