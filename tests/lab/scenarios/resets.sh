@@ -63,13 +63,22 @@ check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
 
-say "the NVMe PF's driver is unbound and bound: its controller forgets that the secondary ones are online"
+say "the NVMe PF's driver is unbound under a guest that runs: the ladder binds it, and what its controller forgot is set again"
+sed -i -E 's/(<rung number="1" after-ms=")[0-9]+/\12000/' $CONFIG/host.xml
+check "the ladder's first rung is due after 2 s" parclose reload
+outages() { parclose audit | grep -c "outage $1.*partition one"; } # begun|applied
+begun=$(outages begun) over=$(outages applied)
 n=$(guest_count one "nvme writes" writes)
 renewed() { parclose audit | grep -c "device-action applied.*vf-renew"; }
 echo $NVME_PF >/sys/bus/pci/drivers/nvme/unbind
-wait_for 10 not_ready $NVME_PF
-echo $NVME_PF >/sys/bus/pci/drivers/nvme/bind
 start=$(now_ms)
+wait_for 10 not_ready $NVME_PF
+check "one runs on" is_phase one running
+check "show says what it misses" wait_for 2 eval '[[ $(field one .waiting_for) == *"$NVME_PF"* ]]'
+check "the PF is bound again by the ladder" wait_for 30 ready $NVME_PF
+check "the log says that the rung was taken" eval 'parclose audit | grep -q "rung begun.*restart the PF"'
+equal "one entry says that the outage began, one that it is over" "$((begun + 1)) $((over + 1))" "$(outages begun) $(outages applied)"
+echo "PF ready again after $(($(now_ms) - start)) ms: $(parclose audit | grep 'outage applied' | tail -1)"
 check "what it has forgotten of the VF in use is set again" wait_for 30 eval '[ "$(renewed)" -ge 1 ]'
 echo "after $(($(now_ms) - start)) ms"
 wait_for 10 vf_active "$(card $NVME_PF)" 0
