@@ -161,8 +161,10 @@ static int take(struct shadow *s, uint16_t *head)
     needed = parts_needed(&chain);
     if (needed == 0 || needed > SHADOW_SIZE)
         return needed ? -E2BIG : -EPROTO;
+#ifndef PARCLOSE_MUTANT_QUEUE_ENDLESS /* more than there is room for is taken */
     if (needed > s->free_count)
         return 0;
+#endif
     r->accepted = s->accepted + 1; /* first: from here on it is neither the old one nor live */
     atomic_signal_fence(memory_order_seq_cst);
     r->offered = r->returned = 0;

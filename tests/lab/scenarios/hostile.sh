@@ -1,7 +1,7 @@
 # A guest that attacks all that it is given, beside one that works: random writes to every register that is emulated, odd
 # configuration space, BARs over memory, its VF switched off and reset while it does DMA, its MSI-X table, virtqueues that
 # break every rule, random code on all its processors. It ends or is ignored; its main process does not die of it; the host
-# and the other guest notice nothing. Two monitors with one check less must be found.
+# and the other guest notice nothing. Three monitors with one check less must be found.
 # hostile.sh [STEPS]
 SCENARIO=hostile
 . /share/job.d/lib.sh
@@ -40,24 +40,30 @@ for name in $IN_ORDER; do
 done
 
 # A server that has lost its patience with the guest's rings (direct) closes the connection, and gets another.
-for mode in confined direct; do
-    say "virtqueues, $mode"
+disk_begins() { # MODE
     truncate -s 16M /tmp/disk.img
     qemu-storage-daemon --pidfile /run/disk.pid --blockdev driver=file,node-name=disk,filename=/tmp/disk.img \
         --export type=vhost-user-blk,id=export,node-name=disk,writable=on,addr.type=unix,addr.path=/run/disk.sock \
         >/tmp/disk.log 2>&1 &
-    check "$mode: a server for a disk" wait_for 20 [ -S /run/disk.sock ]
-    CHANNELS="<channel name=\"data\" kind=\"block\" mode=\"$mode\" server=\"/run/disk.sock\"/>"
+    check "$1: a server for a disk" wait_for 20 [ -S /run/disk.sock ]
+    CHANNELS="<channel name=\"data\" kind=\"block\" mode=\"$1\" server=\"/run/disk.sock\"/>"
+}
+disk_ends() {
+    kill "$(cat /run/disk.pid)"
+    wait_for 10 [ ! -e /run/disk.pid ]
+    rm -f /run/disk.sock
+    unset CHANNELS
+}
+for mode in confined direct; do
+    say "virtqueues, $mode"
+    disk_begins $mode
     check "queues, $mode: it begins and ends" attack 180 2 queues 1 "$STEPS"
     check "queues, $mode: to its end, and it found nothing" attack_done queues
     check "queues, $mode: it did attack the disk" grep -a "^H: virtio function" /tmp/hostile
     equal "queues, $mode: it powered off" defined "$(phase hostile)"
     unharmed "queues, $mode"
     check "$mode: its server lives on" kill -0 "$(cat /run/disk.pid)"
-    kill "$(cat /run/disk.pid)"
-    wait_for 10 [ ! -e /run/disk.pid ]
-    rm -f /run/disk.sock
-    unset CHANNELS
+    disk_ends
 done
 
 say "what ends a guest"
@@ -102,5 +108,14 @@ for pair in msix-unbound=msix bar-anywhere=bars; do
     check "mutant ${pair%=*}: the guest finds it" grep -qa "H: BROKEN" /tmp/hostile
     equal "mutant ${pair%=*}: its panic is a failure" failed "$(phase hostile)"
 done
+disk_begins confined
+lines=$(log_lines)
+put_monitor "$MUTANTS/parclose-monitor.queue-endless"
+attack 60 2 queues 1 "$STEPS"
+put_monitor /tmp/monitor
+since_then | grep -aE "replaced|does not survive" | tail -3
+check "mutant queue-endless: its monitor dies of it, or the guest finds it" \
+    eval 'since_then | grep -qaE "replaced|does not survive" || grep -qa "H: BROKEN" /tmp/hostile'
+disk_ends
 parclose down --timeout 60
 finish

@@ -1,11 +1,12 @@
 # The second kind of monitor: the distribution's QEMU behind the gate, with two VFs; nothing of its guest runs before, nothing
-# but its own is within its reach; its console, its stop, its death; a guest with UEFI and a disk, up to its first instruction.
+# but its own is within its reach; its console, its stop, its death; a guest that UEFI starts from its disk. Wants lab run --with uefi.
 # qemu.sh
 SCENARIO=qemu
 . /share/job.d/lib.sh
 CGROUP=/sys/fs/cgroup/parclose.slice
 OVMF=/usr/share/OVMF
 AUTOSTART=no
+dpkg -i /share/uefi/*.deb >/tmp/dpkg 2>&1 || { fail "mtools is installed"; tail /tmp/dpkg; finish; }
 
 host_file 600000 || { fail "parclose host init"; finish; }
 NET=$(card $NET_PF) NVME=$(card $NVME_PF)
@@ -106,12 +107,15 @@ check "its monitor is killed: the partition has failed" wait_for 20 is_phase one
 check "nothing of it is left" wait_for 10 eval "[ ! -d $CGROUP/one ] && ! pgrep -x qemu-system-x86"
 check "parclose db check" parclose db check
 
-# QEMU 10.0 as the emulator of L1 dies (tcg_handle_interrupt: bql_locked) when a guest of L1's KVM writes CR8 while KVM waits
-# to interrupt it: UEFI does so at each tick. So here the guest stays before the gate, which is before its first instruction.
+# A disk with one FAT file system; the firmware finds nothing that it may start by itself and runs its shell, which runs
+# startup.nsh.
 say "UEFI"
 [ -e $OVMF/OVMF_CODE_4M.fd ] || { fail "no $OVMF"; finish; }
 cp $OVMF/OVMF_VARS_4M.fd /root/variables
 truncate -s 96M /root/disk
+echo 'vmlinuz.efi initrd=\initrd console=ttyS0 quiet panic=-1 mitigations=off nvme=once' >/root/startup.nsh
+mformat -i /root/disk :: && mcopy -i /root/disk /l2/vmlinuz ::/vmlinuz.efi &&
+    mcopy -i /root/disk /l2/initrd /root/startup.nsh ::/ || { fail "a disk is made"; finish; }
 # uefi NAME LINE…
 uefi() {
     local name=$1
@@ -140,6 +144,17 @@ check "and is told so" eval 'field other .reason | tee /dev/stderr | grep -i "di
 check "parclose db check" parclose db check
 check "one that has not begun is stopped at once" parclose stop uefi --timeout 20
 check "nothing of it is left" wait_for 10 eval "[ ! -d $CGROUP/uefi ] && ! pgrep -x qemu-system-x86"
+check "the firmware has not run: its variables are as they were" cmp $OVMF/OVMF_VARS_4M.fd /root/variables
+bind_nvme() { echo $NVME_PF >/sys/bus/pci/drivers/nvme/bind; }
+check "its NVMe PF is ready again" eval 'bind_nvme; wait_for 30 ready $NVME_PF'
+for start in first second; do
+    check "$start start" parclose start uefi --wait --timeout 60
+    check "$start start: firmware, shell, Linux, as its disk says" wait_for 120 guest_said uefi "L2: report done"
+    check "$start start: it finds its NVMe VF with its stock driver" guest_said uefi "class 010802 driver nvme"
+    check "$start start: what it writes there reads back" wait_for 20 guest_said uefi "nvme once wrote=\([0-9a-f]*\) read=\1 errors=0"
+    check "$start start: it stops" parclose stop uefi --timeout 40
+done
+check "its firmware's variables are kept" eval '! cmp -s $OVMF/OVMF_VARS_4M.fd /root/variables'
 
 parclose down --timeout 60
 finish
