@@ -260,7 +260,7 @@ test_all() {
 }
 
 fuzz() {
-    local seconds=${2:-60} name target bad=0
+    local seconds=${2:-60} name target seeds bad=0
     [ -e build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined \
         -Db_lundef=false -Doptimization=1 >/dev/null
     ninja -C build-fuzz --quiet
@@ -269,7 +269,9 @@ fuzz() {
         name=${target##*/fuzz-}
         step "fuzz $name for $seconds s"
         mkdir -p "build-fuzz/corpus/$name"
-        "$target" -max_total_time="$seconds" -print_final_stats=1 "build-fuzz/corpus/$name" "tests/fuzz/corpus/$name" \
+        seeds=(tests/fuzz/corpus/"$name"/) # some need none
+        [ -d "${seeds[0]}" ] || seeds=()
+        "$target" -max_total_time="$seconds" -print_final_stats=1 "build-fuzz/corpus/$name" "${seeds[@]}" \
             2>"build-fuzz/$name.log" || bad=1
         grep -E 'ERROR|SUMMARY|number_of_executed_units' "build-fuzz/$name.log" | sed "s/^/$name: /" || true
     done
