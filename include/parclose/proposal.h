@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an administrator proposes: host.xml, partitions' definitions and edits of devices.xml, after
- * parsing, as one plain bounded structure in a sealed memfd. The CLI's locked-down child makes it of
- * the files; who receives it checks all of it again (config/proposal.h).
+ * parsing, as one plain bounded structure in a sealed memfd. The CLI's locked-down child makes it
+ * of the files; who receives it checks all of it again (config/proposal.h).
  */
 #pragma once
 

@@ -32,7 +32,8 @@ static bool edited_before(const struct proposal *proposal, uint32_t number)
     const struct vf_edit *edit = &proposal->edits[number];
 
     for (uint32_t i = 0; i < number; i++)
-        if (proposal->edits[i].pf.value == edit->pf.value && proposal->edits[i].index == edit->index)
+        if (proposal->edits[i].pf.value == edit->pf.value &&
+            proposal->edits[i].index == edit->index)
             return true;
     return false;
 }

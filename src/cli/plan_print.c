@@ -54,9 +54,10 @@ static void print_restart(const json_t *outage)
     char vfs[256];
     bool some = json_array_size(json_object_get(outage, "vfs")) > 0;
 
-    printf("its guest loses its processors%s%s until it has stopped (forced after %g s) and started",
-           some ? " and VFs " : "", vfs_text(json_object_get(outage, "vfs"), vfs, sizeof(vfs)),
-           seconds(outage, "stop_max_ms"));
+    printf(
+        "its guest loses its processors%s%s until it has stopped (forced after %g s) and started",
+        some ? " and VFs " : "", vfs_text(json_object_get(outage, "vfs"), vfs, sizeof(vfs)),
+        seconds(outage, "stop_max_ms"));
     if (number_of(outage, "start_ms"))
         printf(" (%.1f s at its last start)", seconds(outage, "start_ms"));
     else

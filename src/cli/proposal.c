@@ -187,12 +187,11 @@ static void parse_kind(const struct reading *reading, const struct config_reader
         if (kind == KIND_DEVICES)
             parse_devices(reading, source, error);
         else if (kind == KIND_HOST)
-            proposal->host_given = !config_host_parse(reader, source->path, text->bytes,
-                                                      text->size, &proposal->host, error);
-        else if (!config_partition_parse(
-                     reader, source->path, source->name, text->bytes, text->size,
-                     proposal->host_given ? &proposal->host : NULL,
-                     &proposal->partitions[proposal->partitions_count], error))
+            proposal->host_given = !config_host_parse(reader, source->path, text->bytes, text->size,
+                                                      &proposal->host, error);
+        else if (!config_partition_parse(reader, source->path, source->name, text->bytes,
+                                         text->size, proposal->host_given ? &proposal->host : NULL,
+                                         &proposal->partitions[proposal->partitions_count], error))
             proposal->partitions_count++;
     }
 }

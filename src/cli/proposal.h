@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Files that an administrator proposes (host.xml, devices.xml, NAME.xml of a partition; the name of
- * a file, without its folders, says which it is) as a proposal (parclose/proposal.h). They are hostile:
- * they are read here, and parsed by a child that has no file, no capability and next to no call.
+ * a file, without its folders, says which it is) as a proposal (parclose/proposal.h). They are
+ * hostile: they are read here, and parsed by a child that has no file, no capability and next to no
+ * call.
  */
 #pragma once
 

@@ -8,8 +8,9 @@
  * needs a new monitor waits for the partition's next start, or is a restart if those are allowed.
  * No time in it is a guess: it is a limit that is in force, or was measured at the last start.
  *
- * Example: web runs with net0/1; its new file names net0/1 and net0/3, and db's, which runs, another
- * cmdline. web: change, by hot-plug; VF net0/3: add, by hot-plug; db: change, at its next start.
+ * Example: web runs with net0/1; its new file names net0/1 and net0/3, and db's, which runs,
+ * another cmdline. web: change, by hot-plug; VF net0/3: add, by hot-plug; db: change, at its next
+ * start.
  */
 #pragma once
 
@@ -94,7 +95,7 @@ const struct snapshot_vf *plan_vf(const struct plan *plan, const char *card, uin
 /* "partition web", "interconnect". */
 const char *plan_owner(const struct plan *plan, struct owner owner, char text[64]);
 
-void plan_make_host(struct plan *plan);                                  /* plan_host.c */
-void plan_make_edits(struct plan *plan);                                 /* plan_vf.c */
+void plan_make_host(struct plan *plan);  /* plan_host.c */
+void plan_make_edits(struct plan *plan); /* plan_vf.c */
 void plan_make_vfs(struct plan *plan, const struct snapshot_partition *known,
                    const struct partition_config *config, enum plan_way way); /* plan_vf.c */

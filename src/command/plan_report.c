@@ -16,9 +16,8 @@ static json_t *vfs_lost(const struct plan *plan, const struct plan_item *item)
     if (item->object == PLAN_VF)
         json_array_append_new(
             vfs, json_pack("{s:s, s:i}", "card", item->card, "index", (int)item->index));
-    for (uint32_t i = 0; item->object == PLAN_PARTITION && partition &&
-                         i < partition->config.vfs_count;
-         i++)
+    for (uint32_t i = 0;
+         item->object == PLAN_PARTITION && partition && i < partition->config.vfs_count; i++)
         json_array_append_new(vfs, json_pack("{s:s, s:i}", "card", partition->config.vfs[i].card,
                                              "index", (int)partition->config.vfs[i].index));
     return vfs;
@@ -30,10 +29,10 @@ static json_t *outage(const struct plan *plan, const struct plan_item *item)
 
     if (!outage->restart && !outage->for_good)
         return json_null();
-    return json_pack("{s:s, s:o, s:i, s:o, s:o}", "kind",
-                     outage->for_good ? "for-good" : "restart", "vfs", vfs_lost(plan, item),
-                     "stop_max_ms", (int)outage->stop_max_ms, "start_ms",
-                     outage->start_ms ? json_integer(outage->start_ms) : json_null(), "gate_max_ms",
+    return json_pack("{s:s, s:o, s:i, s:o, s:o}", "kind", outage->for_good ? "for-good" : "restart",
+                     "vfs", vfs_lost(plan, item), "stop_max_ms", (int)outage->stop_max_ms,
+                     "start_ms", outage->start_ms ? json_integer(outage->start_ms) : json_null(),
+                     "gate_max_ms",
                      outage->gate_max_ms ? json_integer(outage->gate_max_ms) : json_null());
 }
 
@@ -42,10 +41,10 @@ static json_t *item_report(const struct plan *plan, const struct plan_item *item
     static const char *const objects[] = {"host", "card", "partition", "vf"};
     static const char *const changes[] = {"add", "change", "remove"};
     static const char *const ways[] = {"at-once", "hot-plug", "next-start", "restart", "refused"};
-    json_t *report = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "object", objects[item->object],
-                               "change", changes[item->change], "way", ways[item->way], "text",
-                               report_text(item->text), "reason", report_text(item->reason),
-                               "outage", outage(plan, item));
+    json_t *report =
+        json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "object", objects[item->object], "change",
+                  changes[item->change], "way", ways[item->way], "text", report_text(item->text),
+                  "reason", report_text(item->reason), "outage", outage(plan, item));
 
     if (item->partition[0])
         json_object_set_new(report, "partition", json_string(item->partition));

@@ -99,8 +99,7 @@ static void plan_coming(struct plan *plan, const char *partition, const struct p
     const struct snapshot_pf *pf = snapshot_view_card(plan->view, wanted->card);
     const struct snapshot_vf *vf = plan_vf(plan, wanted->card, wanted->index);
     bool twice = way == PLAN_HOT_PLUG && proposed_twice(plan, partition, wanted);
-    struct plan_item *item =
-        add_vf(plan, partition, wanted->card, wanted->index, PLAN_ADD, way);
+    struct plan_item *item = add_vf(plan, partition, wanted->card, wanted->index, PLAN_ADD, way);
     char owner[64];
 
     if (way != PLAN_HOT_PLUG)
@@ -147,8 +146,9 @@ void plan_make_vfs(struct plan *plan, const struct snapshot_partition *known,
 /* MAC and NVMe resources cannot change under a driver that has read them. */
 static bool needs_closed(const struct vf_attributes *a, const struct vf_attributes *b)
 {
-    return ((a->present ^ b->present) & VF_ATTR_MAC) || memcmp(a->mac, b->mac, sizeof(a->mac)) != 0 ||
-           a->nvme_queues != b->nvme_queues || a->nvme_vectors != b->nvme_vectors;
+    return ((a->present ^ b->present) & VF_ATTR_MAC) ||
+           memcmp(a->mac, b->mac, sizeof(a->mac)) != 0 || a->nvme_queues != b->nvme_queues ||
+           a->nvme_vectors != b->nvme_vectors;
 }
 
 static const char *card_of(const struct plan *plan, struct bdf pf)

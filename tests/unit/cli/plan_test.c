@@ -71,7 +71,8 @@ static void put(const char *name, const char *text)
     fclose(file);
 }
 
-/* --- the service: takes one request, keeps its proposal in a file, says `answer` --------------- */
+/* --- the service: takes one request, keeps its proposal in a file, says `answer` ---------------
+ */
 
 static int take(int socket)
 {
@@ -138,7 +139,8 @@ static const struct proposal *what_was_sent(void)
     return &sent;
 }
 
-/* --- the command line --------------------------------------------------------------------------- */
+/* --- the command line ---------------------------------------------------------------------------
+ */
 
 static void exits(const char *arguments, int code)
 {

@@ -431,9 +431,7 @@ static void edits_of_devices_xml(void **state)
     proposal.edits_count = 3;
     for (uint32_t i = 0; i < 3; i++)
         proposal.edits[i] = (struct vf_edit){
-            .pf = net0,
-            .index = i + 1,
-            .after = {.present = VF_ATTR_VLAN, .vlan = 9}};
+            .pf = net0, .index = i + 1, .after = {.present = VF_ATTR_VLAN, .vlan = 9}};
     proposal.edits[2].index = 3;
     makes(3);
     is(0, PLAN_VF, PLAN_CHANGE, PLAN_AT_ONCE);
@@ -442,7 +440,8 @@ static void edits_of_devices_xml(void **state)
     says(0, "vlan 0 -> 9");
     is_refused(1, "no partition has it");
     proposal.edits_count = 1;
-    proposal.edits[0].after = (struct vf_attributes){.present = VF_ATTR_MAC, .mac = {2, 0, 0, 0, 0, 1}};
+    proposal.edits[0].after =
+        (struct vf_attributes){.present = VF_ATTR_MAC, .mac = {2, 0, 0, 0, 0, 1}};
     makes(1);
     is_refused(0, "it is in use");
 }
