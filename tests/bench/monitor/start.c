@@ -153,7 +153,7 @@ static void say_plain(int link, uint16_t type)
 
 static void hand_over(const struct guest *guest)
 {
-    for (uint32_t kind = 0; kind < MONITOR_FILE_KINDS; kind++) {
+    for (uint32_t kind = 0; kind < FILE_PROGRAM; kind++) { /* the native kind has no others */
         struct monitor_file message = {{WIRE_VERSION, MONITOR_FILE, sizeof(message), 0}, kind, 0};
         if (guest->files[kind] < 0)
             err(1, "file %u", kind);
