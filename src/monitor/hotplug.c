@@ -150,22 +150,23 @@ static void eject(struct monitor *m, uint32_t places)
 static void write_register(struct monitor *m, uint64_t port, uint32_t value)
 {
     struct hotplug *h = &m->hotplug;
+    uint32_t left = 0;
 
     switch (port - LAYOUT_EVENTS) {
     case 0:
-        h->arrived &= ~value;
+        left = h->arrived &= ~value;
         break;
     case 4:
-        h->wanted &= ~value;
+        left = h->wanted &= ~value;
         break;
     case 8:
         eject(m, value & PLACES);
-        return;
+        break;
     default:
-        h->button &= ~value;
+        left = h->button &= ~value;
         break;
     }
-    if (h->arrived | h->wanted | h->button)
+    if (left)
         raise(m);
 }
 

@@ -13,7 +13,7 @@
  *
  * Each is cleared by writing what was read, so that an access that is carried out twice (bus.h)
  * does what it does once. An interrupt (LAYOUT_GSI_EVENT) says that one of them is not 0; it comes
- * again when something is left after a write.
+ * again when a write leaves something in its register.
  *
  * An ejection that nobody asked for changes nothing: the VF stays on the bus, and is found again by
  * who looks. A time-out is lead's: who does not give a VF up loses it by force.
