@@ -63,11 +63,18 @@ static int step_memory(struct monitor *m)
     return rc;
 }
 
+/* While KVM waits, and it does so often, guest memory is filled. */
 static int step_vm(struct monitor *m)
 {
     m->vm.kvm = m->files.single[FILE_KVM];
     m->vm.vcpus_count = m->descriptor.vcpus_count;
-    return spawner_order(&m->desk, ORDER_CREATE_VM);
+    spawner_ask(&m->desk, ORDER_CREATE_VM);
+    return 0;
+}
+
+static int step_vm_is_there(struct monitor *m)
+{
+    return spawner_wait(&m->desk);
 }
 
 static int step_slots(struct monitor *m)
@@ -143,29 +150,45 @@ static int step_image(struct monitor *m, struct boot_entry *entry, const char **
     return rc;
 }
 
+struct build_step {
+    const char *what;
+    int (*step)(struct monitor *);
+};
+
+static int take_steps(struct monitor *m, const struct build_step *steps, const char **what)
+{
+    int rc = 0;
+
+    for (; steps->step && rc >= 0; steps++) {
+        *what = steps->what;
+        if (steps->step == step_memory && m->descriptor.pages != PAGES_ORDINARY)
+            *what = "guest memory: not enough free huge pages on its node";
+        rc = steps->step(m);
+    }
+    return rc;
+}
+
 static int build(struct monitor *m, const char **what)
 {
-    static const struct {
-        const char *what;
-        int (*step)(struct monitor *);
-    } steps[] = {
+    static const struct build_step before[] = {
         {"descriptor and files", step_files}, {"vCPU cgroups", step_cgroups},
-        {"guest memory", step_memory},        {"console ring", console_begin},
-        {"virtual machine", step_vm},         {"memory slots", step_slots},
-        {"interrupts", step_devices},         {"channels", step_channels},
+        {"virtual machine", step_vm},         {"guest memory", step_memory},
+        {"console ring", console_begin},      {NULL, NULL},
+    };
+    static const struct build_step behind[] = {
+        {"virtual machine", step_vm_is_there},
+        {"memory slots", step_slots},
+        {"interrupts", step_devices},
+        {"channels", step_channels},
+        {NULL, NULL},
     };
     struct boot_entry entry;
-    int rc;
+    int rc = take_steps(m, before, what);
 
-    for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        *what = steps[i].what;
-        if (steps[i].step == step_memory && m->descriptor.pages != PAGES_ORDINARY)
-            *what = "guest memory: not enough free huge pages on its node";
-        rc = steps[i].step(m);
-        if (rc < 0)
-            return rc;
-    }
-    rc = step_image(m, &entry, what);
+    if (rc >= 0)
+        rc = step_image(m, &entry, what);
+    if (rc >= 0)
+        rc = take_steps(m, behind, what);
     if (rc < 0)
         return rc;
     *what = "processors";

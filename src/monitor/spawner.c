@@ -42,13 +42,25 @@ static struct monitor *shared; /* for the functions that children begin with */
 
 /* ---- main's side ---- */
 
-int spawner_order(struct spawner_desk *desk, enum spawner_order order)
+void spawner_ask(struct spawner_desk *desk, enum spawner_order order)
 {
     atomic_store_explicit(&desk->order, order, memory_order_release);
     sys_event_signal(desk->event);
-    while (atomic_load_explicit(&desk->order, memory_order_acquire) == (uint32_t)order)
+}
+
+int spawner_wait(struct spawner_desk *desk)
+{
+    uint32_t order;
+
+    while ((order = atomic_load_explicit(&desk->order, memory_order_acquire)) != ORDER_NONE)
         (void)sys_futex_wait(&desk->order, order);
     return desk->result;
+}
+
+int spawner_order(struct spawner_desk *desk, enum spawner_order order)
+{
+    spawner_ask(desk, order);
+    return spawner_wait(desk);
 }
 
 /* ---- what a child does first ---- */
@@ -81,7 +93,8 @@ static void begin_main(void *unused)
 static int spawn(uint32_t index, int cgroup, void (*function)(void *), void *argument)
 {
     struct child *child = &own.children[index];
-    long pid = birth(&child->place, cgroup, function, argument, &child->pidfd);
+    int rc = child->place.stack ? 0 : birth_prepare(&child->place);
+    long pid = rc < 0 ? rc : birth(&child->place, cgroup, function, argument, &child->pidfd);
 
     if (pid < 0)
         return (int)pid;
@@ -105,9 +118,16 @@ static int spawn_vcpu(struct monitor *m, uint32_t index)
 
 /* ---- orders ---- */
 
+static int make_vm(struct monitor *m)
+{
+    int rc = vm_create(&m->vm, true);
+
+    return rc < 0 ? rc : vm_prime(&m->vm);
+}
+
 static int make_vcpus(struct monitor *m)
 {
-    int rc = vm_touch(&m->vm);
+    int rc = 0;
 
     for (uint32_t i = 0; i < m->vm.vcpus_count && rc == 0; i++) {
         m->vm.runs[i]->exit_reason = SLOT_RUNNING;
@@ -144,7 +164,7 @@ static void carry_out(struct monitor *m)
 
     sys_event_clear(m->desk.event);
     if (order == ORDER_CREATE_VM)
-        m->desk.result = vm_create(&m->vm, true);
+        m->desk.result = make_vm(m);
     else if (order == ORDER_VCPUS)
         m->desk.result = make_vcpus(m);
     else if (order == ORDER_SEAL)
@@ -253,15 +273,11 @@ static void wait_news(struct monitor *m, struct pollfd *fds)
 
 static int begin(struct monitor *m)
 {
-    int rc = 0;
+    int rc = sandbox_enter(SANDBOX_SPAWNER_BUILD);
 
     shared = m;
-    for (uint32_t i = 0; i < CHILDREN && rc == 0; i++) {
+    for (uint32_t i = 0; i < CHILDREN; i++)
         own.children[i].budget.left = BUDGET_MOST;
-        rc = birth_prepare(&own.children[i].place);
-    }
-    if (rc == 0)
-        rc = sandbox_enter(SANDBOX_SPAWNER_BUILD);
     return rc < 0 ? rc : spawn_main();
 }
 

@@ -12,8 +12,8 @@
 
 enum spawner_order {
     ORDER_NONE = 0,
-    ORDER_CREATE_VM = 1, /* KVM files */
-    ORDER_VCPUS = 2,     /* KVM_RUN once each, then the vCPU processes into their cgroups */
+    ORDER_CREATE_VM = 1, /* KVM files, and KVM_RUN once */
+    ORDER_VCPUS = 2,     /* the vCPU processes into their cgroups */
     ORDER_SEAL = 3,      /* narrow the filter: no VM, no VFIO set-up any more */
     ORDER_KICK = 4,      /* every vCPU out of KVM_RUN, once */
 };
@@ -26,7 +26,13 @@ struct spawner_desk {
 
 struct monitor;
 
-/* Main: waits until the order is carried out. Negative errno. */
+/* Main: gives an order, and goes on; the next thing that it says to the spawner is the wait. */
+void spawner_ask(struct spawner_desk *desk, enum spawner_order order);
+
+/* Main: waits until what it asked for is carried out. Negative errno. */
+int spawner_wait(struct spawner_desk *desk);
+
+/* Both. */
 int spawner_order(struct spawner_desk *desk, enum spawner_order order);
 
 /* Does not return: exits when the partition has ended. */

@@ -52,18 +52,29 @@ int vm_create(struct vm *vm, bool irqchip)
     return rc;
 }
 
-int vm_touch(struct vm *vm)
+static int run_once(int vcpu)
 {
-    for (uint32_t i = 0; i < vm->vcpus_count; i++) {
-        long rc;
+    long run = sys_mmap(NULL, sizeof(struct kvm_run), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+    long rc;
 
-        vm->runs[i]->immediate_exit = 1;
-        rc = sys_ioctl(vm->vcpus[i], KVM_RUN, 0);
-        vm->runs[i]->immediate_exit = 0;
-        if (rc != -EINTR && rc != -EAGAIN)
-            return rc < 0 ? (int)rc : -EPROTO; /* it must not have entered the guest */
-    }
-    return 0;
+    if (sys_is_error(run))
+        return (int)run;
+    ((struct kvm_run *)run)->immediate_exit = 1;
+    rc = sys_ioctl(vcpu, KVM_RUN, 0);
+    (void)sys_call3(SYS_munmap, run, sizeof(struct kvm_run), 0);
+    if (rc == -EINTR || rc == -EAGAIN)
+        return 0;
+    return rc < 0 ? (int)rc : -EPROTO; /* it must not have entered the guest */
+}
+
+int vm_prime(const struct vm *vm)
+{
+    long vcpu = sys_ioctl(vm->fd, KVM_CREATE_VCPU, vm->vcpus_count);
+    int rc = vcpu < 0 ? (int)vcpu : run_once((int)vcpu);
+
+    if (vcpu >= 0)
+        (void)sys_close((int)vcpu);
+    return rc;
 }
 
 int64_t vm_exits(const struct vm *vm, uint32_t vcpu)

@@ -25,8 +25,12 @@ struct vm {
 /* Spawner only. Set kvm and vcpus_count before. Negative errno. */
 int vm_create(struct vm *vm, bool irqchip);
 
-/* Spawner only: one KVM_RUN of each vCPU that leaves at once, before the spawner is sealed. */
-int vm_touch(struct vm *vm);
+/*
+ * Spawner only: one KVM_RUN that leaves at once, before the spawner is sealed. It is that of a vCPU
+ * which the guest is not told of: when a vCPU's caller changes, KVM waits until each processor has
+ * been through the scheduler (virt/kvm/kvm_main.c, KVM_RUN, synchronize_rcu).
+ */
+int vm_prime(const struct vm *vm);
 
 /* How often the vCPU left the guest since it was made; -1 when not known. */
 int64_t vm_exits(const struct vm *vm, uint32_t vcpu);

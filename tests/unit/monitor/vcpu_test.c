@@ -71,7 +71,7 @@ static int make_guest(void)
     if (sys_ioctl_ptr(vm.vcpus[0], KVM_SET_SREGS, &sregs) < 0 ||
         sys_ioctl_ptr(vm.vcpus[0], KVM_SET_REGS, &regs) < 0)
         return -1;
-    return vm_touch(&vm);
+    return vm_prime(&vm);
 }
 
 /* The part of main. */
