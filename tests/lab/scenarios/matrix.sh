@@ -53,7 +53,7 @@ take_back() {
     local pf=${PF[$2]}
     case $1 in
     down) ip link set "$(netdev "$pf")" up ;;
-    unbind) bind "$pf" "$2" ;;
+    unbind) aside bind "$pf" "$2" ;; # it waits for the unbinding
     esac
 }
 
