@@ -180,6 +180,21 @@ enum device_action {
     DEVICE_ACTIONS
 };
 
+/* A flag beside the action (its `vfs`): PF_RESTART and PF_RESET are refused while the host itself
+ * uses the PF: an interface of it has an address or belongs to another one, a namespace is mounted,
+ * swapped to, or part of another block device. */
+#define ACTION_SPARE_HOST UINT32_C(0x80000000)
+
+/* What an administrator may order besides the definitions. */
+enum device_order {
+    DEVICE_ORDER_NONE = 0,
+    DEVICE_ORDER_PF_RESTART = 1,    /* ACTION_PF_RESTART */
+    DEVICE_ORDER_PF_RESET = 2,      /* ACTION_PF_RESET */
+    DEVICE_ORDER_SR_PCIM_RESET = 3, /* SR-PCIM restarted, and ACTION_PF_RESET of every PF of which
+                                       no VF is in use (R-RST-1) */
+    DEVICE_ORDERS
+};
+
 /* The recovery ladder (R-GATE-4). */
 enum rung {
     RUNG_WAIT = 0,

@@ -64,7 +64,7 @@ struct tcb_apply {
     uint32_t action;           /* enum device_action */
     struct bdf pf;
     uint32_t index; /* VF actions */
-    uint32_t vfs;   /* ACTION_PF_CREATE_VFS */
+    uint32_t vfs; /* ACTION_PF_CREATE_VFS: how many; PF_RESTART, _RESET: ACTION_SPARE_HOST or not */
 };
 _Static_assert(sizeof(struct tcb_apply) == 40, "wire size");
 

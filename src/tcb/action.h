@@ -24,6 +24,9 @@ int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struc
 /* --- pf_actions.c: what is done to a PF, by enum device_action; -EINVAL: not such a one */
 int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
 
+/* --- host_use.c: -EBUSY and how, when the host itself uses the PF */
+int host_use_check(const struct tcb_pf_state *pf, struct result *result);
+
 /* --- interlock.c */
 
 /* By lead's word or the kernel's: root may have started something beside us. */

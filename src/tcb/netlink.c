@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/addr.h>
+#include <netlink/cache.h>
 #include <netlink/netlink.h>
+#include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/sriov.h>
 #include <string.h>
@@ -133,6 +136,31 @@ int netlink_read_vf(const char *interface, uint32_t number, struct vf_attributes
     seen->trust = read_number(rtnl_link_vf_get_trust, vf, VF_ATTR_TRUST, seen);
     seen->link_state = read_number(rtnl_link_vf_get_linkstate, vf, VF_ATTR_LINK, seen);
     return 0;
+}
+
+static bool counts(struct rtnl_addr *address, int index)
+{
+    return rtnl_addr_get_ifindex(address) == index &&
+           (rtnl_addr_get_family(address) != AF_INET6 ||
+            rtnl_addr_get_scope(address) != RT_SCOPE_LINK);
+}
+
+int netlink_has_address(const char *interface)
+{
+    cleanup_socket struct nl_sock *socket = NULL;
+    cleanup_link struct rtnl_link *link = NULL;
+    struct nl_cache *addresses = NULL;
+    int has = 0;
+
+    int error = open_link(interface, &socket, &link);
+    if (!error)
+        error = error_of(rtnl_addr_alloc_cache(socket, &addresses));
+    if (error)
+        return error;
+    for (struct nl_object *at = nl_cache_get_first(addresses); at; at = nl_cache_get_next(at))
+        has |= counts((struct rtnl_addr *)(void *)at, rtnl_link_get_ifindex(link));
+    nl_cache_free(addresses);
+    return has;
 }
 
 uint32_t netlink_differs(const struct vf_attributes *seen, const struct vf_attributes *desired)

@@ -67,12 +67,28 @@ static int reset(struct tcb_pf_state *pf, struct result *result)
     if (!error)
         error = unbind_driver(pf, result);
     action_path(path, sizeof(path), pf->card.bdf, "reset");
-    if (!error && !access(path, F_OK))
+    bool resets = !access(path, F_OK);
+    if (!error && resets)
         error = interlock_write(pf, "reset", "1", result);
     if (error)
         return error;
     action_look(pf);
-    return bind_driver(pf, result);
+    error = bind_driver(pf, result);
+    if (!error && !resets)
+        snprintf(result->text, sizeof(result->text),
+                 "the kernel knows no way to reset it: its driver was bound anew");
+    return error;
+}
+
+/* Somebody else's driver is not taken from it either. */
+static int spare_host(const struct tcb_pf_state *pf, const struct tcb_apply *apply,
+                      struct result *result)
+{
+    if (!(apply->vfs & ACTION_SPARE_HOST))
+        return 0;
+    if (pf->observed.driver[0] && strcmp(pf->observed.driver, pf->card.driver) != 0)
+        return action_fail(result, -EBUSY, "driver %s is bound to it", pf->observed.driver);
+    return host_use_check(pf, result);
 }
 
 static int disable(struct tcb_pf_state *pf, struct result *result)
@@ -189,6 +205,8 @@ static bool is_vf(struct bdf bdf)
 
 int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
 {
+    int error;
+
     if (is_vf(pf->card.bdf))
         return action_fail(result, -EPERM, "it is a VF");
     switch (apply->action) {
@@ -199,9 +217,11 @@ int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct res
     case ACTION_PF_LINK_UP:
         return bring_up(pf, result);
     case ACTION_PF_RESTART:
-        return restart(pf, result);
+        error = spare_host(pf, apply, result);
+        return error ? error : restart(pf, result);
     case ACTION_PF_RESET:
-        return reset(pf, result);
+        error = spare_host(pf, apply, result);
+        return error ? error : reset(pf, result);
     case ACTION_PF_DISABLE:
         return disable(pf, result);
     case ACTION_PF_RENEW:

@@ -499,6 +499,90 @@ static void a_pf_without_a_vf_in_use_is_reset(void **state)
     assert_string_equal(text, "1");
 }
 
+/* An administrator's: refused for the host's sake, unless it is forced. */
+static struct tcb_applied ordered(struct stage *stage, uint64_t id, uint32_t action, uint32_t flags)
+{
+    struct tcb_apply message = {.header = frame_header(TCB_APPLY, sizeof(message), id),
+                                .transaction = id,
+                                .action = action,
+                                .pf = TREE_PF,
+                                .vfs = flags};
+
+    stage_say(stage, PROCESS_CONTROL, &message);
+    return applied(stage, id);
+}
+
+static void spared(struct stage *stage, uint64_t id, int error, const char *words)
+{
+    static const uint32_t actions[] = {ACTION_PF_RESTART, ACTION_PF_RESET};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct tcb_applied result = ordered(stage, id + i, actions[i], ACTION_SPARE_HOST);
+        assert_int_equal(result.error, error);
+        assert_int_equal(result.writes, 0);
+        if (!strstr(result.text, words))
+            fail_msg("\"%s\" has no \"%s\"", result.text, words);
+    }
+}
+
+static void what_the_host_uses_is_spared(void **state)
+{
+    struct stage *stage = *state;
+    char root[80], path[128];
+
+    root_of(state, root);
+    make_targets(root);
+    tree_text(root, TREE_PF, "net/pf0/upper_vlan7", "");
+    begin(stage);
+    spared(stage, 10, -EBUSY, "interface pf0 belongs to another");
+    tree_unlink(root, TREE_PF, "net/pf0/upper_vlan7");
+    tree_text(root, TREE_PF, "nvme/nvme0/nvme7c1n2/size", "8");
+    tree_text(root, TREE_PF, "../../../../block/nvme7n2/holders/dm-0", "");
+    spared(stage, 30, -EBUSY, "nvme7n2 is part of dm-0");
+    tree_unlink(root, TREE_PF, "../../../../block/nvme7n2/holders/dm-0");
+    snprintf(path, sizeof(path), "%s/dev", stage->folder);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(path, sizeof(path), "%s/dev/nvme7n2", stage->folder);
+    assert_int_equal(symlink("nvme7n2", path), 0);
+    spared(stage, 40, -ELOOP, "nvme7n2 cannot be asked");
+    tree_text(root, TREE_PF, "net/lo/ifindex", "1"); /* the one that has an address everywhere */
+    spared(stage, 60, -EBUSY, "interface lo has an address");
+    assert_untouched(root);
+    const struct tcb_applied forced = ordered(stage, 50, ACTION_PF_RESTART, 0);
+    assert_int_equal(forced.error, 0);
+    assert_true(forced.writes > 0);
+    unlink(path);
+}
+
+static void what_the_host_does_not_use_is_not(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    make_targets(root);
+    begin(stage);
+    const struct tcb_applied result = ordered(stage, 10, ACTION_PF_RESET, ACTION_SPARE_HOST);
+    assert_int_equal(result.error, 0);
+    assert_true(result.writes > 0);
+    tree_link(root, TREE_PF, "driver", "/drivers/vfio-pci");
+    spared(stage, 20, -EBUSY, "driver vfio-pci is bound");
+}
+
+static void one_without_a_reset_is_said_to_be(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    make_targets(root);
+    tree_unlink(root, TREE_PF, "reset");
+    begin(stage);
+    const struct tcb_applied result = ordered(stage, 10, ACTION_PF_RESET, 0);
+    assert_int_equal(result.error, 0);
+    assert_non_null(strstr(result.text, "no way to reset"));
+}
+
 /* One VF of a partition that goes on: the other one stays its own; and nobody else closes it. */
 static void one_vf_is_closed_alone(void **state)
 {
@@ -748,6 +832,9 @@ int main(int argc, char **argv)
         on_stage(a_vf_is_no_card),
         on_stage(a_vf_with_a_driver_of_the_host_is_in_use),
         on_stage(a_pf_without_a_vf_in_use_is_reset),
+        on_stage(what_the_host_uses_is_spared),
+        on_stage(what_the_host_does_not_use_is_not),
+        on_stage(one_without_a_reset_is_said_to_be),
         on_stage(one_vf_is_closed_alone),
         on_stage(a_late_release_does_not_touch_the_next_owners_vf),
         on_stage(nothing_is_written_before_lead_has_spoken),
