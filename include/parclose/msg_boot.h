@@ -114,9 +114,11 @@ struct boot_status {
     uint32_t pid;
     uint32_t restarts;
     uint64_t started_realtime_ns;
+    uint32_t silent; /* 1: this is the news that it was ended as it gave no sign of life */
+    uint32_t reserved;
     char reason[PARCLOSE_REASON_MAX]; /* why it was restarted last; "" at first */
 };
-_Static_assert(sizeof(struct boot_status) == 200, "wire size");
+_Static_assert(sizeof(struct boot_status) == 208, "wire size");
 
 /* The sealed memfd "inventory": what boot found at its first start, owned by boot, control or
  * available (R-BOOT-1). pCPUs are in it whether they are online or not. */

@@ -39,6 +39,7 @@ enum message_control_command {
     CONTROL_CHANNEL_SYNC,       /* command -> control: these were all */
     CONTROL_CHANNEL_DETACHED,   /* command -> control: it let go of a console's files */
     CONTROL_SESSION_OPEN,       /* command -> control: RESULT brings one file */
+    CONTROL_ORDER, /* command -> control: about a PF or SR-PCIM; RESULT when it is over */
 };
 
 /* Who asked, for the audit log; command fills it from the CLI's peer credentials. */
@@ -96,6 +97,17 @@ struct control_partition_stop {
     uint32_t timeout_ms; /* then forced */
 };
 
+/* RESULT's text says what was done and how long it took, on success, too. */
+struct control_order {
+    struct wire_header header;
+    struct requester requester;
+    uint32_t order; /* enum device_order */
+    struct bdf pf;  /* 0 of DEVICE_ORDER_SR_PCIM_RESET */
+    uint32_t force; /* 1: though the host itself uses the PF; root only */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct control_order) == 104, "wire size");
+
 struct control_plain { /* AUDIT_OPEN, CHECK, SHUTDOWN */
     struct wire_header header;
     struct requester requester;
@@ -116,7 +128,7 @@ struct control_result {
     int32_t error;             /* 0 or a negative errno */
     uint32_t reserved;
     uint64_t transaction;           /* sequence number of its audit entry; 0: none */
-    char text[PARCLOSE_REASON_MAX]; /* what is wrong and what to do; "" on success */
+    char text[PARCLOSE_REASON_MAX]; /* what is wrong and what to do; "" on success, but of ORDER */
     /* files, only without a transaction: CONSOLE_OPEN: console memfd, out eventfd, in eventfd;
      * SESSION_OPEN: the CLI's end of a session (session.h);
      * AUDIT_OPEN: the newest segments of the log (store/audit_reader.h), oldest first, read-only */

@@ -188,6 +188,17 @@ const char *name_of_action(uint32_t action)
     return NAME(names, action);
 }
 
+const char *name_of_order(uint32_t order)
+{
+    static const char *const names[] = {
+        [DEVICE_ORDER_NONE] = "none",
+        [DEVICE_ORDER_PF_RESTART] = "pf-restart",
+        [DEVICE_ORDER_PF_RESET] = "pf-reset",
+        [DEVICE_ORDER_SR_PCIM_RESET] = "sr-pcim-reset",
+    };
+    return NAME(names, order);
+}
+
 const char *name_of_process(uint32_t kind)
 {
     static const char *const names[] = {

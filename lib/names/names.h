@@ -23,6 +23,7 @@ const char *name_of_pages(uint32_t pages);         /* enum memory_pages: "2MiB" 
 const char *name_of_firmware(uint32_t firmware);   /* enum guest_firmware: "uefi" … */
 const char *name_of_rung(uint32_t rung);           /* enum rung: "restart the PF" … */
 const char *name_of_action(uint32_t action);       /* enum device_action: "pf-bind" … */
+const char *name_of_order(uint32_t order);         /* enum device_order: "pf-restart" … */
 const char *name_of_process(uint32_t kind);        /* enum process_kind: "control" … */
 const char *name_of_health(uint32_t health);       /* enum process_health: "up" … */
 const char *name_of_owner(uint32_t kind);          /* enum owner_kind: "available" … */

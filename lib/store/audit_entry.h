@@ -58,6 +58,7 @@ enum audit_kind {
     AUDIT_EDIT = 18,      /* of devices.xml */
     AUDIT_SESSION = 19,   /* somebody dumps or debugs a partition */
     AUDIT_OUTAGE = 20,    /* a PF behind a partition that runs is not ready; or all are again */
+    AUDIT_ORDER = 21,     /* an administrator's, about a PF or SR-PCIM */
     AUDIT_KINDS
 };
 

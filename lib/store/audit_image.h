@@ -24,6 +24,7 @@ enum resource_kind {
     RESOURCE_REQUEST = 10,  /* place, 0 the oldest: struct request_image; in snapshots only */
     RESOURCE_CHANNEL = 11,  /* partition id, enum channel_kind: struct channel_image */
     RESOURCE_EDIT = 12,     /* -: struct edit_image */
+    RESOURCE_ORDER = 13,    /* bdf of a PF, 0: SR-PCIM: struct order_image */
     RESOURCE_KINDS
 };
 
@@ -104,6 +105,35 @@ struct edit_image {
     struct vf_edit vfs[PARCLOSE_EDIT_VFS_MAX];
 };
 _Static_assert(sizeof(struct edit_image) == 40 + 64 + 160 + 64 * PARCLOSE_EDIT_VFS_MAX, "on disk");
+
+/* How far an administrator's order is. */
+enum order_state {
+    ORDER_NONE = 0,
+    ORDER_ACTING = 1,   /* an action of it, or the restart of SR-PCIM, is under way */
+    ORDER_SETTLING = 2, /* all is done; a PF of it is not ready again yet */
+    ORDER_DONE = 3,
+};
+
+/* The latest order about a PF, or SR-PCIM. It stays when it is over, for who asks again. */
+struct order_image {
+    uint64_t request; /* command's id; 0: there was none */
+    uint64_t begun;   /* the transaction that it is, and that its actions belong to */
+    uint64_t begun_boottime_ns;
+    uint32_t order; /* enum device_order */
+    uint32_t state; /* enum order_state */
+    int32_t error;
+    uint32_t writes;  /* to devices, of all its actions */
+    uint32_t acting;  /* how many of its actions are not answered */
+    uint32_t took_ms; /* until all of them were */
+    uint32_t pid;     /* of the SR-PCIM that is to go; 0: there was none */
+    uint32_t reserved;
+    uint64_t cards_reset;           /* 1 << number of the card in the host's configuration */
+    uint64_t cards_spared;          /* the host uses them, or somebody else took a VF meanwhile */
+    uint64_t cards_in_use;          /* not touched: a VF of them is in use */
+    uint64_t cards_wanted;          /* were ready, and are waited for */
+    char text[PARCLOSE_REASON_MAX]; /* the first failure; when it is over, its answer */
+};
+_Static_assert(sizeof(struct order_image) == 24 + 32 + 32 + 160, "on disk");
 
 /* How far the attach transaction of a partition is. */
 enum attach_state {

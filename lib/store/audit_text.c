@@ -30,6 +30,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_EDIT] = "edit",
     [AUDIT_SESSION] = "session",
     [AUDIT_OUTAGE] = "outage",
+    [AUDIT_ORDER] = "order",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {
@@ -46,6 +47,20 @@ static const char *const edit_state_names[] = {
     [EDIT_NONE] = "none",    [EDIT_APPLYING] = "applying", [EDIT_UNDOING] = "being undone",
     [EDIT_DONE] = "applied", [EDIT_UNDONE] = "undone",
 };
+
+static const char *const order_state_names[] = {
+    [ORDER_NONE] = "none",
+    [ORDER_ACTING] = "acting",
+    [ORDER_SETTLING] = "settling",
+    [ORDER_DONE] = "done",
+};
+
+const char *audit_order_state_name(uint32_t state)
+{
+    return state < sizeof(order_state_names) / sizeof(order_state_names[0])
+               ? order_state_names[state]
+               : "unknown";
+}
 
 const char *audit_edit_state_name(uint32_t state)
 {
@@ -117,6 +132,10 @@ void audit_resource_text(const struct audit_change *change, char *text, size_t s
     case RESOURCE_EDIT:
         snprintf(text, size, "edit of devices.xml");
         break;
+    case RESOURCE_ORDER:
+        snprintf(text, size, "order about %s%s", change->key[0] ? "PF " : "SR-PCIM",
+                 change->key[0] ? bdf : "");
+        break;
     default:
         snprintf(text, size, "?");
     }
@@ -178,6 +197,13 @@ static void edit_text(const struct edit_image *edit, char *text, size_t size)
              PARCLOSE_REASON_MAX, edit->text);
 }
 
+static void order_text(const struct order_image *order, char *text, size_t size)
+{
+    snprintf(text, size, "%s, %s%s%.*s", name_of_order(order->order),
+             audit_order_state_name(order->state), order->text[0] ? ": " : "", PARCLOSE_REASON_MAX,
+             order->text);
+}
+
 void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
 {
     if (!image) {
@@ -221,6 +247,9 @@ void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
         break;
     case RESOURCE_EDIT:
         edit_text(image, text, size);
+        break;
+    case RESOURCE_ORDER:
+        order_text(image, text, size);
         break;
     default:
         snprintf(text, size, "?");

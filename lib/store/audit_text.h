@@ -14,6 +14,7 @@ const char *audit_kind_name(uint32_t kind);
 const char *audit_phase_name(uint32_t phase);
 /* "applied", "undone", …; "unknown" */
 const char *audit_edit_state_name(uint32_t state);
+const char *audit_order_state_name(uint32_t state);
 
 /* "partition 3", "pCPU 2", "VF 0000:01:00.0/0", "memory node 0 at 512 MiB", … */
 void audit_resource_text(const struct audit_change *change, char *text, size_t size);

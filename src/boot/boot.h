@@ -37,6 +37,7 @@ struct child {
     sd_event_source *timer; /* watchdog; back-off while it is down; deadline while it stops */
     bool hello;
     bool ordered;                     /* its end is wanted: it does not count as a death */
+    bool silent;                      /* we end it because it gave no sign of life */
     char reason[PARCLOSE_REASON_MAX]; /* why we end it; "": it ends by itself */
 };
 

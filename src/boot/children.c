@@ -63,6 +63,7 @@ void child_tell_status(const struct child *child)
         .pid = child->kept->pid,
         .restarts = child->kept->restarts,
         .started_realtime_ns = child->kept->started_realtime_ns,
+        .silent = child->silent && !child_alive(child),
     };
     memcpy(message.reason, child->kept->reason, sizeof(message.reason));
     if (child_send(control, &message, -1))
@@ -103,6 +104,7 @@ static int on_silence(sd_event_source *source, uint64_t now, void *data)
 
     snprintf(reason, sizeof(reason), "no sign of life for %u ms", child->kept->watchdog_ms);
     log_warning("%s: %s", child->kind->name, reason);
+    child->silent = true;
     child_kill(child, reason);
     return 0;
 }
@@ -203,7 +205,7 @@ static int on_exit_seen(sd_event_source *source, int fd, uint32_t events, void *
         }
         child_tell_status(child);
     }
-    child->ordered = false;
+    child->ordered = child->silent = false;
     child->reason[0] = 0;
     boot_advance(boot);
     return 0;

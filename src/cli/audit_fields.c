@@ -191,6 +191,24 @@ static const struct field_row edit_rows[] = {
     ROW(NUMBER, edit_image, vfs_count),
 };
 
+static const struct field_row order_rows[] = {
+    ROW(FLAGS, order_image, request),
+    ROW(NUMBER, order_image, begun),
+    ROW(NUMBER, order_image, begun_boottime_ns),
+    ROW_NAMED(order_image, order, name_of_order),
+    ROW_NAMED(order_image, state, audit_order_state_name),
+    ROW(FLAGS, order_image, error),
+    ROW(NUMBER, order_image, writes),
+    ROW(NUMBER, order_image, acting),
+    ROW(NUMBER, order_image, took_ms),
+    ROW(NUMBER, order_image, pid),
+    ROW(FLAGS, order_image, cards_reset),
+    ROW(FLAGS, order_image, cards_spared),
+    ROW(FLAGS, order_image, cards_in_use),
+    ROW(FLAGS, order_image, cards_wanted),
+    ROW(TEXT, order_image, text),
+};
+
 #define ATTRIBUTE_ROWS(member)                                                                     \
     ROW(FLAGS, vf_edit, member.present), ROW(MAC, vf_edit, member.mac),                            \
         ROW(NUMBER, vf_edit, member.vlan), ROW(NUMBER, vf_edit, member.qos),                       \
@@ -252,6 +270,7 @@ static const struct {
     [RESOURCE_REQUEST] = {ROWS(request_rows), {NULL}},
     [RESOURCE_CHANNEL] = {ROWS(channel_rows), {NULL}},
     [RESOURCE_EDIT] = {ROWS(edit_rows), {&edited}},
+    [RESOURCE_ORDER] = {ROWS(order_rows), {NULL}},
 };
 
 /* --- one value -------------------------------------------------------------------------------- */

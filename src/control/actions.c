@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "drive.h"
 #include "edit.h"
 #include "hotplug.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "orders.h"
 #include "resets.h"
 #include "tell.h"
 #include "transaction.h"
@@ -41,12 +43,21 @@ bool action_vf_held(struct control *control, const struct vf *vf)
            (partition && partition->run.channels && !hotplug_pending(partition, vf));
 }
 
-static bool any_vf_held(struct control *control, const struct pf *pf)
+bool action_pf_held(struct control *control, const struct pf *pf)
 {
     for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
         if (action_vf_held(control, &pf->vfs[i]))
             return true;
     return pf->present && pf->observed.open_vfs > 0;
+}
+
+bool action_takes_vfs(struct db *db, const struct pf *pf)
+{
+    const struct action *action = db_action(db, pf->bdf, ACTION_WHOLE_PF);
+
+    return action &&
+           (action->image.action == ACTION_PF_RESTART || action->image.action == ACTION_PF_RESET ||
+            action->image.action == ACTION_PF_DISABLE);
 }
 
 static const char *judge_activate(struct control *control, const struct vf *vf)
@@ -89,9 +100,9 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
     case ACTION_PF_CREATE_VFS:
         if (proposal->vfs != card->vfs)
             return "not the number of VFs that is configured";
-        return any_vf_held(control, pf) ? "a VF of it is in use" : NULL;
+        return action_pf_held(control, pf) ? "a VF of it is in use" : NULL;
     case ACTION_PF_RESTART:
-        return any_vf_held(control, pf) ? "a VF of it is in use" : NULL;
+        return action_pf_held(control, pf) ? "a VF of it is in use" : NULL;
     case ACTION_PF_RENEW:
         return resets_refusal(control, pf);
     case ACTION_VF_ACTIVATE:
@@ -151,13 +162,17 @@ void action_propose(struct control *control, const struct pcim_propose *proposal
         commit(control, proposal, index);
 }
 
-/* The action that was answered. An edit's transaction has several, one a VF. */
+/* The action that was answered. An edit's transaction has several, one a VF; an order's, one a PF.
+ */
 static struct action *answered(struct db *db, const struct tcb_applied *result)
 {
     struct action *vf = db_action(db, result->pf, result->index);
 
     if (vf && vf->image.transaction == result->transaction)
         return vf;
+    struct action *whole = db_action(db, result->pf, ACTION_WHOLE_PF);
+    if (whole && whole->image.transaction == result->transaction)
+        return whole;
     struct action *action = db_action_of(db, result->transaction);
     return action && action->image.action != ACTION_VF_CONFIGURE ? action : NULL;
 }
@@ -179,6 +194,7 @@ void action_applied(struct control *control, const struct tcb_applied *result)
     transaction_change(control, RESOURCE_ACTION, image.pf.value, image.index, NULL);
     if (image.action == ACTION_VF_CONFIGURE)
         edit_answered(control, result);
+    orders_answered(control, &image, result);
     if (transaction_commit(control, false))
         return;
     if (result->error)
@@ -188,6 +204,9 @@ void action_applied(struct control *control, const struct tcb_applied *result)
         resets_renewed(control, image.pf, result->error);
     if (image.action == ACTION_VF_CONFIGURE)
         edit_settle(control);
+    orders_follow(control);
+    if (image.index == ACTION_WHOLE_PF && db_pf(control->db, image.pf))
+        drive_users(control, db_pf(control->db, image.pf)); /* VFs may be handed out again */
 }
 
 void actions_resend(struct control *control)

@@ -9,7 +9,8 @@
  * When SR-PCIM is lost on the way, the action goes on and its answer has nobody to go to; a new
  * SR-PCIM that proposes the same takes the answer.
  *
- * VF_CONFIGURE is not proposed: edit.h makes them, all of an edit in one transaction.
+ * VF_CONFIGURE is not proposed: edit.h makes them, all of an edit in one transaction; nor are
+ * PF_RESET, and an administrator's PF_RESTART: orders.h makes those.
  */
 #pragma once
 
@@ -21,8 +22,12 @@ void action_propose(struct control *control, const struct pcim_propose *proposal
 void action_applied(struct control *control, const struct tcb_applied *result);
 void actions_resend(struct control *control);
 
-/* Whether some monitor has a VF or may have it. */
+/* Whether some monitor has a VF, or one of the PF, or may have it. */
 bool action_vf_held(struct control *control, const struct vf *vf);
+bool action_pf_held(struct control *control, const struct pf *pf);
+
+/* Whether an action is under way that takes the VFs of a PF away for a time. */
+bool action_takes_vfs(struct db *db, const struct pf *pf);
 
 /* SR-PCIM is gone: nobody waits for a verdict. */
 void actions_orphan(struct control *control);

@@ -11,6 +11,7 @@
 #include "host.h"
 #include "lifecycle.h"
 #include "log/log.h"
+#include "orders.h"
 #include "replay.h"
 #include "rotate.h"
 #include "snapshot.h"
@@ -49,6 +50,7 @@ void control_arm(struct control *control)
         earlier(&earliest, partition->run.deadline_boottime_ns);
         earlier(&earliest, partition->retry_boottime_ns);
     }
+    earlier(&earliest, orders_deadline(control));
     if (control->db->control.shutting_down && !control->shutdown_told)
         earlier(&earliest, control->db->control.shutdown_boottime_ns);
     /* one that is over and still stands could not be dealt with (a full disk): not in a busy loop
@@ -98,6 +100,7 @@ void control_deadline(struct control *control)
     for (size_t i = 0; i < control->db->partitions_end; i++)
         if (partition_started(&control->db->partitions[i]))
             drive_deadline(control, &control->db->partitions[i]);
+    orders_follow(control);
     shutdown_finish(control);
     sync_notes(control);
     control_arm(control);

@@ -65,6 +65,7 @@ struct pf {
     uint64_t readiness_ns;
     char reason[PARCLOSE_REASON_MAX]; /* SR-PCIM's words for it */
     uint64_t renew_boottime_ns;       /* not renewed again before it */
+    struct order_image order;         /* the latest about it; of a managed one */
     struct vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
@@ -120,7 +121,8 @@ struct db {
     uint32_t name_hashes[PARCLOSE_MAX_PARTITIONS];        /* db_name_hash() of the same index */
     struct partition partitions[PARCLOSE_MAX_PARTITIONS]; /* index = id - 1 */
     struct action actions[DB_ACTIONS_MAX];
-    struct edit_image edit; /* of devices.xml: the latest */
+    struct edit_image edit;   /* of devices.xml: the latest */
+    struct order_image order; /* about SR-PCIM: the latest */
 };
 
 /* The map as boot found the host: pCPU 0 is boot's, the others idle, all memory available. */

@@ -20,6 +20,7 @@ static void pf_disown(struct pf *pf)
 {
     pf->vfs_count = 0;
     pf->image = (struct pf_image){.owner = owner_of_kind(OWNER_BOOT)};
+    pf->order = (struct order_image){0};
 }
 
 static int apply_host(struct db *db, const struct host_config *host)
@@ -139,6 +140,24 @@ static int apply_action(struct action *action, const struct action_image *image)
     return 0;
 }
 
+/* SR-PCIM's, or that of a managed PF; NULL: there is no such PF. */
+static struct order_image *order_slot(struct db *db, uint64_t key)
+{
+    struct pf *pf = key ? db_pf(db, (struct bdf){(uint32_t)key}) : NULL;
+
+    if (!key)
+        return &db->order;
+    return pf && pf->vfs_count ? &pf->order : NULL;
+}
+
+static int apply_order(struct order_image *slot, const struct order_image *image)
+{
+    if (!slot)
+        return -ENOENT;
+    *slot = image ? *image : (struct order_image){0};
+    return 0;
+}
+
 int db_apply(struct db *db, const struct audit_change *change, bool undo)
 {
     const void *image = undo ? audit_change_before(change) : audit_change_after(change);
@@ -166,6 +185,8 @@ int db_apply(struct db *db, const struct audit_change *change, bool undo)
         return apply_channel(slot(db, change->key[0]), change->key[1], image);
     case RESOURCE_ACTION:
         return apply_action(action_slot(db, change), image);
+    case RESOURCE_ORDER:
+        return apply_order(order_slot(db, change->key[0]), image);
     case RESOURCE_EDIT:
         db->edit = image ? *(const struct edit_image *)image : (struct edit_image){0};
         return 0;
@@ -204,6 +225,8 @@ const void *db_image(struct db *db, uint32_t kind, uint64_t key0, uint64_t key1)
     case RESOURCE_ACTION:
         action = db_action(db, (struct bdf){(uint32_t)key0}, (uint32_t)key1);
         return action ? &action->image : NULL;
+    case RESOURCE_ORDER:
+        return order_slot(db, key0);
     case RESOURCE_EDIT:
         return &db->edit;
     default:

@@ -49,6 +49,8 @@ static void visit_devices(const struct db *db, struct walk *walk)
         if (!pf || !pf->vfs_count)
             continue;
         visit(walk, RESOURCE_PF, pf->bdf.value, 0, &pf->image);
+        if (pf->order.begun)
+            visit(walk, RESOURCE_ORDER, pf->bdf.value, 0, &pf->order);
         for (uint32_t v = 0; v < pf->vfs_count; v++)
             visit(walk, RESOURCE_VF, pf->bdf.value, v, &pf->vfs[v].owner);
     }
@@ -78,5 +80,6 @@ int db_each_image(const struct db *db, db_image_visit *visitor, void *context)
     visit_devices(db, &walk);
     visit_actions(db, &walk);
     visit(&walk, RESOURCE_EDIT, 0, 0, &db->edit);
+    visit(&walk, RESOURCE_ORDER, 0, 0, &db->order);
     return walk.error;
 }

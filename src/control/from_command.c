@@ -16,6 +16,7 @@
 #include "host.h"
 #include "lifecycle.h"
 #include "log/log.h"
+#include "orders.h"
 #include "replies.h"
 #include "transaction.h"
 
@@ -221,6 +222,18 @@ static int on_session_open(void *context, struct frame *frame)
     return 0;
 }
 
+static int on_order(void *control, struct frame *frame)
+{
+    const struct control_order *order = (const void *)frame->bytes;
+    bool of_pf = order->order != DEVICE_ORDER_SR_PCIM_RESET;
+
+    if (!request_ok((const void *)frame->bytes) || order->order == DEVICE_ORDER_NONE ||
+        order->order >= DEVICE_ORDERS || order->force > 1 || of_pf != (order->pf.value != 0))
+        return -EBADMSG;
+    orders_take(control, order);
+    return 0;
+}
+
 const struct frame_row command_rows[] = {
     {CONTROL_HOST_SET, 0, 0, sizeof(struct control_host_set), FRAME_ALWAYS, on_host_set},
     {CONTROL_PARTITION_DEFINE, 0, 0, sizeof(struct control_partition_define), FRAME_ALWAYS,
@@ -239,6 +252,7 @@ const struct frame_row command_rows[] = {
      on_channel_sync},
     {CONTROL_CHANNEL_DETACHED, 0, 0, sizeof(struct control_channel), FRAME_ALWAYS,
      on_channel_detached},
+    {CONTROL_ORDER, 0, 0, sizeof(struct control_order), FRAME_ALWAYS, on_order},
     {CONTROL_SHUTDOWN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_shutdown},
 };
 const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);

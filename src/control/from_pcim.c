@@ -9,6 +9,7 @@
 #include "drive.h"
 #include "gate.h"
 #include "ladder.h"
+#include "orders.h"
 #include "tell.h"
 #include "transaction.h"
 
@@ -46,6 +47,7 @@ static int on_readiness(void *context, struct frame *frame)
     drive_users(control, pf);
     if (is_ready && pf->image.in_error)
         recovered(control, pf);
+    orders_follow(control);
     return 0;
 }
 
@@ -87,6 +89,7 @@ void pcim_up(void *context)
     control->pcim_up = true;
     tell_pcim(control);
     ladder_resend(control);
+    orders_follow(control);
 }
 
 void pcim_down(void *context)

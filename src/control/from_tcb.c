@@ -11,6 +11,7 @@
 #include "drive.h"
 #include "edit.h"
 #include "log/log.h"
+#include "orders.h"
 #include "parclose/msg_control_tcb.h"
 #include "tell.h"
 
@@ -39,6 +40,7 @@ static int on_pf(void *context, struct frame *frame)
     pf->observed = message->pf;
     pf->present = pf->said = true;
     control_changed(control);
+    orders_follow(control);
     return 0;
 }
 

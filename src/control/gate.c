@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "actions.h"
 #include "drive.h"
 #include "ladder.h"
 #include "log/log.h"
@@ -77,12 +78,21 @@ static const char *vf_trouble(const struct vf *vf)
     return NULL;
 }
 
+/* Nobody is given a VF that is about to be taken away. */
+static const char *pf_trouble(struct db *db, const struct pf *pf)
+{
+    if (!pf)
+        return "its card is not managed";
+    return action_takes_vfs(db, pf) ? "its PF is about to be restarted" : NULL;
+}
+
 const char *gate_vf_trouble(struct db *db, const struct partition_vf *wanted)
 {
     const struct pf *pf = db_pf_of_card(db, wanted->card);
+    const char *trouble = pf_trouble(db, pf);
 
-    if (!pf)
-        return "its card is not managed";
+    if (trouble)
+        return trouble;
     if (pf->readiness != PF_READY)
         return readiness_text(pf->readiness);
     return vf_trouble(&pf->vfs[wanted->index]);
@@ -94,7 +104,9 @@ int gate_vf_missing(struct db *db, const struct partition *partition,
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(db, wanted->card);
-        const char *trouble = pf ? vf_trouble(&pf->vfs[wanted->index]) : "its card is not managed";
+        const char *trouble = pf_trouble(db, pf);
+        if (!trouble)
+            trouble = vf_trouble(&pf->vfs[wanted->index]);
         if (!trouble)
             continue;
         snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %s", wanted->index, wanted->card,

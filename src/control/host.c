@@ -9,6 +9,7 @@
 #include "config/config_check.h"
 #include "drive.h"
 #include "log/log.h"
+#include "orders.h"
 #include "processors.h"
 #include "replies.h"
 #include "tell.h"
@@ -172,6 +173,8 @@ int host_set(struct control *control, const struct control_host_set *request,
         return error;
     if (control->db->host_set && !memcmp(host, &control->db->host, sizeof(*host)))
         return 0;
+    if (orders_deadline(control))
+        return refuse(text, -EBUSY, "an order about a PF or SR-PCIM is under way: try again");
     error = keeps_vfs(control, host, text);
     if (error)
         return error;

@@ -7,6 +7,7 @@
 #include "gate.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "orders.h"
 #include "outage.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "transaction.h"
@@ -80,13 +81,18 @@ void ladder_resend(struct control *control)
 }
 
 /* One that was ordered just now serves all that wait. */
+static bool is_served(const struct control *control, enum rung rung)
+{
+    return control_boottime(control) < control->restart_serves_ns[rung - 1];
+}
+
 static void restart(struct control *control, enum rung rung, const char *reason)
 {
     uint64_t now = control_boottime(control), *serves = &control->restart_serves_ns[rung - 1];
     struct boot_restart message = {.header = frame_header(BOOT_RESTART, sizeof(message), 0),
                                    .rung = rung};
 
-    if (now < *serves)
+    if (is_served(control, rung))
         return;
     *serves = now + control->db->host.gate.wait_ms[rung - 1] * NS_PER_MS / 2;
     snprintf(message.reason, sizeof(message.reason), "%s", reason);
@@ -123,6 +129,8 @@ static int commit_rung(struct control *control, struct partition *partition, enu
     transaction_run(control, partition, &run);
     if (rung == RUNG_ERROR)
         mark_pfs(control, partition);
+    if (rung == RUNG_RESTART_ISP && !is_served(control, rung))
+        orders_add_resets(control);
     return transaction_commit(control, true);
 }
 
@@ -148,6 +156,7 @@ static void take(struct control *control, const struct partition *partition, enu
 void ladder_climb(struct control *control, struct partition *partition)
 {
     char reason[PARCLOSE_REASON_MAX] = "";
+    uint64_t number = transaction_number(control);
     enum rung rung = ladder_next(&control->db->host.gate, &partition->run);
     const char *refusal = rung == RUNG_RESTART_PF ? outage_refusal(control, partition) : NULL;
 
@@ -161,6 +170,7 @@ void ladder_climb(struct control *control, struct partition *partition)
         return;
     log_warning("partition %s: rung %s%s%s: %s", partition->config.name, name_of_rung(rung),
                 refusal ? ": skipped: " : "", refusal ? refusal : "", reason);
+    orders_tell(control, number);
     if (!refusal)
         take(control, partition, rung, reason);
 }

@@ -6,7 +6,8 @@
  *
  *   wait_ms[0] → 1 SR-PCIM restarts each PF that is not ready, by its driver's gentlest means
  *   wait_ms[1] → 2 boot restarts SR-PCIM
- *   wait_ms[2] → 3 boot restarts the interconnect service partition
+ *   wait_ms[2] → 3 boot restarts the interconnect service partition; PFs of which no VF is in use
+ *                  are reset (orders.h)
  *   wait_ms[3] → 4 the PF is marked in error; the partition keeps waiting, without deadline
  *
  * The same for one that runs and has lost a PF (outage.h); it goes on meanwhile.

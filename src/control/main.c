@@ -12,6 +12,7 @@
 #include "check.h"
 #include "control.h"
 #include "log/log.h"
+#include "orders.h"
 #include "process/process.h"
 
 struct daemon {
@@ -104,12 +105,16 @@ static int on_status(void *context, struct frame *frame)
     const struct boot_status *status = (const void *)frame->bytes;
 
     if (status->kind == PROCESS_NONE || status->kind >= PROCESS_KINDS ||
-        status->health > PROCESS_BACKING_OFF ||
+        status->health > PROCESS_BACKING_OFF || status->silent > 1 ||
         !frame_string_ok(status->reason, sizeof(status->reason)))
         return -EBADMSG;
     control->processes[status->kind] = *status;
-    if (control->db)
-        control_changed(control);
+    if (!control->db)
+        return 0;
+    control_changed(control);
+    if (status->silent && status->kind == PROCESS_SR_PCIM)
+        orders_pcim_hung(control);
+    orders_follow(control);
     return 0;
 }
 

@@ -31,6 +31,7 @@ static const struct attack_row from_command[] = {
     ATTACK_ROW(CONTROL_PARTITION_STOP, 0, 0, control_partition_stop, LINK_ENDS),
     ATTACK_ROW(CONTROL_CONSOLE_OPEN, 0, 0, control_partition_name, LINK_ENDS),
     ATTACK_ROW(CONTROL_SESSION_OPEN, 0, 0, control_session, LINK_ENDS),
+    ATTACK_ROW(CONTROL_ORDER, 0, 0, control_order, LINK_ENDS),
     ATTACK_ROW(CONTROL_AUDIT_OPEN, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_CHECK, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_SHUTDOWN, 0, 0, control_plain, LINK_ENDS),
@@ -107,6 +108,11 @@ static const struct attack_peer peers[] = {
     PROCESS_COMMAND, &(const struct control_partition_stop)                                        \
     {                                                                                              \
         LIE_HEADER(CONTROL_PARTITION_STOP, control_partition_stop, 104), __VA_ARGS__               \
+    }
+#define ORDER(...)                                                                                 \
+    PROCESS_COMMAND, &(const struct control_order)                                                 \
+    {                                                                                              \
+        LIE_HEADER(CONTROL_ORDER, control_order, 108), __VA_ARGS__                                 \
     }
 #define PLAIN(type, id, ...)                                                                       \
     PROCESS_COMMAND, &(const struct control_plain)                                                 \
@@ -217,6 +223,15 @@ static const struct attack_lie lies[] = {
     {"a session of no kind", SESSION(.name = "web", .kind = SESSION_KINDS), LINK_ENDS},
     {"a session without end of name",
      SESSION(.name = ENDLESS(PARCLOSE_NAME_MAX), .kind = SESSION_DUMP), LINK_ENDS},
+    {"a PF that is not managed is reset", ORDER(.order = DEVICE_ORDER_PF_RESET, .pf = {0xfff8}),
+     REQUEST_REFUSED},
+    {"somebody has what the host uses reset",
+     ORDER(.order = DEVICE_ORDER_SR_PCIM_RESET, .force = 1, .requester = {.uid = 1000}),
+     REQUEST_REFUSED},
+    {"an order of no kind", ORDER(.order = DEVICE_ORDERS, .pf = PF), LINK_ENDS},
+    {"an order about nothing", ORDER(.order = DEVICE_ORDER_PF_RESTART), LINK_ENDS},
+    {"an order with more than force", ORDER(.order = DEVICE_ORDER_PF_RESET, .pf = PF, .force = 2),
+     LINK_ENDS},
     {"a console without end of name",
      NAME(CONTROL_CONSOLE_OPEN, .name = ENDLESS(PARCLOSE_NAME_MAX)), LINK_ENDS},
     {"a reason without end", PLAIN(CONTROL_SHUTDOWN, 106, .requester = {.reason = ENDLESS(64)}),

@@ -194,8 +194,8 @@ def restarted(s, kind, sender, number, reason):
     os.kill(others[sender], number)
     others.pop(kind)
     ok = wait(8, lambda: s.life(kind) > before and s.ready() and s.count("greeted by kind", mark) >= 4)
-    check(f"{kind} alone is restarted: {reason}", ok and s.count(reason, mark) and others.items() <= s.pids().items(),
-          "\n".join(s.lines()[mark:]))
+    check(f"{kind} alone is restarted: {reason}", ok and s.count(reason, mark) and others.items() <= s.pids().items() and
+          not s.count(", silent", mark), "\n".join(s.lines()[mark:]))
 
 
 def test_orders(s):
@@ -221,6 +221,8 @@ def test_hang(s):
     pids, mark = s.pids(), len(s.lines())
     os.kill(pids["sr-pcim"], signal.SIGSTOP)
     check("a hung process is restarted", wait(45, lambda: s.count("no sign of life", mark) and s.ready()),
+          "\n".join(s.lines()[mark:]))
+    check("control hears once that it was", wait(5, lambda: s.count(", silent", mark)) and s.count(", silent", mark) == 1,
           "\n".join(s.lines()[mark:]))
 
 

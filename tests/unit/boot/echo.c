@@ -144,7 +144,8 @@ static int on_status(void *context, struct frame *frame)
     const struct boot_status *status = (const void *)frame->bytes;
     (void)context;
 
-    log_info("status of %u: health %u restarts %u", status->kind, status->health, status->restarts);
+    log_info("status of %u: health %u restarts %u%s", status->kind, status->health,
+             status->restarts, status->silent ? ", silent" : "");
     return 0;
 }
 

@@ -32,6 +32,8 @@ static const struct {
     {RESOURCE_CHANNEL, 0},
     /* ends of name and text */
     {RESOURCE_EDIT, 2},
+    /* reserved bytes, end of text */
+    {RESOURCE_ORDER, 4 + 1},
 };
 
 static void count(void *context, const struct audit_field *field)

@@ -182,6 +182,16 @@ static void lies_of_command_end_its_session(void **state)
     ENDLESS(PROCESS_COMMAND, session, name);
     BAD(PROCESS_COMMAND, session, kind, SESSION_NONE);
     BAD(PROCESS_COMMAND, session, kind, SESSION_KINDS);
+    struct control_order order = {.header = frame_header(CONTROL_ORDER, sizeof(order), 9),
+                                  .order = DEVICE_ORDER_PF_RESET,
+                                  .pf = NET0};
+    BAD(PROCESS_COMMAND, order, header.id, 0);
+    ENDLESS(PROCESS_COMMAND, order, requester.reason);
+    BAD(PROCESS_COMMAND, order, order, DEVICE_ORDER_NONE);
+    BAD(PROCESS_COMMAND, order, order, DEVICE_ORDERS);
+    BAD(PROCESS_COMMAND, order, order, DEVICE_ORDER_SR_PCIM_RESET); /* it is of no PF */
+    BAD(PROCESS_COMMAND, order, pf.value, 0);
+    BAD(PROCESS_COMMAND, order, force, 2);
     assert_int_equal(world->control->db->control.shutting_down, 0);
 }
 
@@ -253,6 +263,7 @@ static const void *good_message(uint16_t type)
         struct control_session session;
         struct control_channel channel;
         struct control_channel_sync channel_sync;
+        struct control_order order;
         struct tcb_pf pf;
         struct tcb_vf vf;
         struct tcb_gone gone;
@@ -300,6 +311,10 @@ static const void *good_message(uint16_t type)
     case CONTROL_SESSION_OPEN:
         good.session = (struct control_session){HEADER(type, control_session), .name = "mail",
                                                 .kind = SESSION_DUMP};
+        break;
+    case CONTROL_ORDER:
+        good.order = (struct control_order){HEADER(type, control_order),
+                                            .order = DEVICE_ORDER_PF_RESET, .pf = NET1};
         break;
     case CONTROL_CHANNEL_HELD:
     case CONTROL_CHANNEL_DETACHED:

@@ -683,6 +683,45 @@ static void outage_goes_on_and_is_over(struct world *world)
     assert_int_equal(audit_log_next(world->control->log), next + 1);
 }
 
+static uint64_t ordered(struct world *world)
+{
+    const struct control_order message = {.header =
+                                              frame_header(CONTROL_ORDER, sizeof(message), 900),
+                                          .order = DEVICE_ORDER_PF_RESTART,
+                                          .pf = NET1};
+    struct tcb_pf seen = {.header = frame_header(TCB_PF, sizeof(seen), 0),
+                          .pf = {.bdf = NET1, .class = CLASS_OTHER, .answers = 1, .numvfs = 7}};
+
+    strcpy(seen.pf.driver, "igb");
+    assert_int_equal(world_say(world, PROCESS_TCB, &seen), 0);
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &message), 0);
+    world_readiness(world, NET1, PF_READY);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    return apply ? apply->transaction : 0;
+}
+
+/* Its action is applied again; who asks again gets the one answer. */
+static void order_goes_on_and_is_over(struct world *world)
+{
+    uint64_t transaction = ordered(world);
+    struct tcb_applied applied = {.header = frame_header(TCB_APPLIED, sizeof(applied), 1),
+                                  .transaction = transaction,
+                                  .pf = NET1};
+
+    killed(world);
+    world_lead_sync(world);
+    const struct tcb_apply *again = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_non_null(again);
+    assert_int_equal(again->transaction, transaction);
+    assert_int_equal(ordered(world), 0);
+    assert_null(world_take(world, PROCESS_COMMAND, CONTROL_RESULT));
+    assert_int_equal(world_say(world, PROCESS_TCB, &applied), 0);
+    const struct control_result *result = world_take(world, PROCESS_COMMAND, CONTROL_RESULT);
+    assert_non_null(result);
+    assert_int_equal(result->header.id, 900);
+    assert_int_equal(result->error, 0);
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -719,6 +758,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_ACTION, action_answered_twice_counts_once),
     CASE(AUDIT_EDIT, edit_is_applied_again),
     CASE(AUDIT_EDIT, edit_that_fails_is_undone),
+    CASE(AUDIT_ORDER, order_goes_on_and_is_over),
     CASE(AUDIT_HOST_SET, host_is_told_to_all),
     CASE(AUDIT_PCPU, pcpu_whose_order_did_not_go),
     CASE(AUDIT_PCPU, pcpu_whose_order_went),
