@@ -122,11 +122,11 @@ struct order_image {
     uint32_t order; /* enum device_order */
     uint32_t state; /* enum order_state */
     int32_t error;
-    uint32_t writes;  /* to devices, of all its actions */
-    uint32_t acting;  /* how many of its actions are not answered */
-    uint32_t took_ms; /* until all of them were */
-    uint32_t pid;     /* of the SR-PCIM that is to go; 0: there was none */
-    uint32_t reserved;
+    uint32_t writes;                /* to devices, of all its actions */
+    uint32_t acting;                /* how many of its actions are not answered */
+    uint32_t took_ms;               /* until all of them were */
+    uint32_t pid;                   /* of the SR-PCIM that is to go; 0: there was none */
+    struct bdf pf;                  /* 0: SR-PCIM */
     uint64_t cards_reset;           /* 1 << number of the card in the host's configuration */
     uint64_t cards_spared;          /* the host uses them, or somebody else took a VF meanwhile */
     uint64_t cards_in_use;          /* not touched: a VF of them is in use */

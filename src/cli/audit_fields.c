@@ -202,6 +202,7 @@ static const struct field_row order_rows[] = {
     ROW(NUMBER, order_image, acting),
     ROW(NUMBER, order_image, took_ms),
     ROW(NUMBER, order_image, pid),
+    ROW(BDF, order_image, pf),
     ROW(FLAGS, order_image, cards_reset),
     ROW(FLAGS, order_image, cards_spared),
     ROW(FLAGS, order_image, cards_in_use),

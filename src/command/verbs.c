@@ -313,6 +313,72 @@ static void handle_check(struct client *client, const json_t *request, const cha
     ask_control(client, 0, CONTROL_CHECK, &message, sizeof(message));
 }
 
+/* The PF of that card, or at that address ("0000:01:00.0", "01:00.0"); NULL: there is none. */
+static const struct snapshot_pf *pf_named(const struct command *command, const char *text)
+{
+    const struct snapshot_view *view = &command->view;
+    char address[NAME_BDF_MAX];
+
+    for (uint32_t i = 0; view->head && i < view->head->pfs_count; i++) {
+        const struct snapshot_pf *pf = &view->pfs[i];
+        name_of_bdf(pf->observed.bdf, address);
+        if (pf->card[0] && (!strcmp(pf->card, text) || !strcmp(address, text) ||
+                            (!strncmp(address, "0000:", 5) && !strcmp(address + 5, text))))
+            return pf;
+    }
+    return NULL;
+}
+
+/* DEVICE_ORDERS: none of them. */
+static uint32_t order_of(const json_t *request, const char *prefix)
+{
+    const char *text = json_string_value(json_object_get(request, "order"));
+    uint32_t order = DEVICE_ORDER_NONE + 1;
+    char name[32];
+
+    snprintf(name, sizeof(name), "%s-%.15s", prefix, text ? text : "");
+    while (order < DEVICE_ORDERS && strcmp(name_of_order(order), name) != 0)
+        order++;
+    return order;
+}
+
+static void handle_pf(struct client *client, const json_t *request, const char *name)
+{
+    struct control_order message = {.requester = requester_of(client, request),
+                                    .order = order_of(request, "pf"),
+                                    .force = member_bool(request, "force", false)};
+    const struct snapshot_pf *pf = NULL;
+    char text[PARCLOSE_NAME_MAX];
+
+    (void)name;
+    if (member_text(request, "pf", text, sizeof(text)) && text[0])
+        pf = pf_named(client->command, text);
+    if (message.order >= DEVICE_ORDERS) {
+        client_refuse(client, -EINVAL, "\"order\" must be restart or reset");
+    } else if (!client->command->view.head) {
+        client_refuse(client, -ENOTCONN, "control is not there just now: try again");
+    } else if (!pf) {
+        client_refuse(client, -ENODEV,
+                      "\"pf\" must be a card's name or address in host.xml: see parclose devices");
+    } else {
+        message.pf = pf->observed.bdf;
+        ask_control(client, request_id_of(request), CONTROL_ORDER, &message, sizeof(message));
+    }
+}
+
+static void handle_sr_pcim(struct client *client, const json_t *request, const char *name)
+{
+    struct control_order message = {.requester = requester_of(client, request),
+                                    .order = order_of(request, "sr-pcim"),
+                                    .force = member_bool(request, "force", false)};
+
+    (void)name;
+    if (message.order >= DEVICE_ORDERS)
+        client_refuse(client, -EINVAL, "\"order\" must be reset");
+    else
+        ask_control(client, request_id_of(request), CONTROL_ORDER, &message, sizeof(message));
+}
+
 static void handle_shutdown(struct client *client, const json_t *request, const char *name)
 {
     struct control_plain message = {.requester = requester_of(client, request)};
@@ -379,7 +445,8 @@ static const struct verb verbs[] = {
     {"reload", false, true, handle_reload},     {"console", true, true, handle_console},
     {"audit", false, true, handle_audit},       {"check", false, false, handle_check},
     {"shutdown", false, true, handle_shutdown}, {"session", true, false, handle_session},
-    {"plan", false, false, handle_plan},
+    {"plan", false, false, handle_plan},        {"pf", false, true, handle_pf},
+    {"sr-pcim", false, true, handle_sr_pcim},
 };
 
 static const struct verb *verb_find(const char *name)

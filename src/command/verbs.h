@@ -17,9 +17,13 @@
  *   {"verb": "check"}                                   control proves its map
  *   {"verb": "plan", "restart": false}                  brings a proposal (parclose/proposal.h)
  *                                                       along: what it would change
+ *   {"verb": "pf", "order": "restart", "pf": "net0", "force": false, "reason": "…"}
+ *                                                       or "reset"; "pf": a card's name or address;
+ *                                                       answered when it is over
+ *   {"verb": "sr-pcim", "order": "reset", "force": false, "reason": "…"}
  *   {"verb": "shutdown", "reason": "…"}
  *
- * start, stop and shutdown may bring "request": "00c0ffee…", up to 16 hexadecimal digits that are
+ * start, stop, pf, sr-pcim and shutdown may bring "request": "00c0ffee…", up to 16 hexadecimal digits that are
  * random. Whoever lost the answer asks again with the same, and is answered alike; it is not done
  * twice.
  *

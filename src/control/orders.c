@@ -40,20 +40,12 @@ static struct order_image *order_of(struct db *db, struct bdf bdf)
     return pf && db_card(db, bdf) ? &pf->order : NULL;
 }
 
-static struct bdf about(const struct db *db, const struct order_image *order)
-{
-    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
-        if (db->pfs[i] && order == &db->pfs[i]->order)
-            return db->pfs[i]->bdf;
-    return (struct bdf){0};
-}
-
-/* The `number`th that there may be: SR-PCIM's, then the PFs'. NULL: none of this number. */
+/* The `number`th that there may be: the PFs', then SR-PCIM's. NULL: none of this number. */
 static struct order_image *order_at(struct db *db, size_t number)
 {
-    if (number == 0)
+    if (number == PARCLOSE_MAX_PFS)
         return &db->order;
-    return db->pfs[number - 1] ? &db->pfs[number - 1]->order : NULL;
+    return db->pfs[number] ? &db->pfs[number]->order : NULL;
 }
 
 uint64_t orders_deadline(const struct control *control)
@@ -173,7 +165,9 @@ static void add_resets(struct control *control, struct order_image *order, bool 
     for (uint32_t i = 0; i < host->cards_count; i++) {
         const struct pf *pf = db_pf(control->db, host->cards[i].bdf);
         uint64_t bit = UINT64_C(1) << i;
-        if (pf && action_pf_held(control, pf))
+        if (!pf)
+            continue;
+        if (action_pf_held(control, pf))
             order->cards_in_use |= bit;
         else if (order->acting < room && !pf_refusal(control, pf, text)) {
             add_action(control, pf, ACTION_PF_RESET, force);
@@ -229,16 +223,18 @@ static int begin(struct control *control, const struct control_order *request, c
                                 .begun = number,
                                 .begun_boottime_ns = control_boottime(control),
                                 .order = request->order,
-                                .state = ORDER_ACTING};
+                                .state = ORDER_ACTING,
+                                .pf = request->pf};
+    const struct pf *pf = db_pf(control->db, request->pf);
 
     transaction_begin(control, AUDIT_ORDER, AUDIT_BEGUN, 0);
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);
     order_text(control, request);
-    if (request->pf.value) {
+    if (pf) {
         order.acting = 1;
         order.cards_reset = order.cards_wanted = card_bit(control->db, request->pf);
-        add_action(control, db_pf(control->db, request->pf),
+        add_action(control, pf,
                    request->order == DEVICE_ORDER_PF_RESET ? ACTION_PF_RESET : ACTION_PF_RESTART,
                    request->force);
     } else {
@@ -349,7 +345,7 @@ void orders_answered(struct control *control, const struct action_image *action,
         memcpy(order.text, result->text, sizeof(order.text));
     if (!order.acting)
         order.state = ORDER_SETTLING;
-    transaction_change(control, RESOURCE_ORDER, about(control->db, now).value, 0, &order);
+    transaction_change(control, RESOURCE_ORDER, order.pf.value, 0, &order);
 }
 
 /* ---- it is over */
@@ -413,7 +409,7 @@ static void names_text(const struct db *db, uint64_t cards, const char *what, ch
 
 static void pf_text(const struct db *db, const struct order_image *order, char *text)
 {
-    const struct card_config *card = db_card(db, about(db, order));
+    const struct card_config *card = db_card(db, order->pf);
     const char *done = order->order == DEVICE_ORDER_PF_RESET ? "reset" : "restarted";
 
     append(text, PARCLOSE_REASON_MAX, "%s: ", card ? card->name : "?");
@@ -443,10 +439,9 @@ static void finish(struct control *control, const struct order_image *now)
     const struct pf *waited = missing(control->db, now);
     bool late = !is_over(control, now);
     struct order_image order = *now;
-    struct bdf bdf = about(control->db, now);
 
     order.text[0] = '\0';
-    if (bdf.value)
+    if (order.pf.value)
         pf_text(control->db, now, order.text);
     else
         pcim_text(control, now, order.text);
@@ -463,7 +458,7 @@ static void finish(struct control *control, const struct order_image *now)
     transaction_begin(control, AUDIT_ORDER, order.error ? AUDIT_UNDONE : AUDIT_APPLIED,
                       order.begun);
     transaction_text(control, "%s", order.text);
-    transaction_change(control, RESOURCE_ORDER, bdf.value, 0, &order);
+    transaction_change(control, RESOURCE_ORDER, order.pf.value, 0, &order);
     if (transaction_commit(control, true))
         return;
     log_notice("%s: %s", name_of_order(order.order), order.text);

@@ -225,15 +225,20 @@ static void wrong_usage_is_two(void **state)
     exits("host make", USAGE);
     exits("audit --since yesterday", USAGE);
     exits("console", USAGE);
+    exits("pf", USAGE);
+    exits("pf restart", USAGE);
+    exits("pf fly net0", USAGE);
+    exits("sr-pcim", USAGE);
+    exits("sr-pcim restart", USAGE);
     exits("list -x", USAGE);
     exits("list --reason 0123456789012345678901234567890123456789012345678901234567890123", USAGE);
 }
 
 static void help_of_each_verb(void **state)
 {
-    static const char *const verbs[] = {"up",   "down",    "list",    "show",   "start",
-                                        "stop", "console", "devices", "audit",  "db",
-                                        "host", "plan",    "reload",  "version"};
+    static const char *const verbs[] = {"up",      "down",    "list",  "show",   "start", "stop",
+                                        "console", "devices", "audit", "db",     "host",  "plan",
+                                        "reload",  "version", "pf",    "sr-pcim"};
     char arguments[64];
 
     (void)state;
@@ -560,6 +565,46 @@ static void console_without_a_terminal(void **state)
     exits("console db", UNREACHABLE);
 }
 
+static void was_asked(const char *words)
+{
+    char path[96], text[4096];
+
+    snprintf(path, sizeof(path), "%s/asked", folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t got = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[got] = '\0';
+    if (!strstr(text, words))
+        fail_msg("expected \"%s\" in: %s", words, text);
+}
+
+static void orders_say_what_was_done(void **state)
+{
+    static const struct answer answers[] = {
+        {"pf", {"{\"ok\":true,\"transaction\":7,\"text\":\"net0: restarted in 812 ms\"}"}},
+        {"pf", {"{\"ok\":false,\"errno\":16,\"text\":\"in use by partition web\"}"}},
+        {"pf", {"{\"ok\":false,\"errno\":110,\"text\":\"net0: not ready\"}"}},
+        {"pf", {"{\"ok\":true,\"transaction\":8,\"text\":\"net1: reset\"}"}},
+        {"sr-pcim", {"{\"ok\":true,\"transaction\":9,\"text\":\"SR-PCIM: restarted\"}"}},
+        {0}};
+
+    (void)state;
+    serve(answers);
+    exits("pf restart net0", OK);
+    says("net0: restarted in 812 ms\n");
+    exits("pf restart net0 --reason upkeep", FAILED);
+    says("in use by partition web");
+    exits("pf reset --force net0 01:00.0", TIMEOUT); /* the worst of both */
+    says("net0: not ready");
+    says("net1: reset\n");
+    was_asked("\"verb\":\"pf\",\"reason\":\"upkeep\",\"request\":\"");
+    was_asked("\"order\":\"reset\",\"force\":true,\"pf\":\"01:00.0\"");
+    exits("sr-pcim reset --json", OK);
+    says("\"transaction\": 9");
+    was_asked("\"order\":\"reset\",\"force\":false}");
+}
+
 #define RUN(phase, exit, pid)                                                                      \
     "{\"ok\":true," SNAPSHOT ",\"partition\":{\"name\":\"db\",\"phase\":\"" phase                  \
     "\",\"exit\":\"" exit "\",\"monitor_pid\":" pid "}}"
@@ -701,6 +746,7 @@ int main(void)
         CASE(devices_as_a_tree),
         CASE(console_without_a_terminal),
         CASE(console_goes_on_when_the_guest_reboots),
+        CASE(orders_say_what_was_done),
         CASE(up_waits_for_processes_and_autostart),
         CASE(up_tells_of_a_failed_autostart),
         CASE(host_init_writes_what_host_check_likes),

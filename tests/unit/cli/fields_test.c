@@ -32,8 +32,7 @@ static const struct {
     {RESOURCE_CHANNEL, 0},
     /* ends of name and text */
     {RESOURCE_EDIT, 2},
-    /* reserved bytes, end of text */
-    {RESOURCE_ORDER, 4 + 1},
+    {RESOURCE_ORDER, 1}, /* end of text */
 };
 
 static void count(void *context, const struct audit_field *field)

@@ -127,6 +127,78 @@ static void wrong_members(void **state)
     close(fd);
 }
 
+/* The model's PFs: 0000:01:00.0 is net0's, 0000:02:00.0 is no card. */
+static void have_pfs(struct harness *harness)
+{
+    struct model *model = &harness->model;
+
+    model->head.pfs_count = 2;
+    model->pfs[0] = (struct snapshot_pf){.observed = {.bdf = {0x100}}, .card = "net0"};
+    model->pfs[1] = (struct snapshot_pf){.observed = {.bdf = {0x200}}};
+    send_snapshot(harness);
+    usleep(100000);
+}
+
+static void orders_name_a_card(void **state)
+{
+    static const char *const names[] = {"net0", "0000:01:00.0", "01:00.0"};
+    struct harness *harness = *state;
+    int fd = client(harness);
+    char line[160];
+
+    have_pfs(harness);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(line, sizeof(line),
+                 "{\"verb\": \"pf\", \"order\": \"%s\", \"pf\": \"%s\", \"request\": \"%zx\"}",
+                 i ? "reset" : "restart", names[i], i + 16);
+        say(fd, line);
+        const struct control_order *order = expect(harness, CONTROL_ORDER);
+        assert_int_equal(order->pf.value, 0x100);
+        assert_int_equal(order->force, 0);
+        assert_int_equal(order->order, i ? DEVICE_ORDER_PF_RESET : DEVICE_ORDER_PF_RESTART);
+        assert_int_equal(order->header.id, i + 16);
+        assert_int_equal(order->requester.uid, getuid());
+        answer(harness, order->header.id, 0, "net0: done", NULL, 0);
+        json_t *json = hear_ok(fd, true);
+        assert_string_equal(json_string_value(json_object_get(json, "text")), "net0: done");
+        json_decref(json);
+    }
+    say(fd, "{\"verb\": \"sr-pcim\", \"order\": \"reset\", \"force\": true}");
+    const struct control_order *order = expect(harness, CONTROL_ORDER);
+    assert_int_equal(order->order, DEVICE_ORDER_SR_PCIM_RESET);
+    assert_int_equal(order->pf.value, 0);
+    assert_int_equal(order->force, 1);
+    answer(harness, order->header.id, -EBUSY, "sr-pcim-reset is under way: try again", NULL, 0);
+    json_decref(hear_ok(fd, false));
+    close(fd);
+}
+
+static void orders_that_are_none(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    have_pfs(harness);
+    refused_with(fd, "{\"verb\": \"pf\", \"pf\": \"net0\"}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"pf\", \"order\": \"fly\", \"pf\": \"net0\"}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"pf\", \"order\": 3, \"pf\": \"net0\"}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"pf\", \"order\": \"reset\"}", "ENODEV");
+    refused_with(fd, "{\"verb\": \"pf\", \"order\": \"reset\", \"pf\": 7}", "ENODEV");
+    refused_with(fd, "{\"verb\": \"pf\", \"order\": \"reset\", \"pf\": \"\"}", "ENODEV");
+    refused_with(fd, "{\"verb\": \"pf\", \"order\": \"reset\", \"pf\": \"net1\"}", "ENODEV");
+    refused_with(fd, "{\"verb\": \"pf\", \"order\": \"reset\", \"pf\": \"0000:02:00.0\"}",
+                 "ENODEV");
+    refused_with(fd,
+                 "{\"verb\": \"pf\", \"order\": \"reset\", \"pf\": "
+                 "\"0123456789012345678901234567890123456789\"}",
+                 "ENODEV");
+    refused_with(fd, "{\"verb\": \"sr-pcim\"}", "EINVAL");
+    refused_with(fd, "{\"verb\": \"sr-pcim\", \"order\": \"restart\"}", "EINVAL");
+    expect_nothing(harness);
+    close(fd);
+    works(harness);
+}
+
 static void one_that_closes_its_half(void **state)
 {
     struct harness *harness = *state;
@@ -343,6 +415,8 @@ int main(void)
         CASE(a_nul_within),
         CASE(deep_nesting),
         CASE(wrong_members),
+        CASE(orders_name_a_card),
+        CASE(orders_that_are_none),
         CASE(one_that_closes_its_half),
         CASE(many_requests_at_once),
         CASE(the_thirty_third),
