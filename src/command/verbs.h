@@ -23,9 +23,9 @@
  *   {"verb": "sr-pcim", "order": "reset", "force": false, "reason": "…"}
  *   {"verb": "shutdown", "reason": "…"}
  *
- * start, stop, pf, sr-pcim and shutdown may bring "request": "00c0ffee…", up to 16 hexadecimal digits that are
- * random. Whoever lost the answer asks again with the same, and is answered alike; it is not done
- * twice.
+ * start, stop, pf, sr-pcim and shutdown may bring "request": "00c0ffee…", up to 16 hexadecimal
+ * digits that are random. Whoever lost the answer asks again with the same, and is answered alike;
+ * it is not done twice.
  *
  * Answers: {"ok": true, …} or {"ok": false, "errno": 2, "error": "ENOENT", "text": "…"}.
  */

@@ -69,7 +69,7 @@ struct control {
     uint64_t first_transaction; /* the first that this process makes */
     bool check_each_commit;     /* tests: db_check() after every commit, not only when idle */
     uint64_t restart_serves_ns[RUNG_ERROR - 1]; /* by rung: until when its last order counts */
-    bool pcim_reset_told;         /* boot was told of the order to reset SR-PCIM */
+    bool pcim_reset_told;                       /* boot was told of the order to reset SR-PCIM */
     uint64_t settled_boottime_ns; /* no rung before it: the PFs are judged anew after a start */
     bool changed;                 /* a snapshot is due */
     uint64_t sync_boottime_ns;    /* when notes in the log are made durable; 0: there are none */

@@ -11,7 +11,8 @@ int netlink_read_vf(const char *interface, uint32_t vf, struct vf_attributes *se
  * What is not reported at all differs only when it is not 0. */
 uint32_t netlink_differs(const struct vf_attributes *seen, const struct vf_attributes *desired);
 
-/* Whether the interface has an address, but for IPv6's own of the link. 0, 1 or a negative errno. */
+/* Whether the interface has an address, but for IPv6's own of the link. 0, 1 or a negative errno.
+ */
 int netlink_has_address(const char *interface);
 
 /* Sets those of `mask`. Only device_write() calls these two. */
