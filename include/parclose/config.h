@@ -72,6 +72,14 @@ enum guest_firmware {
     GUEST_FIRMWARES
 };
 
+/* What becomes of the processors of a partition that runs while a PF behind one of its VFs is lost
+ * and being recovered. */
+enum outage_policy {
+    OUTAGE_CONTINUE = 0, /* nothing: the guest goes on as far as the hardware lets it */
+    OUTAGE_FREEZE = 1,   /* frozen until the PF is ready again or given up; native monitor only */
+    OUTAGE_POLICIES
+};
+
 struct partition_config {
     char name[PARCLOSE_NAME_MAX]; /* [a-z][a-z0-9-]*, unique */
     uint32_t vcpus;               /* 1..PARCLOSE_MAX_VCPUS */
@@ -82,6 +90,8 @@ struct partition_config {
     uint32_t weight; /* 0: pCPUs of its own; 1..CONFIG_WEIGHT_MAX: its share of the shared ones */
     uint32_t channels_count;
     uint32_t firmware;               /* enum guest_firmware */
+    uint32_t on_outage;              /* enum outage_policy */
+    uint32_t reserved;               /* 0 */
     char monitor[PARCLOSE_NAME_MAX]; /* "native" or "qemu" */
     char kernel[PARCLOSE_PATH_MAX];  /* absolute; "" where a firmware finds what to start */
     char initrd[PARCLOSE_PATH_MAX];  /* absolute, or "" */
@@ -91,5 +101,5 @@ struct partition_config {
     struct partition_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
     struct partition_channel channels[PARCLOSE_MAX_CHANNELS];
 };
-_Static_assert(sizeof(struct partition_config) == 32 + 32 + 32 + 512 + 1024 + 512 + 512 + 1280,
+_Static_assert(sizeof(struct partition_config) == 40 + 32 + 32 + 512 + 1024 + 512 + 512 + 1280,
                "wire size");

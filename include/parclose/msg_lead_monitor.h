@@ -17,6 +17,9 @@
  * and STATE without the mark; the rest is its driver's in the guest, which finds out by itself. May
  * be repeated, and does a VF that was not reset no harm.
  *
+ * A guest that has run may be frozen and thawed again: DETACHED, ATTACHED. In between its watchdog
+ * does not count. A lead that finds `frozen` of STATE to be wrong says the one that is right.
+ *
  * Everything the monitor says but VF_RESULT can be asked for again by QUERY: lead does so on its
  * own restart, on the same link, which boot keeps for it. STATE has the VFs that are on the bus;
  * one that has the outcome comes before VF_RESULT.
@@ -46,6 +49,7 @@ enum message_lead_monitor {
     MONITOR_VF_RESULT,    /* monitor -> lead: the answer to the three, with their id */
     MONITOR_SESSION,      /* lead -> monitor, 1 file: the end of a session, session.h */
     MONITOR_VF_MEND,      /* lead -> monitor: it was reset behind its back */
+    MONITOR_DETACHED,     /* lead -> monitor: your vCPUs were frozen; ATTACHED ends that */
 };
 
 enum monitor_file_kind {
@@ -73,7 +77,7 @@ struct monitor_file {
 };
 _Static_assert(sizeof(struct monitor_file) == 24, "wire size");
 
-struct monitor_plain { /* CREATE, ATTACHED, POWER_BUTTON, STOP, QUERY */
+struct monitor_plain { /* CREATE, ATTACHED, DETACHED, POWER_BUTTON, STOP, QUERY */
     struct wire_header header;
 };
 
@@ -120,7 +124,7 @@ struct monitor_state {
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];
     struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS]; /* place n: device n + 1 of the guest's bus 0 */
     uint32_t channels_count;
-    uint32_t reserved;
+    uint32_t frozen; /* 1: DETACHED was the last that lead said of its vCPUs */
     struct channel_status channels[PARCLOSE_MAX_CHANNELS];
 };
 _Static_assert(sizeof(struct monitor_state) <= WIRE_MAX, "wire size");

@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 7
+#define SNAPSHOT_VERSION 8
 
 struct snapshot_partition {
     struct partition_id id;
@@ -27,7 +27,9 @@ struct snapshot_partition {
     uint64_t next_rung_boottime_ns; /* CLOCK_BOOTTIME of the deadline; 0: none is running */
     uint64_t last_ready_ns; /* CLOCK_MONOTONIC of the event that opened the gate, at its source */
     uint64_t thawed_ns;     /* CLOCK_MONOTONIC of the thaw */
-    uint64_t generation;    /* of its descriptor */
+    uint64_t frozen_boottime_ns; /* since when it is frozen for an outage; 0: it is not */
+    uint64_t frozen_ns;          /* so long it was in this run, before that */
+    uint64_t generation;         /* of its descriptor */
     uint32_t memory_node;
     uint32_t monitor_pid; /* spawner; 0: none */
     uint32_t vcpu_pids[PARCLOSE_MAX_VCPUS];

@@ -51,7 +51,8 @@ enum partition_phase {
     PHASE_RUNNING = 3,
     PHASE_STOPPING = 4,
     PHASE_FAILED = 5,    /* ended by itself or could not start; the reason says why */
-    PHASE_FROZEN = 6,    /* a PF was lost before the thaw was acknowledged */
+    PHASE_FROZEN = 6,    /* a PF was lost before the thaw was acknowledged; in a snapshot: or later,
+                            and its definition has it frozen until the PF is ready again */
     PHASE_RELEASING = 7, /* its monitor is gone; a server still has a channel of it attached */
     PARTITION_PHASES
 };

@@ -260,6 +260,8 @@ static int kind_check(const struct partition_config *partition, char *reason)
         return refuse(reason, "firmware, variables and disk: only with monitor=\"qemu\"");
     if (strcmp(partition->monitor, "native") != 0 && partition->channels_count)
         return refuse(reason, "channels: only with monitor=\"native\"");
+    if (strcmp(partition->monitor, "native") != 0 && partition->on_outage == OUTAGE_FREEZE)
+        return refuse(reason, "on-outage=\"freeze\": only with monitor=\"native\"");
     if (partition->variables[0] && !uefi)
         return refuse(reason, "variables: only with firmware=\"uefi\"");
     if (!partition->kernel[0] && !uefi)
@@ -292,6 +294,8 @@ int partition_config_check(const struct partition_config *partition,
         range(reason, "huge-pages", partition->pages, 0, MEMORY_PAGES - 1) ||
         range(reason, "weight", partition->weight, 0, CONFIG_WEIGHT_MAX) ||
         range(reason, "firmware", partition->firmware, 0, GUEST_FIRMWARES - 1) ||
+        range(reason, "on-outage", partition->on_outage, 0, OUTAGE_POLICIES - 1) ||
+        range(reason, "reserved", partition->reserved, 0, 0) ||
         range(reason, "number of VFs", partition->vfs_count, 0, PARCLOSE_MAX_PARTITION_VFS) ||
         range(reason, "number of channels", partition->channels_count, 0, PARCLOSE_MAX_CHANNELS))
         return -EINVAL;
@@ -357,10 +361,11 @@ int partition_vf_check_card(const struct partition_vf *vf, const struct host_con
     return 0;
 }
 
-bool partition_config_vfs_apart(const struct partition_config *a, const struct partition_config *b)
+bool partition_config_live_apart(const struct partition_config *a, const struct partition_config *b)
 {
     struct partition_config other = *b;
 
+    other.on_outage = a->on_outage;
     other.vfs_count = a->vfs_count;
     memcpy(other.vfs, a->vfs, sizeof(other.vfs));
     return !memcmp(a, &other, sizeof(other));

@@ -47,8 +47,10 @@ int partition_config_check(const struct partition_config *partition,
 int partition_config_check_cards(const struct partition_config *partition,
                                  const struct host_config *host, char reason[PARCLOSE_REASON_MAX]);
 
-/* Whether they are the same but for their VFs, which come and go while a partition runs. */
-bool partition_config_vfs_apart(const struct partition_config *a, const struct partition_config *b);
+/* Whether they are the same but for what changes while a partition runs: its VFs, which come and
+ * go, and what an outage of a PF means to it. */
+bool partition_config_live_apart(const struct partition_config *a,
+                                 const struct partition_config *b);
 
 /* One VF against the host's cards. */
 int partition_vf_check_card(const struct partition_vf *vf, const struct host_config *host,

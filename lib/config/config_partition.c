@@ -189,6 +189,8 @@ static const char *const pages[] = {"no", "2MiB", "1GiB", NULL}; /* enum memory_
 
 static const char *const firmwares[] = {"bios", "uefi", NULL}; /* enum guest_firmware */
 
+static const char *const outages[] = {"continue", "freeze", NULL}; /* enum outage_policy */
+
 static const char *const processors[] = {"dedicated", "shared", NULL};
 
 static int read_processors(const struct xml_source *source, const xmlNode *root,
@@ -224,6 +226,8 @@ static int read_size(const struct xml_source *source, const xmlNode *root,
                                    sizeof(partition->monitor));
     if (error >= 0)
         error = xml_attribute_choice(source, root, "firmware", firmwares, &partition->firmware);
+    if (error >= 0)
+        error = xml_attribute_choice(source, root, "on-outage", outages, &partition->on_outage);
     return error < 0 ? error : 0;
 }
 

@@ -157,6 +157,15 @@ const char *name_of_firmware(uint32_t firmware)
     return NAME(names, firmware);
 }
 
+const char *name_of_outage_policy(uint32_t policy)
+{
+    static const char *const names[] = {
+        [OUTAGE_CONTINUE] = "continue",
+        [OUTAGE_FREEZE] = "freeze",
+    };
+    return NAME(names, policy);
+}
+
 const char *name_of_rung(uint32_t rung)
 {
     static const char *const names[] = {

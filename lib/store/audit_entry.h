@@ -26,7 +26,7 @@
 #include "store/audit_image.h"
 
 #define AUDIT_ENTRY_MAGIC UINT32_C(0x41434c50) /* "PLCA" */
-#define AUDIT_VERSION     4
+#define AUDIT_VERSION     5
 #ifndef AUDIT_ENTRY_MAX        /* the tests of power cuts have smaller ones */
 #define AUDIT_ENTRY_MAX 262144 /* bytes, header included */
 #endif
@@ -59,6 +59,7 @@ enum audit_kind {
     AUDIT_SESSION = 19,   /* somebody dumps or debugs a partition */
     AUDIT_OUTAGE = 20,    /* a PF behind a partition that runs is not ready; or all are again */
     AUDIT_ORDER = 21,     /* an administrator's, about a PF or SR-PCIM */
+    AUDIT_FREEZE = 22,    /* a partition's processors are frozen for an outage, thawed again */
     AUDIT_KINDS
 };
 

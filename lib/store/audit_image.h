@@ -156,12 +156,14 @@ struct partition_run {
     uint32_t rungs_taken[4];       /* how often each of rungs 1..4 was taken in this wait */
     uint64_t deadline_boottime_ns; /* of the next rung, or of the forced stop; 0: none */
     uint64_t descriptor_generation;
-    uint64_t last_ready_ns; /* CLOCK_MONOTONIC of the event that opened the gate */
-    uint64_t thawed_ns;     /* CLOCK_MONOTONIC, from lead */
+    uint64_t last_ready_ns;      /* CLOCK_MONOTONIC of the event that opened the gate */
+    uint64_t thawed_ns;          /* CLOCK_MONOTONIC, from lead */
+    uint64_t frozen_boottime_ns; /* since when it is frozen for an outage; 0: it is not */
+    uint64_t frozen_ns;          /* so long it was in this run, before that */
     uint32_t memory_node;
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS]; /* of vCPU 0, 1, …; PCPU_NONE: its own is offline */
     struct state_time enabled, active, attached, scheduled;
     char reason[PARCLOSE_REASON_MAX];
 };
-_Static_assert(sizeof(struct partition_run) == 96 + 128 + 64 + 160, "on disk");
+_Static_assert(sizeof(struct partition_run) == 112 + 128 + 64 + 160, "on disk");

@@ -31,6 +31,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_SESSION] = "session",
     [AUDIT_OUTAGE] = "outage",
     [AUDIT_ORDER] = "order",
+    [AUDIT_FREEZE] = "freeze",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "connection.h"
 #include "format.h"
@@ -40,6 +41,7 @@ static void print_definition(const json_t *partition)
     field("initrd", "%s", text_of(partition, "initrd"));
     field("cmdline", "%s", text_of(partition, "cmdline"));
     field("autostart", "%s", true_of(partition, "autostart") ? "yes" : "no");
+    field("on outage", "%s", text_of(partition, "on_outage"));
 }
 
 /* One that its definition names: what is asked for, then what is. */
@@ -79,6 +81,20 @@ static void print_channels(const json_t *partition)
     }
 }
 
+/* For outages, in this run. */
+static void print_frozen(const json_t *partition)
+{
+    double ms = (double)number_of(partition, "frozen_ms");
+    int64_t since = number_of(partition, "frozen_boottime_ns");
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    if (since)
+        ms += ((double)now.tv_sec * 1e9 + (double)now.tv_nsec - (double)since) / 1e6;
+    if (ms > 0)
+        field("frozen", "%.3f s in all for outages", ms / 1e3);
+}
+
 static void print_running(const json_t *partition)
 {
     char text[320];
@@ -87,6 +103,7 @@ static void print_running(const json_t *partition)
     field("waiting for", "%s", waiting_text(partition, text, sizeof(text)));
     field("rung", "%s",
           number_of(partition, "next_rung_boottime_ns") ? text_of(partition, "rung") : "");
+    print_frozen(partition);
     field("reason", "%s", text_of(partition, "reason"));
     field("last exit", "%s", text_of(partition, "exit"));
     field("autostart", "%s", text_of(partition, "autostart_problem"));

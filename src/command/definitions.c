@@ -174,7 +174,7 @@ static void sync_definition(struct sync *sync, const struct definition *definiti
     else if (known && !memcmp(&known->config, &definition->config, sizeof(known->config)))
         return;
     else if (known && !snapshot_partition_stopped(known) &&
-             !partition_config_vfs_apart(&known->config, &definition->config)) /* control judges */
+             !partition_config_live_apart(&known->config, &definition->config)) /* control judges */
         add_line(sync, definition->name, false,
                  "%s: has changed; that takes effect when it is stopped and started",
                  definition->name);

@@ -118,6 +118,8 @@ static void say_differences(struct plan_item *item, const struct partition_confi
     plan_say_text(item, "autostart", a->autostart ? "yes" : "no", b->autostart ? "yes" : "no");
     plan_say_text(item, "monitor", a->monitor, b->monitor);
     plan_say_text(item, "firmware", name_of_firmware(a->firmware), name_of_firmware(b->firmware));
+    plan_say_text(item, "on-outage", name_of_outage_policy(a->on_outage),
+                  name_of_outage_policy(b->on_outage));
     plan_say_text(item, "kernel", a->kernel, b->kernel);
     plan_say_text(item, "initrd", a->initrd, b->initrd);
     plan_say_text(item, "variables", a->variables, b->variables);
@@ -220,7 +222,7 @@ static uint32_t gate_max_ms(const struct plan *plan, const struct partition_conf
 static const char *no_hot_plug(const struct snapshot_partition *known,
                                const struct partition_config *config)
 {
-    if (!partition_config_vfs_apart(&known->config, config))
+    if (!partition_config_live_apart(&known->config, config))
         return "its monitor is made with it";
     if (strcmp(config->monitor, "native") != 0)
         return "its monitor takes no VF and gives none up while it runs";
@@ -233,6 +235,11 @@ static const char *no_hot_plug(const struct snapshot_partition *known,
                 return "attributes of a VF that stays: an edit of devices.xml changes most of them "
                        "at once";
     return NULL;
+}
+
+static bool same_vfs(const struct partition_config *a, const struct partition_config *b)
+{
+    return a->vfs_count == b->vfs_count && !memcmp(a->vfs, b->vfs, sizeof(a->vfs));
 }
 
 static void plan_started(struct plan *plan, struct plan_item *item,
@@ -250,12 +257,12 @@ static void plan_started(struct plan *plan, struct plan_item *item,
                                             .stop_max_ms = STOP_MAX_MS,
                                             .start_ms = start_ms(known),
                                             .gate_max_ms = gate_max_ms(plan, config)};
-    } else if (known->phase != PHASE_RUNNING ||
+    } else if ((known->phase != PHASE_RUNNING && known->phase != PHASE_FROZEN) ||
                !(known->states & STATE_BIT(STATE_PROCESSORS_ATTACHED))) {
         plan_refuse(item, "it is %s: its VFs change while it runs, or is stopped",
                     name_of_phase(known->phase));
     } else {
-        item->way = PLAN_HOT_PLUG;
+        item->way = same_vfs(&known->config, config) ? PLAN_AT_ONCE : PLAN_HOT_PLUG;
     }
 }
 

@@ -15,6 +15,7 @@
 #define MIB        (UINT64_C(1) << 20)
 #define NSEC       UINT64_C(1000000000)
 #define INTEGER(n) ((json_int_t)(n))
+#define NS_PER_MS  UINT64_C(1000000)
 
 json_t *report_text(const char *text)
 {
@@ -122,6 +123,17 @@ static void add_autostart(const struct command *command, const char *name, json_
         json_object_set_new(report, "autostart_problem", report_text(autostart->text));
 }
 
+/* For outages of PFs, in this run, the one that goes on apart. */
+static void add_frozen(const struct snapshot_partition *partition, json_t *report)
+{
+    json_object_set_new(report, "on_outage",
+                        json_string(name_of_outage_policy(partition->config.on_outage)));
+    json_object_set_new(report, "frozen_boottime_ns",
+                        json_integer(INTEGER(partition->frozen_boottime_ns)));
+    json_object_set_new(report, "frozen_ms",
+                        json_integer(INTEGER(partition->frozen_ns / NS_PER_MS)));
+}
+
 static json_t *partition_brief(const struct command *command,
                                const struct snapshot_partition *partition)
 {
@@ -137,6 +149,7 @@ static json_t *partition_brief(const struct command *command,
         name_of_rung(partition->rung), "next_rung", name_of_rung(partition->next_rung),
         "next_rung_boottime_ns", INTEGER(partition->next_rung_boottime_ns));
 
+    add_frozen(partition, report);
     add_processors(&command->view, partition, report);
     add_file_problem(command, config->name, report);
     add_autostart(command, config->name, report);

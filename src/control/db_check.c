@@ -177,6 +177,9 @@ static int check_phase(const struct partition *partition, char *text)
                      partition->run.phase, partition->run.attach);
     if (partition->run.phase == PHASE_RUNNING && partition->run.attach != ATTACH_DONE)
         return wrong(text, "partition %u runs without an attach", partition->id.value);
+    if (partition->run.phase != PHASE_RUNNING && partition->run.frozen_boottime_ns)
+        return wrong(text, "partition %u is frozen for an outage and does not run",
+                     partition->id.value);
     return 0;
 }
 

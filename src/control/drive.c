@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "freeze.h"
 #include "gate.h"
 #include "hotplug.h"
 #include "ladder.h"
@@ -207,6 +208,9 @@ void drive_partition(struct control *control, struct partition *partition)
         return;
     drive_processors(control, partition);
     outage_follow(control, partition);
+    freeze_follow(control, partition);
+    if (may_order(control, partition))
+        freeze_drive(control, partition);
     if (run->phase == PHASE_STOPPING)
         drive_order(control, partition, ORDER_STOP);
     else if (partition->monitor.present && run->attach == ATTACH_NONE)
@@ -265,6 +269,14 @@ static void force(struct control *control, struct partition *partition)
     drive_order(control, partition, ORDER_STOP);
 }
 
+/* Who waited for a PF that is given up now, waits no more. */
+static void climb(struct control *control, struct partition *partition)
+{
+    ladder_climb(control, partition);
+    if (partition->run.rung == RUNG_ERROR)
+        drive_all(control);
+}
+
 void drive_deadline(struct control *control, struct partition *partition)
 {
     uint64_t now = control_boottime(control);
@@ -280,5 +292,5 @@ void drive_deadline(struct control *control, struct partition *partition)
     else if (now >= control->settled_boottime_ns &&
              (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN ||
               outage_is_for(partition)))
-        ladder_climb(control, partition);
+        climb(control, partition);
 }

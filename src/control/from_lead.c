@@ -168,6 +168,8 @@ static void result_of(struct control *control, struct partition *partition, enum
     enum attach_state attach = (enum attach_state)partition->run.attach;
 
     partition->ordered &= ~(UINT32_C(1) << order);
+    if (!message->error && (order == ORDER_ATTACH || order == ORDER_DETACH))
+        partition->monitor.frozen = order == ORDER_DETACH; /* and the monitor will be said */
     if (message->error && order != ORDER_STOP)
         order_failed(control, partition, order, message->text);
     if (order == ORDER_CREATE && message->error && message->error != -EAGAIN)

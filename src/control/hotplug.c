@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/config_check.h"
+#include "freeze.h"
 #include "gate.h"
 #include "lifecycle.h"
 #include "log/log.h"
@@ -114,10 +115,10 @@ static int check_define(struct control *control, const struct partition *partiti
         error = partition_config_check_cards(config, &control->db->host, text);
     if (error)
         return error;
-    if (!partition_config_vfs_apart(&partition->config, config))
+    if (!partition_config_live_apart(&partition->config, config))
         return refuse(text, -EBUSY,
                       "partition %s is started: stop it before you change its "
-                      "definition (but for its VFs)",
+                      "definition (but for its VFs and on-outage)",
                       config->name);
     if (partition->run.phase != PHASE_RUNNING || partition->run.attach != ATTACH_DONE)
         return refuse(text, -EBUSY,
@@ -240,6 +241,8 @@ static void order_vf(struct control *control, struct partition *partition, enum 
 static void take_one(struct control *control, struct partition *partition,
                      const struct hotplug_vfs *leaving)
 {
+    if (freeze_stands(partition))
+        return; /* its guest could not give it up */
     for (uint32_t i = 0; !partition->leaving.value && i < leaving->count; i++) {
         struct bdf bdf = leaving->vfs[i].pf->vfs[leaving->vfs[i].index].observed.bdf;
         if (!bdf.value || !seated(partition, bdf))

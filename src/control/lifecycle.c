@@ -9,6 +9,7 @@
 #include "channels.h"
 #include "config/config_check.h"
 #include "drive.h"
+#include "freeze.h"
 #include "hotplug.h"
 #include "log/log.h"
 #include "processors.h"
@@ -143,6 +144,7 @@ static struct partition_run run_stopping(const struct control *control,
 {
     struct partition_run run = partition->run;
 
+    freeze_end(control, &run);
     run.phase = PHASE_STOPPING;
     run.deadline_boottime_ns =
         control_boottime(control) + (force ? 0 : timeout_ms) * NS_PER_MS + STOP_GRACE_NS;
@@ -347,6 +349,7 @@ static void hold_back(struct control *control, struct partition *partition,
 {
     struct partition_run run = partition->run;
 
+    freeze_end(control, &run);
     run.phase = PHASE_RELEASING;
     run.exit = ended->exit;
     memcpy(run.reason, ended->reason, sizeof(run.reason));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actions.h"
+#include "freeze.h"
 #include "gate.h"
 #include "ladder.h"
 #include "log/log.h"
@@ -127,6 +128,8 @@ bool outage_text(struct control *control, const struct partition *partition,
     const struct pf *pf = outage_pf(control->db, partition);
     size_t used;
 
+    if (!pf && freeze_stands(partition)) /* not judged now */
+        pf = gate_pf_missing(control->db, partition);
     if (!outage_is_for(partition) || !under_way(partition) || !pf)
         return false;
     gate_pf_text(control->db, pf, text);

@@ -17,8 +17,6 @@ static void reconcile(struct control *control, struct partition *partition)
         gate_undo(control, partition, false, text);
     else if (partition->run.attach == ATTACH_COMMITTED && !monitor->frozen)
         gate_attached(control, partition, monitor->event_ns);
-    else if (partition->run.attach == ATTACH_DONE && monitor->frozen)
-        drive_order(control, partition, ORDER_ATTACH);
 }
 
 static void not_said(struct control *control, struct partition *partition)

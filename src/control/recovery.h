@@ -20,6 +20,8 @@
  *                      by id; shut: undone
  *   ATTACH, UNDONE     DETACH again, by id      DETACH again          failed, resources back
  *   ATTACH, APPLIED    ATTACH again, by id      whole                 failed, resources back
+ *   FREEZE             whole                    DETACH, by id        failed, resources back
+ *   FREEZE, APPLIED    ATTACH again, by id      whole                failed, resources back
  *   PCPU               PROCESSORS again, when lead has an older descriptor; else whole
  *   DEFINE of one      cannot be: it ran       VF_ADD, VF_REMOVE     failed, resources back
  *   that runs                                  of what its seats are

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "freeze.h"
 #include "gate.h"
 #include "hotplug.h"
 #include "ladder.h"
@@ -70,11 +71,14 @@ static void fill_partition(struct control *control, const struct partition *part
     const struct lead_monitor *monitor = &partition->monitor;
 
     *to = (struct snapshot_partition){.id = partition->id,
-                                      .phase = run->phase,
+                                      .phase = freeze_stands(partition) ? (uint32_t)PHASE_FROZEN
+                                                                        : run->phase,
                                       .states = partition_states(partition),
                                       .exit = run->exit,
                                       .last_ready_ns = run->last_ready_ns,
                                       .thawed_ns = run->thawed_ns,
+                                      .frozen_boottime_ns = run->frozen_boottime_ns,
+                                      .frozen_ns = run->frozen_ns,
                                       .generation = run->descriptor_generation,
                                       .memory_node = run->memory_node,
                                       .pcpus_count = run->pcpus_count,

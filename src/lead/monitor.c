@@ -284,6 +284,15 @@ void monitor_ask(struct partition *partition)
     partition->asked = monitor_say(partition, MONITOR_QUERY) == 0;
 }
 
+/* The predecessor thawed or froze it and could not say so any more. */
+static void say_frozen(struct partition *partition, const struct monitor_state *state)
+{
+    bool begun = state->states & STATE_BIT(STATE_CHANNELS_ATTACHED);
+
+    if (begun ? state->frozen != partition->frozen : !partition->frozen)
+        monitor_say(partition, partition->frozen ? MONITOR_DETACHED : MONITOR_ATTACHED);
+}
+
 static int on_state(void *context, struct frame *frame)
 {
     struct partition *partition = context;
@@ -292,17 +301,16 @@ static int on_state(void *context, struct frame *frame)
 
     if (state->states >= STATE_BIT(PARTITION_STATES) ||
         state->vcpus_count > partition->descriptor.vcpus_count || state->session >= SESSION_KINDS ||
-        state->stopped > 1 || !monitor_seats_ok(state->vfs) || !channel_state_ok(state))
+        state->stopped > 1 || state->frozen > 1 || !monitor_seats_ok(state->vfs) ||
+        !channel_state_ok(state))
         return -EBADMSG;
     partition->state = *state;
     partition->changed_ns = state->event_ns;
     if (state->states & STATE_BIT(STATE_CHANNEL_IMAGE))
         partition->channels = true;
     hotplug_seats(partition, old.vfs);
-    /* the predecessor thawed it and could not say so any more */
-    if (partition->asked && !partition->frozen &&
-        !(state->states & STATE_BIT(STATE_CHANNELS_ATTACHED)))
-        monitor_say(partition, MONITOR_ATTACHED);
+    if (partition->asked)
+        say_frozen(partition, state);
     partition->asked = false;
     channel_follow(partition);
     lead_tell(partition);

@@ -304,6 +304,7 @@ static void detached(struct partition *partition)
 
     partition->detach = 0;
     lead_answer(partition, id, 0, "");
+    monitor_say(partition, MONITOR_DETACHED);
 }
 
 /* Done when the kernel says so, not when it was asked. */

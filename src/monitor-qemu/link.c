@@ -71,7 +71,17 @@ static int on_attached(void *context, struct frame *frame)
     (void)frame;
 
     m->phase = PHASE_ATTACHED;
+    m->frozen = false;
     talk_say(m, TALK_CONT, 0);
+    return 0;
+}
+
+static int on_detached(void *context, struct frame *frame)
+{
+    struct monitor *m = context;
+    (void)frame;
+
+    m->frozen = true;
     return 0;
 }
 
@@ -138,6 +148,7 @@ static const struct frame_row rows[] = {
     {MONITOR_CHANNELS, 2, 1 + PARCLOSE_MAX_PARTITION_VFS, sizeof(struct monitor_channels),
      IN(PHASE_BUILD) | IN(PHASE_BUILT), on_channels},
     {MONITOR_ATTACHED, 0, 0, sizeof(struct monitor_plain), RUNNING, on_attached},
+    {MONITOR_DETACHED, 0, 0, sizeof(struct monitor_plain), RUNNING, on_detached},
     {MONITOR_POWER_BUTTON, 0, 0, sizeof(struct monitor_plain), FRAME_ALWAYS, on_power_button},
     {MONITOR_STOP, 0, 0, sizeof(struct monitor_plain), FRAME_ALWAYS, on_stop},
     {MONITOR_VF_ADD, 2, 2, sizeof(struct monitor_vf_order), FRAME_ALWAYS, on_vf},
@@ -175,6 +186,7 @@ void link_tell(struct monitor *m)
     struct monitor_state state = {.header =
                                       frame_header(MONITOR_STATE, sizeof(state), m->answer_id),
                                   .states = m->states.entered,
+                                  .frozen = m->frozen,
                                   .event_ns = m->states.event_ns};
 
     if (!m->states.dirty || m->link_closed)

@@ -87,6 +87,7 @@ struct monitor {
     struct talk talk;
     uint64_t kill_at_ns; /* CLOCK_MONOTONIC: QEMU is killed then; 0: not */
 
+    bool frozen;   /* DETACHED came after the last ATTACHED */
     bool channels; /* CHANNELS came: its VFs are being plugged, or wait for their turn */
     struct bdf vfs[PARCLOSE_MAX_PARTITION_VFS];
     int vf_devices[PARCLOSE_MAX_PARTITION_VFS];     /* to see whether the guest drives it */

@@ -22,6 +22,7 @@ static int on_attached(struct monitor *m, struct inbox *inbox)
 {
     (void)inbox;
     m->phase = PHASE_ATTACHED;
+    m->frozen = false;
     if (m->attaches++) {
         for (uint32_t i = 0; i < m->vm.vcpus_count; i++)
             atomic_store(&m->slots[i].resumed, 1);
@@ -29,6 +30,14 @@ static int on_attached(struct monitor *m, struct inbox *inbox)
     }
     state_enter(&m->states, STATE_CHANNELS_ATTACHED);
     state_enter(&m->states, STATE_CHANNELS_SCHEDULED);
+    return 0;
+}
+
+/* The guest cannot reset its watchdog now. */
+static int on_detached(struct monitor *m, struct inbox *inbox)
+{
+    (void)inbox;
+    m->frozen = true;
     return 0;
 }
 
@@ -76,6 +85,8 @@ static const struct link_row rows[] = {
      IN(PHASE_BUILT) | IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED), on_channel},
     {MONITOR_ATTACHED, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
      on_attached},
+    {MONITOR_DETACHED, sizeof(struct monitor_plain), 0, 0, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
+     on_detached},
     {MONITOR_VF_ADD, sizeof(struct monitor_vf_order), 2, 2, IN(PHASE_COMPLETE) | IN(PHASE_ATTACHED),
      hotplug_add},
     {MONITOR_VF_REMOVE, sizeof(struct monitor_vf_order), 0, 0,
@@ -186,6 +197,7 @@ static void fill_state(const struct monitor *m, struct monitor_state *s)
         s->vcpu_pids[i] = atomic_load(&m->vcpu_pids[i]);
     hotplug_seats(m, s->vfs);
     s->channels_count = m->channels.count;
+    s->frozen = m->frozen;
     channel_status(&m->channels, s->channels);
 }
 

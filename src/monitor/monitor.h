@@ -81,6 +81,7 @@ struct monitor {
     struct state_board states;
     struct monitor_end end;
     uint32_t attaches; /* ATTACHED messages so far */
+    bool frozen;       /* DETACHED came after the last of them */
 
     struct guest_memory memory;
     struct vm vm; /* written by the spawner */

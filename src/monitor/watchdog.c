@@ -89,7 +89,7 @@ void watchdog_look(struct monitor *m)
 {
     uint64_t now_ns = watchdog_clock(&m->watchdog);
 
-    if (m->debugger.state != DEBUGGER_RUNNING)
+    if (m->frozen || m->debugger.state != DEBUGGER_RUNNING)
         watchdog_restart(&m->watchdog, now_ns);
     else if (m->watchdog.deadline_ns && now_ns >= m->watchdog.deadline_ns)
         monitor_end(m, EXIT_WATCHDOG, "the guest's watchdog expired", 0);

@@ -11,8 +11,8 @@
  *
  * The deadline is a time (CLOCK_MONOTONIC: a host that sleeps counts nothing), so it outlives main.
  * Main looks at it after the exits that are posted: a reset that came in time counts, however late
- * main is. A thaw begins the countdown anew, because the guest could do nothing before; so does a
- * session (session.h) as long as it keeps the guest stopped.
+ * main is. A thaw begins the countdown anew, because the guest could do nothing before; so do a
+ * freeze (MONITOR_DETACHED) and a session (session.h) as long as they keep the guest stopped.
  */
 #pragma once
 

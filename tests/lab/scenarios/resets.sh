@@ -5,7 +5,7 @@ SCENARIO=resets
 PEER_PF=0000:02:00.0 # to be pinged; nothing happens to it
 
 host_file 600000 || { fail "parclose host init"; finish; }
-two_partitions "ping=10.0.9.1 nvme=loop" "ping=10.0.9.1"
+two_partitions "ping=10.0.9.1 nvme=loop ticks" "ping=10.0.9.1"
 check "parclose up" parclose up --timeout 120
 net=$(card $NET_PF)
 ip addr replace 10.0.9.1/24 dev "$(ls /sys/bus/pci/devices/$PEER_PF/net)"
@@ -87,6 +87,39 @@ sleep 3
 check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
+
+say "the same for a partition that says on-outage=\"freeze\": it stands still meanwhile; lead and control die while it does"
+sed -i -E 's/(<rung number="1" after-ms=")[0-9]+/\110000/' $CONFIG/host.xml
+sed -i 's/^<partition /<partition on-outage="freeze" /' $CONFIG/partitions/one.xml
+check "that changes while it runs" parclose reload
+tick() { guest_last one "L2: tick" | sed -n 's/.*up=\([0-9.]*\) end.*/\1/p'; }
+behind() { awk -v g="$(tick)" '{ printf "%d", ($1 - g) * 1000 }' /proc/uptime; } # ms, the host's clock before the guest's
+apart() { awk -v a="$1" -v b="$2" -v most="$3" 'BEGIN { d = a - b; exit !(d <= most && -d <= most) }'; }
+audited_freezes() { parclose audit | grep -c "freeze $1.*partition one"; } # begun|applied
+n=$(guest_count one "nvme writes" writes) behind=$(behind) frozen=$(field one .frozen_ms)
+echo $NVME_PF >/sys/bus/pci/drivers/nvme/unbind
+check "one is frozen" wait_for 5 is_phase one frozen
+check "show says for which PF" wait_for 2 eval '[[ $(field one .waiting_for) == *"$NVME_PF"* ]]'
+sleep 1
+tick=$(tick)
+check "two runs on" flows two 20
+equal "one's clock does not tick" "$tick" "$(tick)"
+kill -9 "$(pid_of lead)" "$(pid_of control)"
+check "lead and control are back" wait_for 20 all_alive
+check "one is frozen still" wait_for 5 is_phase one frozen
+check "the PF is bound again by the ladder" wait_for 40 ready $NVME_PF
+check "one is thawed" wait_for 10 is_phase one running
+frozen=$(($(field one .frozen_ms) - frozen))
+check "one ticks again" wait_for 30 eval '[ "$(tick)" != "$tick" ]'
+gap=$(console one | sed -n 's/.*L2: tick up=\([0-9.]*\) end.*/\1/p' |
+    awk -v from="$tick" '$1 >= from && last { d = $1 - last; if (d > most) most = d } { last = $1 } END { printf "%d", most * 1000 }')
+echo "frozen for $frozen ms; the guest's clock jumped by $gap ms; behind the host's by $behind ms before, $(behind) ms after"
+check "the gap that the guest saw is the time that it was frozen" apart "$gap" "$frozen" 2000
+check "its clock is as far from the host's as before" apart "$(behind)" "$behind" 2000
+equal "one entry says that it was frozen, one that it was thawed" "1 1" "$(audited_freezes begun) $(audited_freezes applied)"
+wait_for 10 vf_active "$(card $NVME_PF)" 0
+check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
+equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 
 equal "monitors and vCPUs are the same processes" "$pids" "$(pids)"
 parclose audit | grep -E "vf-news|pf-renew|works again" | tail -20

@@ -20,8 +20,8 @@ static const struct {
     /* ends of name and driver of each card, reserved bytes */
     {RESOURCE_HOST, HOST_MAX_CARDS * 2 + 4},
     /* ends of name, monitor, kernel, initrd, cmdline, variables, disk; end of each VF's card; of
-     * each channel ends of name and server, reserved bytes */
-    {RESOURCE_PARTITION, 7 + PARCLOSE_MAX_PARTITION_VFS + PARCLOSE_MAX_CHANNELS * 6},
+     * each channel ends of name and server, reserved bytes; reserved bytes of the whole */
+    {RESOURCE_PARTITION, 4 + 7 + PARCLOSE_MAX_PARTITION_VFS + PARCLOSE_MAX_CHANNELS * 6},
     {RESOURCE_RUN, 1},
     {RESOURCE_PCPU, 0},
     {RESOURCE_MEMORY, 0},

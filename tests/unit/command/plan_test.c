@@ -221,6 +221,31 @@ static void vfs_of_one_that_runs_come_and_go(void **state)
     assert_string_equal(plan.items[2].text, "");
 }
 
+static void outages_of_one_that_runs_change_at_once(void **state)
+{
+    struct partition_config config = definition("web", 1);
+
+    (void)state;
+    config.on_outage = OUTAGE_FREEZE;
+    propose(config);
+    makes(1);
+    is(0, PLAN_PARTITION, PLAN_CHANGE, PLAN_AT_ONCE);
+    says(0, "on-outage continue -> freeze");
+    assert_false(plan.items[0].outage.restart);
+}
+
+static void vfs_of_one_that_is_frozen_come_and_go(void **state)
+{
+    (void)state;
+    host.partitions[0].phase = PHASE_FROZEN;
+    propose(definition("web", 3));
+    makes(3);
+    is(0, PLAN_PARTITION, PLAN_CHANGE, PLAN_HOT_PLUG);
+    host.partitions[0].states = STATES_BEFORE_GATE; /* before the gate */
+    plan_make(&plan);
+    is(0, PLAN_PARTITION, PLAN_CHANGE, PLAN_REFUSED);
+}
+
 static void a_vf_waits_for_its_pf(void **state)
 {
     (void)state;
@@ -467,6 +492,8 @@ int main(void)
         cmocka_unit_test_setup(a_new_partition_is_defined_at_once, setup),
         cmocka_unit_test_setup(a_stopped_one_changes_at_once, setup),
         cmocka_unit_test_setup(vfs_of_one_that_runs_come_and_go, setup),
+        cmocka_unit_test_setup(outages_of_one_that_runs_change_at_once, setup),
+        cmocka_unit_test_setup(vfs_of_one_that_is_frozen_come_and_go, setup),
         cmocka_unit_test_setup(a_vf_waits_for_its_pf, setup),
         cmocka_unit_test_setup(a_vf_that_another_has, setup),
         cmocka_unit_test_setup(a_vf_that_two_are_to_have, setup),

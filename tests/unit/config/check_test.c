@@ -128,6 +128,8 @@ static void bad_partitions(void **state)
     REFUSES(partition.firmware = FIRMWARE_UEFI);
     REFUSES(strcpy(partition.disk, "/d"));
     REFUSES(strcpy(partition.variables, "/v"));
+    REFUSES(partition.on_outage = OUTAGE_POLICIES);
+    REFUSES(partition.reserved = 1);
 }
 
 /* The same for one with a firmware, which needs no kernel. */

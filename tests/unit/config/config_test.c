@@ -332,6 +332,20 @@ static void a_partition_with_a_firmware(void **state)
     refuses_partition("<partition " SMALL " monitor='qemu'/>", "kernel");
 }
 
+static void a_partition_and_outages(void **state)
+{
+    (void)state;
+    assert_int_equal(read_partition(PARTITION(SMALL, ""), NULL), 0);
+    assert_int_equal(partition.on_outage, OUTAGE_CONTINUE);
+    assert_int_equal(read_partition(PARTITION(SMALL " on-outage='freeze'", ""), NULL), 0);
+    assert_int_equal(partition.on_outage, OUTAGE_FREEZE);
+    assert_int_equal(
+        read_partition(PARTITION(SMALL " on-outage='continue' monitor='qemu'", ""), NULL), 0);
+    refuses_partition(PARTITION(SMALL " on-outage='stop'", ""), "freeze");
+    refuses_partition(PARTITION(SMALL " on-outage='freeze' monitor='qemu'", ""),
+                      "monitor=\"native\"");
+}
+
 static void texts_that_are_too_long(void **state)
 {
     static char text[4096];
@@ -742,6 +756,7 @@ int main(void)
         cmocka_unit_test(numbers_of_a_partition_out_of_range),
         cmocka_unit_test(images_of_a_partition),
         cmocka_unit_test(a_partition_with_a_firmware),
+        cmocka_unit_test(a_partition_and_outages),
         cmocka_unit_test(texts_that_are_too_long),
         cmocka_unit_test(bytes_count_not_characters),
         cmocka_unit_test(attributes_of_a_vf),

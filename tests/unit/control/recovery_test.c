@@ -722,6 +722,34 @@ static void order_goes_on_and_is_over(struct world *world)
     assert_int_equal(result->error, 0);
 }
 
+/* It says on-outage="freeze"; whether lead was told cannot be known. */
+static void freeze_is_ordered_again_and_is_over(struct world *world)
+{
+    struct partition_config config;
+
+    start(world);
+    world_run(world, "web");
+    config = world_named(world, "web")->config;
+    config.on_outage = OUTAGE_FREEZE;
+    assert_int_equal(world_define(world, &config), 0);
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    assert_true(run(world)->frozen_boottime_ns > 0);
+    killed(world);
+    world_monitor(world, "web", STATES_BEFORE_GATE, false);
+    world_lead_sync(world);
+    assert_non_null(world_take(world, PROCESS_LEAD, LEAD_DETACH));
+    world_monitor(world, "web", STATES_BEFORE_GATE, true);
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    world_readiness(world, DISK0, PF_READY);
+    assert_int_equal(run(world)->frozen_boottime_ns, 0);
+    killed(world);
+    world_monitor(world, "web", STATES_BEFORE_GATE, true);
+    world_lead_sync(world);
+    assert_non_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_DETACH));
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -738,6 +766,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_WAIT, waits_on),
     CASE(AUDIT_RUNG, first_rung_is_asked_for_again),
     CASE(AUDIT_OUTAGE, outage_goes_on_and_is_over),
+    CASE(AUDIT_FREEZE, freeze_is_ordered_again_and_is_over),
     CASE(AUDIT_RECOVERED, recovery_of_a_pf_is_not_forgotten),
     CASE(AUDIT_ATTACH, attach_that_did_not_go_is_undone),
     CASE(AUDIT_ATTACH, attach_with_an_open_gate_goes_on),

@@ -30,7 +30,9 @@ static uint32_t session_kind; /* that the monitor was told */
 static uint32_t mended;       /* the VF that the monitor was told to mend */
 static int session_end;
 static int begin_error, link_error;
-static int passed; /* the file that went to control with the last answer; -1: none */
+static bool frozen_now; /* what the kernel says of the vCPUs' cgroup */
+static uint16_t told;   /* the plain message that the monitor got last */
+static int passed;      /* the file that went to control with the last answer; -1: none */
 static struct {
     uint16_t type;
     uint64_t id;
@@ -117,7 +119,7 @@ void monitor_forget(struct partition *partition)
 int monitor_say(struct partition *partition, uint16_t type)
 {
     (void)partition;
-    (void)type;
+    told = type;
     return 0;
 }
 void monitor_stop(struct partition *partition, bool force, uint32_t timeout_ms)
@@ -148,7 +150,7 @@ int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen)
 int cgroup_frozen(const struct cgroup *cgroup)
 {
     (void)cgroup;
-    return 1;
+    return frozen_now;
 }
 int cgroup_kill(const struct cgroup *cgroup)
 {
@@ -453,6 +455,52 @@ static void only_a_vf_on_the_bus_is_mended(void **state)
     assert_int_equal(mended, 0);
 }
 
+static void attach(uint16_t type, uint64_t id)
+{
+    const struct lead_order order = {
+        .header = frame_header(type, sizeof(order), id), .partition = {ID}, .transaction = 5};
+
+    say(&order, -1);
+}
+
+static void a_freeze_is_done_when_the_kernel_says_so(void **state)
+{
+    struct partition *partition = &lead.partitions[ID - 1];
+
+    (void)state;
+    run_partition();
+    partition->frozen = frozen_now = false;
+    sent_count = told = 0;
+    attach(LEAD_DETACH, 21);
+    assert_int_equal(sent_count, 0);
+    assert_int_equal(told, 0);
+    frozen_now = true;
+    order_frozen(partition);
+    assert_sent(0, LEAD_RESULT, 21, 0);
+    assert_int_equal(told, MONITOR_DETACHED);
+    assert_int_equal(sent[1].type, LEAD_MONITOR);
+    attach(LEAD_ATTACH, 22);
+    frozen_now = false;
+    order_frozen(partition);
+    assert_sent(2, LEAD_RESULT, 22, 0);
+    assert_int_equal(told, MONITOR_ATTACHED);
+}
+
+static void only_the_latest_of_freeze_and_thaw_is_answered(void **state)
+{
+    struct partition *partition = &lead.partitions[ID - 1];
+
+    (void)state;
+    run_partition();
+    partition->frozen = frozen_now = false;
+    sent_count = told = 0;
+    attach(LEAD_DETACH, 21);
+    attach(LEAD_ATTACH, 22);
+    assert_sent(0, LEAD_RESULT, 22, 0);
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(told, MONITOR_ATTACHED);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -471,6 +519,8 @@ int main(void)
         TEST(a_kind_without_sessions_is_named),
         TEST(kinds_that_are_none_end_the_link),
         TEST(only_a_vf_on_the_bus_is_mended),
+        TEST(a_freeze_is_done_when_the_kernel_says_so),
+        TEST(only_the_latest_of_freeze_and_thaw_is_answered),
     };
     return cmocka_run_group_tests_name("lead-order", tests, NULL, NULL);
 }

@@ -34,6 +34,8 @@ static void each_in_its_time(void **state)
     assert_int_equal(check(MONITOR_CHANNELS, 56, 3, PHASE_BUILT), 0);
     assert_int_equal(check(MONITOR_ATTACHED, PLAIN, 0, PHASE_COMPLETE), 0);
     assert_int_equal(check(MONITOR_ATTACHED, PLAIN, 0, PHASE_ATTACHED), 0);
+    assert_int_equal(check(MONITOR_DETACHED, PLAIN, 0, PHASE_COMPLETE), 0);
+    assert_int_equal(check(MONITOR_DETACHED, PLAIN, 0, PHASE_ATTACHED), 0);
     assert_int_equal(check(MONITOR_POWER_BUTTON, PLAIN, 0, PHASE_ATTACHED), 0);
     assert_int_equal(check(MONITOR_VF_ADD, ORDER, 2, PHASE_COMPLETE), 0);
     assert_int_equal(check(MONITOR_VF_ADD, ORDER, 2, PHASE_ATTACHED), 0);
@@ -50,6 +52,7 @@ static void not_at_another_time(void **state)
     assert_int_equal(check(MONITOR_CHANNELS, 56, 3, PHASE_COLLECT), -EBUSY);
     assert_int_equal(check(MONITOR_CHANNELS, 56, 3, PHASE_COMPLETE), -EBUSY);
     assert_int_equal(check(MONITOR_ATTACHED, PLAIN, 0, PHASE_BUILT), -EBUSY);
+    assert_int_equal(check(MONITOR_DETACHED, PLAIN, 0, PHASE_BUILT), -EBUSY);
     for (int phase = PHASE_COLLECT; phase < PHASE_COMPLETE; phase++) {
         assert_int_equal(check(MONITOR_VF_ADD, ORDER, 2, (enum monitor_phase)phase), -EBUSY);
         assert_int_equal(check(MONITOR_VF_REMOVE, ORDER, 0, (enum monitor_phase)phase), -EBUSY);
@@ -99,7 +102,7 @@ static void types_that_are_not_ours(void **state)
     (void)state;
     for (uint32_t type = 0; type <= UINT16_MAX; type++)
         if ((type < MONITOR_FILE || type > MONITOR_QUERY) && type != MONITOR_VF_REMOVE &&
-            type != MONITOR_VF_MEND && type != MONITOR_SESSION)
+            type != MONITOR_VF_MEND && type != MONITOR_SESSION && type != MONITOR_DETACHED)
             assert_int_equal(check((uint16_t)type, PLAIN, 0, PHASE_ATTACHED), -EPROTO);
 }
 

@@ -105,6 +105,12 @@ static void its_end_is_the_partitions(void **state)
     assert_true(m.watchdog.deadline_ns > now);
     m.debugger.state = DEBUGGER_RUNNING;
     m.watchdog.deadline_ns = now;
+    m.frozen = true; /* nor now */
+    watchdog_look(&m);
+    assert_int_equal(m.end.reason, EXIT_NONE);
+    assert_true(m.watchdog.deadline_ns > now);
+    m.frozen = false;
+    m.watchdog.deadline_ns = now;
     watchdog_look(&m);
     assert_int_equal(m.end.reason, EXIT_WATCHDOG);
 }
