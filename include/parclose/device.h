@@ -153,6 +153,7 @@ enum pf_readiness {
     PF_BUSY = 8,         /* an action on it is under way */
     PF_IN_ERROR = 9,     /* the ladder is spent */
     PF_VF_RESET = 10,    /* a VF of it was reset under its guest */
+    PF_DISABLED = 11,    /* by an administrator: it is to have no VFs */
     PF_READINESS_KINDS
 };
 
@@ -180,9 +181,9 @@ enum device_action {
     DEVICE_ACTIONS
 };
 
-/* A flag beside the action (its `vfs`): PF_RESTART and PF_RESET are refused while the host itself
- * uses the PF: an interface of it has an address or belongs to another one, a namespace is mounted,
- * swapped to, or part of another block device. */
+/* A flag beside the action (its `vfs`): PF_RESTART, _RESET, _DISABLE are refused while the host
+ * itself uses the PF: an interface of it has an address or belongs to another one, a namespace is
+ * mounted, swapped to, or part of another block device. */
 #define ACTION_SPARE_HOST UINT32_C(0x80000000)
 
 /* What an administrator may order besides the definitions. */
@@ -192,6 +193,8 @@ enum device_order {
     DEVICE_ORDER_PF_RESET = 2,      /* ACTION_PF_RESET */
     DEVICE_ORDER_SR_PCIM_RESET = 3, /* SR-PCIM restarted, and ACTION_PF_RESET of every PF of which
                                        no VF is in use (R-RST-1) */
+    DEVICE_ORDER_PF_DISABLE = 4,    /* ACTION_PF_DISABLE, and no VFs are made until it is enabled */
+    DEVICE_ORDER_PF_ENABLE = 5,     /* ACTION_PF_BIND; then as ever */
     DEVICE_ORDERS
 };
 

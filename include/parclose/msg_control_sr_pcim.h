@@ -22,7 +22,7 @@ enum message_control_sr_pcim {
 struct pcim_card {
     struct wire_header header;
     struct card_config card;
-    uint32_t reserved;
+    uint32_t disabled; /* 1: an administrator wants no VFs of it: it is not ready, and left alone */
 };
 
 struct pcim_want {

@@ -40,7 +40,7 @@ enum message_control_tcb {
 struct tcb_card {
     struct wire_header header;
     struct card_config card;
-    uint32_t reserved;
+    uint32_t disabled; /* 1: it is to have no VFs */
 };
 _Static_assert(sizeof(struct tcb_card) == 80, "wire size");
 
@@ -64,7 +64,8 @@ struct tcb_apply {
     uint32_t action;           /* enum device_action */
     struct bdf pf;
     uint32_t index; /* VF actions */
-    uint32_t vfs; /* ACTION_PF_CREATE_VFS: how many; PF_RESTART, _RESET: ACTION_SPARE_HOST or not */
+    uint32_t vfs; /* ACTION_PF_CREATE_VFS: how many; PF_RESTART, _RESET, _DISABLE: ACTION_SPARE_HOST
+                     or not */
 };
 _Static_assert(sizeof(struct tcb_apply) == 40, "wire size");
 

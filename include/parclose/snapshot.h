@@ -68,6 +68,8 @@ struct snapshot_pf {
     char card[PARCLOSE_NAME_MAX]; /* its name in host.xml */
     char reason[PARCLOSE_REASON_MAX];
     struct owner owner;
+    uint32_t disabled; /* 1: an administrator wants no VFs of it */
+    uint32_t reserved;
 };
 
 struct snapshot_vf {

@@ -341,8 +341,10 @@ static bool differ(struct judge *judge, char name[NAME_MAX_SHOWN])
 }
 
 /* Where somebody who wants to change an element has to go. */
-static const char *advice(const char *element)
+static const char *advice(const char *element, const char *attribute)
 {
+    if (!strcmp(element, "desired") && !strcmp(attribute, "state"))
+        return "it is ordered by `parclose pf disable` and `parclose pf enable`";
     if (!strcmp(element, "desired"))
         return "the card is configured in host.xml (then: parclose reload)";
     if (!strcmp(element, "owner"))
@@ -423,7 +425,7 @@ static bool compare_begin(struct judge *judge)
     if (judge->in_vf && !strcmp(element, "desired"))
         return compare_desired(judge);
     if (differ(judge, name))
-        return refuse_here(judge, "<%.24s> %s differs: %s", element, name, advice(element));
+        return refuse_here(judge, "<%.24s> %s differs: %s", element, name, advice(element, name));
     return true;
 }
 

@@ -354,6 +354,7 @@ static void configured(FILE *out, const struct map_pf *pf)
         facts = driver_facts(pf->card->driver, CARD_DRIVER_MAX);
         fprintf(out, "<desired vfs=\"%u\"", pf->card->vfs);
         ATTRIBUTE(out, "driver", pf->card->driver);
+        word(out, "state", pf->disabled ? "disabled" : "enabled");
         fputs("/>\n", out);
     }
     fputs("<restart", out);

@@ -204,6 +204,8 @@ const char *name_of_order(uint32_t order)
         [DEVICE_ORDER_PF_RESTART] = "pf-restart",
         [DEVICE_ORDER_PF_RESET] = "pf-reset",
         [DEVICE_ORDER_SR_PCIM_RESET] = "sr-pcim-reset",
+        [DEVICE_ORDER_PF_DISABLE] = "pf-disable",
+        [DEVICE_ORDER_PF_ENABLE] = "pf-enable",
     };
     return NAME(names, order);
 }

@@ -58,7 +58,7 @@ _Static_assert(sizeof(struct channel_image) == 16, "on disk");
 struct pf_image {
     struct owner owner;
     uint32_t in_error; /* 1: the ladder was spent on it and it was not ready since */
-    uint32_t reserved;
+    uint32_t disabled; /* 1: an administrator wants no VFs of it; outlives a boot of the host */
 };
 _Static_assert(sizeof(struct pf_image) == 16, "on disk");
 

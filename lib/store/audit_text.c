@@ -179,7 +179,8 @@ static void pf_text(const struct pf_image *pf, char *text, size_t size)
     char owner[32];
 
     owner_text(&pf->owner, owner, sizeof(owner));
-    snprintf(text, size, "%s%s", owner, pf->in_error ? ", in error" : "");
+    snprintf(text, size, "%s%s%s", owner, pf->in_error ? ", in error" : "",
+             pf->disabled ? ", disabled" : "");
 }
 
 static void channel_text(const struct channel_image *channel, char *text, size_t size)

@@ -163,6 +163,7 @@ static const struct field_row memory_rows[] = {
 static const struct field_row pf_rows[] = {
     ROW(OWNER, pf_image, owner),
     ROW(NUMBER, pf_image, in_error),
+    ROW(NUMBER, pf_image, disabled),
 };
 
 static const struct field_row action_rows[] = {

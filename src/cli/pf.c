@@ -27,6 +27,16 @@ static int order(const struct cli *cli, const char *what, const char *pf, bool f
     return fflush(stdout) ? CLI_FAILED : CLI_OK;
 }
 
+static bool is_order(const char *word)
+{
+    static const char *const words[] = {"restart", "reset", "disable", "enable"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (!strcmp(word, words[i]))
+            return true;
+    return false;
+}
+
 static int run_pf(struct cli *cli, int argc, char **argv)
 {
     bool force = false;
@@ -35,8 +45,9 @@ static int run_pf(struct cli *cli, int argc, char **argv)
 
     if (worst)
         return worst;
-    if (argc < 3 || (strcmp(argv[1], "restart") != 0 && strcmp(argv[1], "reset") != 0))
-        return cli_usage(cli, "expected restart or reset, and a card's name or address");
+    if (argc < 3 || !is_order(argv[1]))
+        return cli_usage(cli, "expected restart, reset, disable or enable, and a card's name or "
+                              "address");
     for (int i = 2; i < argc; i++) {
         int code = order(cli, argv[1], argv[i], force);
         if (code > worst)
@@ -60,12 +71,14 @@ static int run_sr_pcim(struct cli *cli, int argc, char **argv)
 
 const struct verb verb_pf = {
     .name = "pf",
-    .arguments = "restart|reset CARD|ADDRESS...",
-    .summary = "restart a PF's driver, or reset the PF; never while a VF of it is in use",
+    .arguments = "restart|reset|disable|enable CARD|ADDRESS...",
+    .summary = "restart, reset, disable or enable a PF; never while a VF of it is in use",
     .help = "  restart         its driver is unbound and bound again\n"
             "  reset           VFs destroyed, driver unbound, function-level reset, driver bound\n"
             "                  Either way the PF's own interface or disk goes away meanwhile, and\n"
             "                  its VFs are made anew; the answer says how long it all took.\n"
+            "  disable         VFs destroyed, driver unbound; no VFs are made until it is enabled\n"
+            "  enable          driver bound, VFs made\n"
             "  --force         though the host itself uses the PF (an address, a mount …); root\n",
     .run = run_pf,
 };

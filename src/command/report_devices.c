@@ -100,6 +100,7 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
         sriov_json(&observed->sriov), "vfs", vfs_of(command, observed->bdf));
 
     json_object_set_new(report, "restart", restart_json(observed));
+    json_object_set_new(report, "disabled", json_boolean(pf->disabled));
     json_object_update(report, rest);
     json_decref(rest);
     return report;

@@ -18,8 +18,8 @@
  *   {"verb": "plan", "restart": false}                  brings a proposal (parclose/proposal.h)
  *                                                       along: what it would change
  *   {"verb": "pf", "order": "restart", "pf": "net0", "force": false, "reason": "…"}
- *                                                       or "reset"; "pf": a card's name or address;
- *                                                       answered when it is over
+ *                                                       or "reset", "disable", "enable"; "pf": a
+ * card's name or address; answered when it is over
  *   {"verb": "sr-pcim", "order": "reset", "force": false, "reason": "…"}
  *   {"verb": "shutdown", "reason": "…"}
  *

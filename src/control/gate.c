@@ -35,6 +35,7 @@ const char *readiness_text(uint32_t readiness)
         [PF_BUSY] = "an action on it is under way",
         [PF_IN_ERROR] = "in error: every means of recovery was tried",
         [PF_VF_RESET] = "a VF of it was reset under its guest",
+        [PF_DISABLED] = "disabled by an administrator",
     };
     return readiness < PF_READINESS_KINDS ? texts[readiness] : "?";
 }

@@ -45,16 +45,25 @@ static bool waits_for(struct db *db, const struct partition *partition, uint32_t
     for (uint32_t i = 0; i < number; i++)
         if (db_pf_of_card(db, partition->config.vfs[i].card) == *pf)
             return false; /* said already */
+    if (*pf && (*pf)->image.disabled)
+        return false; /* for an administrator, whom no rung replaces */
     if (outage_is_for(partition))
         return outage_pf(db, &one) != NULL;
     return *pf && ((*pf)->readiness != PF_READY || gate_blocked(db, &one));
 }
 
-/* One that runs: only what was judged and is not ready; what its guest has goes on. */
+/* One that runs: only what was judged and is not ready; what its guest has goes on. One that waits:
+ * for more than PFs that are disabled. */
 static bool lacks(struct db *db, const struct partition *partition)
 {
-    return outage_is_for(partition) ? outage_pf(db, partition) != NULL
-                                    : gate_blocked(db, partition);
+    struct pf *pf;
+
+    if (outage_is_for(partition))
+        return outage_pf(db, partition) != NULL;
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++)
+        if (!db_pf_of_card(db, partition->config.vfs[i].card) || waits_for(db, partition, i, &pf))
+            return gate_blocked(db, partition);
+    return false;
 }
 
 static void recover(struct control *control, const struct partition *partition)
@@ -134,11 +143,24 @@ static int commit_rung(struct control *control, struct partition *partition, enu
     return transaction_commit(control, true);
 }
 
+/* Whether a PF of it is disabled: then there is no deadline until that changes. */
+static bool needs_disabled(struct db *db, const struct partition *partition)
+{
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
+        if (pf && pf->image.disabled)
+            return true;
+    }
+    return false;
+}
+
 static void wait_on(struct control *control, struct partition *partition)
 {
     struct partition_run run = partition->run;
 
     ladder_wait(control, &run);
+    if (needs_disabled(control->db, partition))
+        run.deadline_boottime_ns = 0;
     transaction_begin(control, AUDIT_WAIT, AUDIT_BEGUN, 0);
     transaction_run(control, partition, &run);
     transaction_commit(control, false);
@@ -151,6 +173,20 @@ static void take(struct control *control, const struct partition *partition, enu
         recover(control, partition);
     else if (rung != RUNG_ERROR)
         restart(control, rung, reason);
+}
+
+void ladder_resume(struct control *control)
+{
+    for (size_t i = 0; i < control->db->partitions_end; i++) {
+        const struct partition *partition = &control->db->partitions[i];
+        struct partition_run run = partition->run;
+        if (!partition_started(partition) || run.deadline_boottime_ns ||
+            (run.phase != PHASE_WAITING && run.phase != PHASE_FROZEN))
+            continue;
+        ladder_wait(control, &run);
+        if (run.deadline_boottime_ns)
+            transaction_run(control, partition, &run);
+    }
 }
 
 void ladder_climb(struct control *control, struct partition *partition)

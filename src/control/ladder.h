@@ -10,6 +10,9 @@
  *                  are reset (orders.h)
  *   wait_ms[3] → 4 the PF is marked in error; the partition keeps waiting, without deadline
  *
+ * A PF that is disabled is for an administrator to mend: no rung is taken for it, and who waits for
+ * nothing else has no deadline.
+ *
  * The same for one that runs and has lost a PF (outage.h); it goes on meanwhile.
  *
  * Rung r is taken up to budget[r-1] times before the next one; with budgets 2,0,1 the rungs are
@@ -25,6 +28,9 @@ void ladder_wait(struct control *control, struct partition_run *run);
 
 /* Its deadline is over: takes the next rung, or waits on when no hardware is missing. */
 void ladder_climb(struct control *control, struct partition *partition);
+
+/* A PF is no longer disabled: who waits has a deadline again, in the entry in the making. */
+void ladder_resume(struct control *control);
 
 /* Which rung comes next for it. */
 enum rung ladder_next(const struct gate_config *gate, const struct partition_run *run);

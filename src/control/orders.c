@@ -8,6 +8,7 @@
 
 #include "actions.h"
 #include "gate.h"
+#include "ladder.h"
 #include "log/log.h"
 #include "names/names.h"
 #include "replies.h"
@@ -116,6 +117,27 @@ static int pf_refusal(struct control *control, const struct pf *pf, char *text)
     return 0;
 }
 
+static bool sets_state(uint32_t order)
+{
+    return order == DEVICE_ORDER_PF_DISABLE || order == DEVICE_ORDER_PF_ENABLE;
+}
+
+/* Whether the order goes with what is wanted of the PF. */
+static int judge_state(const struct control *control, const struct control_order *request,
+                       const struct pf *pf, char *text)
+{
+    const struct card_config *card = db_card(control->db, pf->bdf);
+    bool disables = request->order == DEVICE_ORDER_PF_DISABLE;
+
+    if (sets_state(request->order) && pf->image.disabled == disables)
+        return refuse(text, -EALREADY, "card %s is %s already", card->name,
+                      disables ? "disabled" : "enabled");
+    if (!sets_state(request->order) && pf->image.disabled)
+        return refuse(text, -EPERM, "card %s is disabled: `parclose pf enable %s` first",
+                      card->name, card->name);
+    return 0;
+}
+
 static int judge(struct control *control, const struct control_order *request, char *text)
 {
     const struct order_image *order = order_of(control->db, request->pf);
@@ -127,6 +149,8 @@ static int judge(struct control *control, const struct control_order *request, c
         return refuse(text, -ESHUTDOWN, "Parclose is shutting down");
     if (request->pf.value)
         error = pf_refusal(control, db_pf(control->db, request->pf), text);
+    if (!error && request->pf.value)
+        error = judge_state(control, request, db_pf(control->db, request->pf), text);
     if (!error && order && under_way(order))
         error = refuse(text, -EBUSY, "%s is under way: try again", name_of_order(order->order));
     return error;
@@ -169,7 +193,7 @@ static void add_resets(struct control *control, struct order_image *order, bool 
             continue;
         if (action_pf_held(control, pf))
             order->cards_in_use |= bit;
-        else if (order->acting < room && !pf_refusal(control, pf, text)) {
+        else if (!pf->image.disabled && order->acting < room && !pf_refusal(control, pf, text)) {
             add_action(control, pf, ACTION_PF_RESET, force);
             order->cards_reset |= bit;
             order->cards_wanted |= pf->readiness == PF_READY ? bit : 0;
@@ -216,6 +240,33 @@ static void order_text(struct control *control, const struct control_order *requ
                          request->force ? ", of PFs that the host uses, too" : "");
 }
 
+static enum device_action action_of(uint32_t order)
+{
+    static const enum device_action actions[DEVICE_ORDERS] = {
+        [DEVICE_ORDER_PF_RESTART] = ACTION_PF_RESTART,
+        [DEVICE_ORDER_PF_RESET] = ACTION_PF_RESET,
+        [DEVICE_ORDER_PF_DISABLE] = ACTION_PF_DISABLE,
+        [DEVICE_ORDER_PF_ENABLE] = ACTION_PF_BIND};
+
+    return actions[order];
+}
+
+static void change_state(struct control *control, const struct pf *pf, bool disabled)
+{
+    struct pf_image image = pf->image;
+
+    image.disabled = disabled;
+    image.in_error = 0;
+    transaction_change(control, RESOURCE_PF, pf->bdf.value, 0, &image);
+}
+
+/* That a PF is to have VFs or none is said with its card. */
+static void tell_state(struct control *control)
+{
+    tell_tcb(control);
+    tell_pcim(control);
+}
+
 static int begin(struct control *control, const struct control_order *request, char *text)
 {
     uint64_t number = transaction_number(control);
@@ -233,10 +284,15 @@ static int begin(struct control *control, const struct control_order *request, c
     order_text(control, request);
     if (pf) {
         order.acting = 1;
-        order.cards_reset = order.cards_wanted = card_bit(control->db, request->pf);
-        add_action(control, pf,
-                   request->order == DEVICE_ORDER_PF_RESET ? ACTION_PF_RESET : ACTION_PF_RESTART,
-                   request->force);
+        order.cards_reset = card_bit(control->db, request->pf);
+        order.cards_wanted =
+            request->order == DEVICE_ORDER_PF_DISABLE ? 0 : card_bit(control->db, request->pf);
+        add_action(control, pf, action_of(request->order),
+                   request->force || request->order == DEVICE_ORDER_PF_ENABLE);
+        if (sets_state(request->order))
+            change_state(control, pf, request->order == DEVICE_ORDER_PF_DISABLE);
+        if (request->order == DEVICE_ORDER_PF_ENABLE)
+            ladder_resume(control);
     } else {
         order.pid = control->processes[PROCESS_SR_PCIM].pid;
         add_resets(control, &order, request->force);
@@ -246,6 +302,8 @@ static int begin(struct control *control, const struct control_order *request, c
     int error = commit_or_say(control, text);
     if (error)
         return error;
+    if (sets_state(request->order))
+        tell_state(control);
     orders_tell(control, number);
     if (!request->pf.value)
         tell_boot(control);
@@ -285,8 +343,8 @@ void orders_take(struct control *control, const struct control_order *request)
         error = begin(control, request, text);
     if (!error)
         return;
-    log_info("%s refused: %s", name_of_order(request->order), text);
-    reply_command(control, request->header.id, error, 0, text, NULL, 0);
+    log_info("%s is not done: %s", name_of_order(request->order), text);
+    reply_command(control, request->header.id, error == -EALREADY ? 0 : error, 0, text, NULL, 0);
 }
 
 void orders_pcim_hung(struct control *control)
@@ -346,6 +404,9 @@ void orders_answered(struct control *control, const struct action_image *action,
     if (!order.acting)
         order.state = ORDER_SETTLING;
     transaction_change(control, RESOURCE_ORDER, order.pf.value, 0, &order);
+    if (result->error && sets_state(order.order) && db_pf(control->db, order.pf))
+        change_state(control, db_pf(control->db, order.pf),
+                     order.order == DEVICE_ORDER_PF_ENABLE); /* as it was */
 }
 
 /* ---- it is over */
@@ -409,8 +470,12 @@ static void names_text(const struct db *db, uint64_t cards, const char *what, ch
 
 static void pf_text(const struct db *db, const struct order_image *order, char *text)
 {
+    static const char *const words[DEVICE_ORDERS] = {[DEVICE_ORDER_PF_RESTART] = "restarted",
+                                                     [DEVICE_ORDER_PF_RESET] = "reset",
+                                                     [DEVICE_ORDER_PF_DISABLE] = "disabled",
+                                                     [DEVICE_ORDER_PF_ENABLE] = "enabled"};
     const struct card_config *card = db_card(db, order->pf);
-    const char *done = order->order == DEVICE_ORDER_PF_RESET ? "reset" : "restarted";
+    const char *done = words[order->order];
 
     append(text, PARCLOSE_REASON_MAX, "%s: ", card ? card->name : "?");
     if (order->error)
@@ -462,6 +527,8 @@ static void finish(struct control *control, const struct order_image *now)
     if (transaction_commit(control, true))
         return;
     log_notice("%s: %s", name_of_order(order.order), order.text);
+    if (order.error && sets_state(order.order))
+        tell_state(control);
     reply_command(control, order.request, order.error, order.error ? 0 : number, order.text, NULL,
                   0);
     control_arm(control);

@@ -15,7 +15,7 @@
 
 static bool lost(const struct pf *pf)
 {
-    return pf->readiness != PF_READY && pf->readiness != PF_UNKNOWN;
+    return pf->readiness != PF_READY && pf->readiness != PF_UNKNOWN && !pf->image.disabled;
 }
 
 struct pf *outage_pf(struct db *db, const struct partition *partition)
@@ -32,7 +32,7 @@ static bool all_ready(struct db *db, const struct partition *partition)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (pf && pf->readiness != PF_READY)
+        if (pf && pf->readiness != PF_READY && !pf->image.disabled)
             return false;
     }
     return true;

@@ -15,13 +15,24 @@ static bool outlives_boot(const struct audit_change *change)
            change->kind == RESOURCE_RUN || change->kind == RESOURCE_CONTROL;
 }
 
+/* Of a PF, what was wanted of it outlives a boot, what was observed does not. */
+static void carry_over(struct control *control, const struct audit_change *change)
+{
+    const struct pf_image *image = audit_change_after(change);
+    struct pf *pf = db_pf(control->db, (struct bdf){(uint32_t)change->key[0]});
+
+    if (outlives_boot(change))
+        db_apply(control->db, change, false);
+    else if (change->kind == RESOURCE_PF && image && pf && pf->vfs_count)
+        pf->image.disabled = image->disabled;
+}
+
 static void replay_old(struct control *control, const struct audit_entry *entry)
 {
     const struct audit_change *change = NULL;
 
     while ((change = audit_entry_next(entry, change)))
-        if (outlives_boot(change))
-            db_apply(control->db, change, false);
+        carry_over(control, change);
 }
 
 static int replay_now(struct control *control, const struct audit_entry *entry)
@@ -66,8 +77,10 @@ int replay_snapshot(void *context, const struct audit_snapshot *snapshot,
         request_remember(control, audit_change_after(change));
         return 0;
     }
-    if (control->old_boot && !outlives_boot(change))
+    if (control->old_boot && !outlives_boot(change)) {
+        carry_over(control, change);
         return 0;
+    }
     int error = db_apply(control->db, change, false);
     if (error)
         log_warning("a resource of the snapshot before entry %llu is not there any more: %s",

@@ -109,7 +109,8 @@ static void fill_pf(const struct db *db, const struct pf *pf, struct snapshot_pf
     *to = (struct snapshot_pf){.observed = pf->observed,
                                .readiness = pf->readiness,
                                .desired_vfs = pf->vfs_count,
-                               .owner = pf->image.owner};
+                               .owner = pf->image.owner,
+                               .disabled = pf->image.disabled};
     to->observed.bdf = pf->bdf;
     if (card)
         memcpy(to->card, card->name, sizeof(to->card));

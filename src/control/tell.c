@@ -102,6 +102,12 @@ static void assign_all(struct control *control, const struct partition *partitio
         tell_assign(control, leaving.vfs[i].pf, leaving.vfs[i].index, &none);
 }
 
+static bool disabled(struct db *db, struct bdf bdf)
+{
+    const struct pf *pf = db_pf(db, bdf);
+    return pf && pf->image.disabled;
+}
+
 void tell_tcb(struct control *control)
 {
     const struct host_config *host = &control->db->host;
@@ -111,7 +117,8 @@ void tell_tcb(struct control *control)
         return;
     for (uint32_t i = 0; i < host->cards_count; i++) {
         struct tcb_card message = {.header = frame_header(TCB_CARD, sizeof(message), 0),
-                                   .card = host->cards[i]};
+                                   .card = host->cards[i],
+                                   .disabled = disabled(control->db, host->cards[i].bdf)};
         to_tcb(control, &message);
     }
     for (size_t i = 0; i < control->db->partitions_end; i++)
@@ -129,7 +136,8 @@ void tell_pcim(struct control *control)
         return;
     for (uint32_t i = 0; i < host->cards_count; i++) {
         struct pcim_card message = {.header = frame_header(PCIM_CARD, sizeof(message), 0),
-                                    .card = host->cards[i]};
+                                    .card = host->cards[i],
+                                    .disabled = disabled(control->db, host->cards[i].bdf)};
         to_pcim(control, &message);
     }
     for (size_t i = 0; i < control->db->partitions_end; i++)

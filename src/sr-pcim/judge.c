@@ -81,7 +81,9 @@ static bool is_up(const struct pcim_pf *pf, struct judgement *judgement)
 void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
 {
     *judgement = (struct judgement){.readiness = PF_READY};
-    if (pf->proposal.id && pf->proposal.action == ACTION_PF_RESTART)
+    if (pf->disabled)
+        no(judgement, PF_DISABLED, "disabled by an administrator");
+    else if (pf->proposal.id && pf->proposal.action == ACTION_PF_RESTART)
         no(judgement, PF_BUSY, "it is being restarted");
     else if (is_there(pf, judgement) && has_driver(pf, judgement) && has_vfs(pf, judgement) &&
              vfs_answer(pf, judgement) && vfs_work(pf, judgement))

@@ -159,11 +159,12 @@ static int on_retry(sd_event_source *source, uint64_t time, void *data)
 static int on_card(void *context, struct frame *frame)
 {
     struct pcim *pcim = context;
-    const struct card_config *card = &((const struct pcim_card *)(const void *)frame->bytes)->card;
+    const struct pcim_card *message = (const void *)frame->bytes;
+    const struct card_config *card = &message->card;
 
     if (!frame_string_ok(card->name, sizeof(card->name)) ||
         !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
-        card->vfs > PARCLOSE_MAX_VFS_PER_PF)
+        card->vfs > PARCLOSE_MAX_VFS_PER_PF || message->disabled > 1)
         return -EBADMSG;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS && !pcim->naming; i++)
         if (pcim->pfs[i])
@@ -173,6 +174,7 @@ static int on_card(void *context, struct frame *frame)
     if (!pf)
         return -ENOBUFS;
     pf->card = *card;
+    pf->disabled = message->disabled;
     pf->managed = pf->named = true;
     return 0;
 }
@@ -217,7 +219,7 @@ static int on_recover(void *context, struct frame *frame)
 
     if (message->rung != RUNG_RESTART_PF)
         return -EBADMSG;
-    if (!pf || !pf->managed)
+    if (!pf || !pf->managed || pf->disabled)
         return 0;
     pf->recover = true;
     pf->proposal.not_before = 0;

@@ -35,6 +35,7 @@ struct pcim_pf {
     bool managed; /* control named the card */
     bool named;   /* in the round of CARD messages under way */
     struct card_config card;
+    bool disabled; /* by an administrator */
     bool present;
     bool said;
     struct pf_observed observed;

@@ -34,7 +34,7 @@ static bool any_vf_reset(const struct pcim_pf *pf)
  */
 uint32_t next_for_pf(const struct pcim_pf *pf)
 {
-    if (!pf->managed || !pf->present)
+    if (!pf->managed || !pf->present || pf->disabled)
         return ACTION_NONE;
     if (pf->recover)
         return pf->observed.driver[0] ? ACTION_PF_RESTART : ACTION_PF_BIND;
@@ -70,7 +70,7 @@ uint32_t next_for_vf(const struct pcim_pf *pf, uint32_t index)
 {
     const struct pcim_vf *vf = &pf->vfs[index];
 
-    if (!pf->managed || index >= pf->card.vfs || !vf->present)
+    if (!pf->managed || pf->disabled || index >= pf->card.vfs || !vf->present)
         return ACTION_NONE;
     if (forgotten(vf) && pf_can_configure(pf))
         return ACTION_VF_RENEW;

@@ -59,6 +59,7 @@ static void fill(const struct tcb *tcb, struct tcb_pf_state *pf, struct map_pf *
         close(folder);
     }
     *map = (struct map_pf){.card = &pf->card,
+                           .disabled = pf->disabled,
                            .observed = &pf->observed,
                            .config = page->config,
                            .config_size = size > 0 ? (size_t)size : 0,

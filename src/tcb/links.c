@@ -26,17 +26,22 @@ static void begin_round(struct tcb *tcb)
 static int on_card(void *context, struct frame *frame)
 {
     struct tcb *tcb = context;
-    const struct card_config *card = &((const struct tcb_card *)(const void *)frame->bytes)->card;
+    const struct tcb_card *message = (const void *)frame->bytes;
+    const struct card_config *card = &message->card;
 
     if (!frame_string_ok(card->name, sizeof(card->name)) ||
         !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
-        card->vfs > PARCLOSE_MAX_VFS_PER_PF || strchr(card->driver, '/') || !card->driver[0])
+        card->vfs > PARCLOSE_MAX_VFS_PER_PF || strchr(card->driver, '/') || !card->driver[0] ||
+        message->disabled > 1)
         return -EBADMSG;
     begin_round(tcb);
     struct tcb_pf_state *pf = picture_manage(tcb, card);
     if (!pf)
         return -ENOBUFS;
     pf->named = true;
+    if (pf->disabled != message->disabled)
+        document_due(tcb);
+    pf->disabled = message->disabled;
     return 0;
 }
 

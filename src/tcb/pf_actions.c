@@ -223,7 +223,8 @@ int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct res
         error = spare_host(pf, apply, result);
         return error ? error : reset(pf, result);
     case ACTION_PF_DISABLE:
-        return disable(pf, result);
+        error = spare_host(pf, apply, result);
+        return error ? error : disable(pf, result);
     case ACTION_PF_RENEW:
         return renew(pf, result);
     default:

@@ -53,6 +53,7 @@ struct tcb_pf_state {
     bool used;
     bool named; /* in the round of CARD under way */
     struct card_config card;
+    bool disabled; /* as control committed it: for the document; nothing is done because of it */
     bool told;
     struct pf_observed observed;
     struct aer_counts aer;

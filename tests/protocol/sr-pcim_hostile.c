@@ -32,6 +32,12 @@ static const struct attack_peer peers[] = {
     {                                                                                              \
         LIE_HEADER(PCIM_CARD, pcim_card, 0), .card = { __VA_ARGS__ }                               \
     }
+#define DISABLED(value)                                                                            \
+    PROCESS_CONTROL, &(const struct pcim_card)                                                     \
+    {                                                                                              \
+        LIE_HEADER(PCIM_CARD, pcim_card, 0),                                                       \
+            .card = {.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"}, .disabled = value      \
+    }
 #define WANT(...)                                                                                  \
     PROCESS_CONTROL, &(const struct pcim_want)                                                     \
     {                                                                                              \
@@ -65,6 +71,7 @@ static const struct attack_lie lies[] = {
      LINK_ENDS},
     {"a driver without end", CARD(.bdf = PF, .vfs = 1, .driver = ENDLESS(CARD_DRIVER_MAX)),
      LINK_ENDS},
+    {"a card that is more than disabled", DISABLED(2), LINK_ENDS},
     {"a card", CARD(.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"), NO_MATTER},
     {"a VF beyond all", WANT(.pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF), LINK_ENDS},
     {"a VF far beyond all", WANT(.pf = PF, .index = UINT32_MAX), LINK_ENDS},

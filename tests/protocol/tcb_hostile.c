@@ -38,6 +38,12 @@ static const struct attack_peer peers[] = {
     {                                                                                              \
         LIE_HEADER(TCB_CARD, tcb_card, 0), .card = { __VA_ARGS__ }                                 \
     }
+#define DISABLED(value)                                                                            \
+    PROCESS_CONTROL, &(const struct tcb_card)                                                      \
+    {                                                                                              \
+        LIE_HEADER(TCB_CARD, tcb_card, 0),                                                         \
+            .card = {.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"}, .disabled = value      \
+    }
 #define ASSIGN(...)                                                                                \
     PROCESS_CONTROL, &(const struct tcb_assign)                                                    \
     {                                                                                              \
@@ -65,6 +71,7 @@ static const struct attack_lie lies[] = {
     {"a driver that is a path", CARD(.bdf = PF, .vfs = 1, .driver = "../../x"), LINK_ENDS},
     {"a card that is not there", CARD(.bdf = PF, .name = "net0", .vfs = 1, .driver = "igb"),
      NO_MATTER},
+    {"a card that is more than disabled", DISABLED(2), LINK_ENDS},
     {"a VF beyond all", ASSIGN(.pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF), LINK_ENDS},
     {"an owner of no kind", ASSIGN(.pf = PF, .owner = {.kind = OWNER_GUEST + 1}), LINK_ENDS},
     {"a VF of no card", ASSIGN(.pf = {0xfff8}, .owner = {.kind = OWNER_GUEST}), NO_MATTER},

@@ -15,7 +15,7 @@ pids() { field one .monitor_pid; field one '.vcpu_pids[]'; }
 pids=$(pids)
 interface() { ls "/sys/bus/pci/devices/$1/net"; }
 vfs() { parclose devices --json | jq -r ".cards[] | select(.card==\"$1\") | .vfs_created"; }
-written() { tail -n +$(($1 + 1)) <(grep "device write" /var/log/parclose.log) | sed 's/.*device write: //; s/ (trans.*//'; }
+written() { grep "device write" /var/log/parclose.log | tail -n +$(($1 + 1)) | sed 's/.*device write: //; s/ (trans.*//'; }
 # order EXIT WORDS ARGUMENT…: parclose ARGUMENT… ends with this status and says these words
 order() {
     local expected=$1 words=$2 said status
@@ -45,6 +45,20 @@ order 1 "has an address" pf restart "$peer"
 equal "nothing was written" "" "$(written "$before")"
 order 0 "restarted in" pf restart "$peer" --force
 equal "the address is gone with the interface" "" "$(ip -br -4 addr show dev "$(interface $PEER_PF)" | awk '{print $3}')"
+
+say "a PF is disabled, and enabled under a partition that waits for it"
+order 0 "$peer: disabled in" pf disable "$peer"
+equal "it has no VFs" 0 "$(vfs "$peer")"
+equal "it has no driver" "" "$(driver_of $PEER_PF)"
+check "devices.xml says so" wait_for 5 grep -q 'state="disabled"' /run/parclose/devices.xml
+AUTOSTART=no partition two 1 192 "addr=10.0.9.12/24" "$(vf "$peer" 0)"
+parclose reload && parclose start two
+check "who needs it waits" wait_for 20 is_phase two waiting
+check "and is told why" eval '[[ $(field two .waiting_for) == *"disabled by an administrator"* ]]'
+order 0 "$peer: enabled in" pf enable "$peer"
+check "it goes on by itself" wait_for 60 is_phase two running
+order 1 "in use by partition two" pf disable "$peer"
+check "two is stopped" parclose stop two --force
 
 say "what a guest uses is not touched"
 before=$(tcb_writes) n=$(guest_count one "nvme writes" writes)

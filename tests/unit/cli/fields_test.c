@@ -25,7 +25,7 @@ static const struct {
     {RESOURCE_RUN, 1},
     {RESOURCE_PCPU, 0},
     {RESOURCE_MEMORY, 0},
-    {RESOURCE_PF, 4},
+    {RESOURCE_PF, 0},
     {RESOURCE_VF, 0},
     {RESOURCE_ACTION, 0},
     {RESOURCE_REQUEST, 0},

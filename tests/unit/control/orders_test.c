@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gate.h"
 #include "world.h"
 
 /* The PF as the TCB sees it: its driver, its link, so many VFs. */
@@ -319,6 +320,144 @@ static void no_vf_is_handed_out_on_the_way(void **state)
     assert_non_null(world_take(world, PROCESS_LEAD, LEAD_CHANNELS));
 }
 
+/* ---- disabled and enabled */
+
+/* What SR-PCIM and the TCB are told of net0's card, in the latest round. */
+static void told(struct world *world, uint32_t disabled)
+{
+    const struct pcim_card *pcim;
+    const struct tcb_card *tcb;
+    size_t heard = 0;
+
+    while ((pcim = world_take(world, PROCESS_SR_PCIM, PCIM_CARD)))
+        if (pcim->card.bdf.value == NET0.value && ++heard)
+            assert_int_equal(pcim->disabled, disabled);
+    while ((tcb = world_take(world, PROCESS_TCB, TCB_CARD)))
+        if (tcb->card.bdf.value == NET0.value && ++heard)
+            assert_int_equal(tcb->disabled, disabled);
+    assert_int_equal(heard, 2);
+}
+
+static void disable(struct world *world)
+{
+    uint64_t id = order(world, DEVICE_ORDER_PF_DISABLE, NET0);
+    told(world, 1);
+    uint64_t transaction = apply(world, ACTION_PF_DISABLE, NET0, ACTION_SPARE_HOST);
+    seen(world, NET0, "", 0);
+    applied(world, transaction, NET0, 0);
+    done(world, id, "net0: disabled");
+    world_readiness(world, NET0, PF_DISABLED);
+    world_forget_sent(world);
+}
+
+static void a_pf_is_disabled_and_enabled(void **state)
+{
+    struct world *world = *state;
+
+    all_well(world);
+    world_forget_sent(world);
+    disable(world);
+    refused(world, order(world, DEVICE_ORDER_PF_DISABLE, NET0), 0, "disabled already");
+    refused(world, order(world, DEVICE_ORDER_PF_RESTART, NET0), -EPERM, "parclose pf enable net0");
+    refused(world, order(world, DEVICE_ORDER_PF_RESET, NET0), -EPERM, "parclose pf enable net0");
+    no_apply(world);
+    uint64_t id = order(world, DEVICE_ORDER_PF_ENABLE, NET0);
+    told(world, 0);
+    applied(world, apply(world, ACTION_PF_BIND, NET0, 0), NET0, 0);
+    assert_null(answer(world, id));
+    seen(world, NET0, "igb", 7);
+    world_readiness(world, NET0, PF_READY);
+    done(world, id, "net0: enabled");
+    refused(world, order(world, DEVICE_ORDER_PF_ENABLE, NET0), 0, "enabled already");
+}
+
+static void one_in_use_is_not_disabled(void **state)
+{
+    struct world *world = *state;
+
+    run_web(world);
+    refused(world, order(world, DEVICE_ORDER_PF_DISABLE, NET0), -EBUSY, "partition web");
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 0);
+    no_apply(world);
+}
+
+static void what_fails_is_as_it_was(void **state)
+{
+    struct world *world = *state;
+
+    all_well(world);
+    uint64_t id = order(world, DEVICE_ORDER_PF_DISABLE, NET0);
+    uint64_t transaction = apply(world, ACTION_PF_DISABLE, NET0, ACTION_SPARE_HOST);
+    world_forget_sent(world);
+    applied(world, transaction, NET0, -EBUSY);
+    refused(world, id, -EBUSY, "net0: not disabled: why it is not");
+    told(world, 0);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 0);
+    world_forget_sent(world);
+    disable(world);
+    id = order(world, DEVICE_ORDER_PF_ENABLE, NET0);
+    applied(world, apply(world, ACTION_PF_BIND, NET0, 0), NET0, -EIO);
+    refused(world, id, -EIO, "net0: not enabled");
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 1);
+}
+
+/* Who needs it waits with the reason, and no rung is climbed for what only a person can give. */
+static void who_needs_it_waits_for_a_person(void **state)
+{
+    struct world *world = *state;
+    struct partition_config web = world_partition("web", 1, "net0", 3, NULL);
+    char text[PARCLOSE_REASON_MAX];
+
+    all_well(world);
+    world_forget_sent(world);
+    disable(world);
+    assert_int_equal(world_define(world, &web), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_monitor(world, "web", OWN_STATES, true);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_WAITING);
+    assert_false(gate_open(world->control->db, world_named(world, "web"), text));
+    assert_non_null(strstr(text, "disabled by an administrator"));
+    uint64_t next = audit_log_next(world->control->log);
+    world_wait(world, 60 * SECOND);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    assert_int_equal(boot_rung(world), 0);
+    no_apply(world);
+    assert_int_equal(world_named(world, "web")->run.rung, RUNG_WAIT);
+    assert_int_equal(audit_log_next(world->control->log), next + 1);
+    order(world, DEVICE_ORDER_SR_PCIM_RESET, (struct bdf){0});
+    applied(world, apply(world, ACTION_PF_RESET, NET1, ACTION_SPARE_HOST), NET1, 0); /* not net0 */
+    world_forget_sent(world);
+    order(world, DEVICE_ORDER_PF_ENABLE, NET0);
+    applied(world, apply(world, ACTION_PF_BIND, NET0, 0), NET0, 0);
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    world_wait(world, SECOND); /* from now on it is for the ladder again */
+    assert_non_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+}
+
+static void it_outlives_control_and_a_boot_of_the_host(void **state)
+{
+    struct world *world = *state;
+
+    all_well(world);
+    world_forget_sent(world);
+    disable(world);
+    assert_int_equal(world_restart(world, 2), 0);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 1);
+    world_reboot(world);
+    assert_int_equal(world_restart(world, 1), 0);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 1);
+    assert_int_equal(db_pf(world->control->db, NET1)->image.disabled, 0);
+    world_links_up(world);
+    told(world, 1);
+    all_well(world);
+    uint64_t id = order(world, DEVICE_ORDER_PF_ENABLE, NET0);
+    applied(world, apply(world, ACTION_PF_BIND, NET0, 0), NET0, 0);
+    done(world, id, "net0: enabled");
+    world_reboot(world);
+    assert_int_equal(world_restart(world, 1), 0);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 0);
+}
+
 /* ---- SR-PCIM (R-RST-1) */
 
 static void idle_pfs_are_reset_with_sr_pcim(void **state)
@@ -474,6 +613,11 @@ int main(void)
         TEST(a_failure_is_answered_alike),
         TEST(one_at_a_time),
         TEST(no_vf_is_handed_out_on_the_way),
+        TEST(a_pf_is_disabled_and_enabled),
+        TEST(one_in_use_is_not_disabled),
+        TEST(what_fails_is_as_it_was),
+        TEST(who_needs_it_waits_for_a_person),
+        TEST(it_outlives_control_and_a_boot_of_the_host),
         TEST(idle_pfs_are_reset_with_sr_pcim),
         TEST(without_vfs_in_use_all_pfs_are),
         TEST(the_same_sr_pcim_is_not_a_new_one),

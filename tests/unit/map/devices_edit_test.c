@@ -193,7 +193,7 @@ static void everything_else_is_refused(void **state)
         {"<owner kind=\"guest\" partition=\"1\"/>", "<owner kind=\"guest\" partition=\"2\"/>",
          "is given to a partition by its definition"},
         {"vfs=\"3\"", "vfs=\"4\"", "host.xml"},
-        {"driver=\"igb\"/>", "driver=\"e1000e\"/>", "host.xml"},
+        {"driver=\"igb\" state=\"enabled\"/>", "driver=\"e1000e\"/>", "host.xml"},
         {"<vf index=\"0\"", "<vf index=\"1\"", "it is observed"},
         {"open=\"no\"", "open=\"yes\"", "it is observed"},
         {"address=\"0000:01:00.0\"", "address=\"0000:02:00.0\"", "it is observed"},

@@ -124,6 +124,28 @@ static void sysfs_is_not_the_truth(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
 }
 
+/* Whatever is wrong with it, rung 1 included: nothing is done to it. */
+static void one_that_is_disabled_is_left_alone(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->disabled = true;
+    assert_int_equal(judged(pf), PF_DISABLED);
+    pf->observed.numvfs = pf->observed.sriov.num_vfs = pf->observed.sriov.control = 0;
+    pf->observed.link_up = 0;
+    pf->vfs[0].wanted = true;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+    pf->observed.driver[0] = '\0';
+    pf->recover = true;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    assert_int_equal(judged(pf), PF_DISABLED);
+    pf->present = false;
+    assert_int_equal(judged(pf), PF_DISABLED);
+    pf->disabled = false;
+    assert_int_equal(judged(pf), PF_ABSENT);
+}
+
 static void any_silent_vf(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -252,6 +274,7 @@ int main(void)
         WITH_PF(rebind_that_left_no_vfs_creates_them),
         WITH_PF(fewer_vfs_than_configured_is_not_ours_to_mend),
         WITH_PF(sysfs_is_not_the_truth),
+        WITH_PF(one_that_is_disabled_is_left_alone),
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),

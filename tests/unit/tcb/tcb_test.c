@@ -514,9 +514,9 @@ static struct tcb_applied ordered(struct stage *stage, uint64_t id, uint32_t act
 
 static void spared(struct stage *stage, uint64_t id, int error, const char *words)
 {
-    static const uint32_t actions[] = {ACTION_PF_RESTART, ACTION_PF_RESET};
+    static const uint32_t actions[] = {ACTION_PF_RESTART, ACTION_PF_RESET, ACTION_PF_DISABLE};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const struct tcb_applied result = ordered(stage, id + i, actions[i], ACTION_SPARE_HOST);
         assert_int_equal(result.error, error);
         assert_int_equal(result.writes, 0);
