@@ -91,6 +91,10 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
     const struct card_config *card = db_card(control->db, proposal->pf);
     struct pf *pf = db_pf(control->db, proposal->pf);
 
+#ifdef PARCLOSE_MUTANT_ANY_CARD /* it is not asked whether the card is managed */
+    if (!card || !pf)
+        return proposal->index < PARCLOSE_MAX_VFS_PER_PF ? NULL : "the card has no such VF";
+#endif
     if (!card || !pf)
         return "the PF is not managed";
     switch (proposal->action) {

@@ -242,6 +242,11 @@ static bool begin_next(struct tcb *tcb)
         bool reads = job->apply.action == ACTION_NONE;
         if (job->pid)
             continue;
+#ifdef PARCLOSE_MUTANT_ANY_CARD /* it is not asked whether the card is managed */
+        if (!pf)
+            pf = picture_manage(
+                tcb, &(struct card_config){.bdf = job->apply.pf, .vfs = 1, .driver = "igb"});
+#endif
         if (pf && jobs_stuck(tcb, job->apply.pf)) {
             finish_error(job, -EBUSY, "an earlier write has not come back from the kernel");
             return true;

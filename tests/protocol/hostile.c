@@ -17,7 +17,7 @@
 
 #include "parclose/msg_control_command.h"
 
-#define FILES_MAX (WIRE_MAX_FDS + 1)
+#define FILES_MAX STAGE_FILES_MAX
 #define FLOOD_MAX 80000 /* many more than socket and queue can hold */
 
 static const struct attack *attack;
@@ -42,22 +42,7 @@ struct shot {
 
 static void fire(int socket, const struct shot *shot)
 {
-    _Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * FILES_MAX)] = {0};
-    struct iovec part = {.iov_base = (void *)(uintptr_t)shot->bytes, .iov_len = shot->size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-    assert_true(shot->files <= FILES_MAX);
-    if (shot->files) {
-        message.msg_control = space;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * shot->files);
-        struct cmsghdr *control = CMSG_FIRSTHDR(&message);
-        *control = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
-                                    .cmsg_type = SCM_RIGHTS,
-                                    .cmsg_len = CMSG_LEN(sizeof(int) * shot->files)};
-        for (size_t i = 0; i < shot->files; i++)
-            memcpy(CMSG_DATA(control) + i * sizeof(int), &shot->file, sizeof(int));
-    }
-    assert_int_equal(sendmsg(socket, &message, MSG_NOSIGNAL), shot->size);
+    assert_int_equal(stage_throw(socket, shot->bytes, shot->size, shot->file, shot->files), 0);
 }
 
 /* What the daemon did with it: reads all that it said to the peer. */

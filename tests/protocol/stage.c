@@ -124,16 +124,31 @@ void stage_give(struct stage *stage, const char *name, int file)
     close(file);
 }
 
-void stage_link(struct stage *stage, enum process_kind peer)
+/* Closes the end. */
+static void hand_end(struct stage *stage, enum process_kind peer, int end)
 {
     struct boot_link message = {.header = frame_header(BOOT_LINK, sizeof(message), 0),
                                 .peer = peer,
                                 .generation = ++stage->generations[peer]};
+    say(stage, &message, &end);
+    close(end);
+}
+
+void stage_join(struct stage *one, struct stage *other)
+{
     int pair[2];
 
     pair_make(pair);
-    say(stage, &message, &pair[0]);
-    close(pair[0]);
+    hand_end(one, other->kind, pair[0]);
+    hand_end(other, one->kind, pair[1]);
+}
+
+void stage_link(struct stage *stage, enum process_kind peer)
+{
+    int pair[2];
+
+    pair_make(pair);
+    hand_end(stage, peer, pair[0]);
     if (stage->links[peer] >= 0)
         close(stage->links[peer]);
     stage->links[peer] = pair[1];
@@ -176,6 +191,29 @@ void stage_settle(struct stage *stage, enum process_kind peer)
     wait_read(stage->boot);
     while (hear_one(stage))
         ;
+}
+
+int stage_throw(int socket, const void *bytes, size_t size, int file, size_t files)
+{
+    _Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * STAGE_FILES_MAX)] = {0};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    assert_true(files <= STAGE_FILES_MAX);
+    if (files) {
+        message.msg_control = space;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * files);
+        struct cmsghdr *control = CMSG_FIRSTHDR(&message);
+        *control = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                                    .cmsg_type = SCM_RIGHTS,
+                                    .cmsg_len = CMSG_LEN(sizeof(int) * files)};
+        for (size_t i = 0; i < files; i++)
+            memcpy(CMSG_DATA(control) + i * sizeof(int), &file, sizeof(int));
+    }
+    if (sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)size)
+        return 0;
+    assert_true(errno == EPIPE || errno == ECONNRESET);
+    return -EPIPE;
 }
 
 /* A second START has the watchdog fed soon. */

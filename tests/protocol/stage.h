@@ -38,10 +38,16 @@ void stage_begin(struct stage *stage, const char *executable, enum process_kind 
 void stage_give(struct stage *stage, const char *name, int file);
 /* A new link to a peer; the one before is closed. */
 void stage_link(struct stage *stage, enum process_kind peer);
+/* A new link between two daemons: the test has no end of it. */
+void stage_join(struct stage *one, struct stage *other);
 /* START, and READY heard. */
 void stage_start(struct stage *stage);
 /* STOP; it must end in order. Takes the stage down. */
 void stage_end(struct stage *stage);
+
+/* Any bytes as one datagram, `file` with it `files` times. 0, or -EPIPE: nobody is there. */
+#define STAGE_FILES_MAX (WIRE_MAX_FDS + 1)
+int stage_throw(int socket, const void *bytes, size_t size, int file, size_t files);
 
 /* Asks for a sign of life and hears it: a fraction of a second. */
 void stage_alive(struct stage *stage);

@@ -90,7 +90,7 @@ static void put(uint8_t *config, size_t offset, uint32_t value, size_t size)
         config[offset + i] = (uint8_t)(value >> 8 * i);
 }
 
-static void write_config(const char *root, unsigned vfs)
+static void write_config(const char *root, struct bdf bdf, unsigned vfs)
 {
     uint8_t config[4096] = {0};
 
@@ -109,25 +109,33 @@ static void write_config(const char *root, unsigned vfs)
     put(config, TREE_SRIOV + 0x14, 128, 2);
     put(config, TREE_SRIOV + 0x16, 2, 2);
     put(config, TREE_SRIOV + 0x1a, 0x10ca, 2);
-    tree_write(root, TREE_PF, "config", config, sizeof(config));
+    tree_write(root, bdf, "config", config, sizeof(config));
+}
+
+void tree_make_pf(const char *root, struct bdf bdf, const char *interface)
+{
+    char flags[64];
+
+    write_config(root, bdf, 0);
+    tree_text(root, bdf, "vendor", "0x8086\n");
+    tree_text(root, bdf, "device", "0x10c9\n");
+    tree_text(root, bdf, "class", "0x020000\n");
+    tree_text(root, bdf, "sriov_totalvfs", "7\n");
+    tree_text(root, bdf, "sriov_numvfs", "");
+    tree_text(root, bdf, "sriov_drivers_autoprobe", "1\n");
+    tree_text(root, bdf, "resource",
+              "0x00000000fe000000 0x00000000fe01ffff 0x0000000000040200\n"
+              "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
+    snprintf(flags, sizeof(flags), "net/%s/flags", interface);
+    tree_text(root, bdf, flags, "0x1003\n");
+    tree_link(root, bdf, "driver", "../../../../bus/pci/drivers/igb");
+    tree_text(root, bdf, "numa_node", "1\n");
+    tree_link(root, bdf, "iommu_group", "../../../kernel/iommu_groups/12");
 }
 
 void tree_make(const char *root)
 {
-    write_config(root, 0);
-    tree_text(root, TREE_PF, "vendor", "0x8086\n");
-    tree_text(root, TREE_PF, "device", "0x10c9\n");
-    tree_text(root, TREE_PF, "class", "0x020000\n");
-    tree_text(root, TREE_PF, "sriov_totalvfs", "7\n");
-    tree_text(root, TREE_PF, "sriov_numvfs", "");
-    tree_text(root, TREE_PF, "sriov_drivers_autoprobe", "1\n");
-    tree_text(root, TREE_PF, "resource",
-              "0x00000000fe000000 0x00000000fe01ffff 0x0000000000040200\n"
-              "0x0000000000000000 0x0000000000000000 0x0000000000000000\n");
-    tree_text(root, TREE_PF, "net/pf0/flags", "0x1003\n");
-    tree_link(root, TREE_PF, "driver", "../../../../bus/pci/drivers/igb");
-    tree_text(root, TREE_PF, "numa_node", "1\n");
-    tree_link(root, TREE_PF, "iommu_group", "../../../kernel/iommu_groups/12");
+    tree_make_pf(root, TREE_PF, "pf0");
 }
 
 void tree_msix(const char *root, unsigned vf, bool on)
@@ -148,7 +156,7 @@ struct bdf tree_vf(unsigned index)
 
 void tree_create_vfs(const char *root, unsigned count)
 {
-    write_config(root, count);
+    write_config(root, TREE_PF, count);
     for (unsigned i = 0; i < count; i++) {
         uint8_t config[64] = {0xff, 0xff, 0xff, 0xff};
         struct bdf vf = tree_vf(i);

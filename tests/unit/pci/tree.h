@@ -13,6 +13,8 @@
 
 /* Makes the tree in `root` ("…/sys"): a PF of driver igb, interface pf0 that is up, no VF. */
 void tree_make(const char *root);
+/* Another PF of the same kind. */
+void tree_make_pf(const char *root, struct bdf bdf, const char *interface);
 
 /* What writing sriov_numvfs does in a kernel: VFs of offset 128, stride 2. */
 void tree_create_vfs(const char *root, unsigned count);
