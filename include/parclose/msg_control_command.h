@@ -40,6 +40,7 @@ enum message_control_command {
     CONTROL_CHANNEL_DETACHED,   /* command -> control: it let go of a console's files */
     CONTROL_SESSION_OPEN,       /* command -> control: RESULT brings one file */
     CONTROL_ORDER, /* command -> control: about a PF or SR-PCIM; RESULT when it is over */
+    CONTROL_APPLY, /* command -> control, 1 file: sealed proposal (proposal.h) */
 };
 
 /* Who asked, for the audit log; command fills it from the CLI's peer credentials. */
@@ -78,6 +79,19 @@ struct control_session {
     uint32_t reserved;
 };
 _Static_assert(sizeof(struct control_session) == 128, "wire size");
+
+/* All of the proposal in one transaction, or nothing. RESULT says that it is committed; what
+ * became of it then is in the snapshot. What is to be as it was in the snapshot of that generation
+ * is said, or it is stale. Root's alone. */
+struct control_apply {
+    struct wire_header header;
+    struct requester requester;
+    uint64_t generation; /* of the snapshot that it was planned from */
+    uint64_t plan;       /* plan_digest(), for the log */
+    uint32_t added;      /* 1 << number of a partition of the proposal: is not defined yet */
+    uint32_t running;    /* 1 << number: runs, and its VFs change while it does */
+};
+_Static_assert(sizeof(struct control_apply) == 16 + 72 + 24, "wire size");
 
 struct control_partition_start {
     struct wire_header header;

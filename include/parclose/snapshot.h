@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 8
+#define SNAPSHOT_VERSION 9
 
 struct snapshot_partition {
     struct partition_id id;
@@ -92,6 +92,14 @@ struct snapshot_process {
     char reason[PARCLOSE_REASON_MAX];
 };
 
+struct snapshot_apply {   /* the latest proposal that was applied */
+    uint64_t id;          /* of the request; 0: there was none */
+    uint64_t transaction; /* that it is */
+    uint32_t state;       /* enum apply_state */
+    int32_t error;
+    char text[PARCLOSE_REASON_MAX]; /* what it waits for; what failed */
+};
+
 struct snapshot {
     uint64_t magic;
     uint32_t version;
@@ -102,6 +110,7 @@ struct snapshot {
     uint64_t realtime_ns;
     uint64_t boottime_ns;
     struct host_config host;
+    struct snapshot_apply apply;
     uint32_t partitions_count;
     uint32_t pcpus_count;
     uint32_t memory_count;

@@ -57,6 +57,16 @@ enum partition_phase {
     PARTITION_PHASES
 };
 
+/* How far the latest apply of a proposal is (parclose/proposal.h, src/control/apply.h). */
+enum apply_state {
+    APPLY_NONE = 0,    /* there was none */
+    APPLY_TRIAL = 1,   /* in force; its VFs and attributes are under way */
+    APPLY_UNDOING = 2, /* one of them failed: what was before is in force, and is under way */
+    APPLY_DONE = 3,
+    APPLY_UNDONE = 4,
+    APPLY_STATES
+};
+
 /* A place on the guest's bus: the VF that is there, as its monitor sees it. All 0: nothing. */
 enum vf_mark {
     VF_PRESENT = 1,   /* the guest can find it */

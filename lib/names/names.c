@@ -33,6 +33,15 @@ const char *name_of_state(uint32_t state)
     return NAME(names, state);
 }
 
+const char *name_of_apply_state(uint32_t state)
+{
+    static const char *const names[] = {
+        [APPLY_NONE] = "none", [APPLY_TRIAL] = "trial",   [APPLY_UNDOING] = "being undone",
+        [APPLY_DONE] = "done", [APPLY_UNDONE] = "undone",
+    };
+    return NAME(names, state);
+}
+
 const char *name_of_phase(uint32_t phase)
 {
     static const char *const names[] = {

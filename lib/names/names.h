@@ -11,6 +11,7 @@
 
 const char *name_of_state(uint32_t state);          /* enum partition_state: "Enabled" … */
 const char *name_of_phase(uint32_t phase);          /* enum partition_phase: "defined" … */
+const char *name_of_apply_state(uint32_t state);    /* enum apply_state: "trial" … */
 const char *name_of_exit(uint32_t reason);          /* enum exit_reason: "power-off" … */
 const char *name_of_readiness(uint32_t readiness);  /* enum pf_readiness: "ready" … */
 const char *name_of_status(uint32_t status);        /* enum function_status: "active" … */

@@ -22,6 +22,7 @@ static const size_t image_sizes[RESOURCE_KINDS] = {
     [RESOURCE_CHANNEL] = sizeof(struct channel_image),
     [RESOURCE_EDIT] = sizeof(struct edit_image),
     [RESOURCE_ORDER] = sizeof(struct order_image),
+    [RESOURCE_APPLY] = sizeof(struct apply_image),
 };
 
 size_t audit_image_size(uint32_t kind)

@@ -60,6 +60,7 @@ enum audit_kind {
     AUDIT_OUTAGE = 20,    /* a PF behind a partition that runs is not ready; or all are again */
     AUDIT_ORDER = 21,     /* an administrator's, about a PF or SR-PCIM */
     AUDIT_FREEZE = 22,    /* a partition's processors are frozen for an outage, thawed again */
+    AUDIT_APPLY = 23,     /* a proposal: host, definitions and attributes at once */
     AUDIT_KINDS
 };
 

@@ -25,6 +25,7 @@ enum resource_kind {
     RESOURCE_CHANNEL = 11,  /* partition id, enum channel_kind: struct channel_image */
     RESOURCE_EDIT = 12,     /* -: struct edit_image */
     RESOURCE_ORDER = 13,    /* bdf of a PF, 0: SR-PCIM: struct order_image */
+    RESOURCE_APPLY = 14,    /* -: struct apply_image */
     RESOURCE_KINDS
 };
 
@@ -134,6 +135,20 @@ struct order_image {
     char text[PARCLOSE_REASON_MAX]; /* the first failure; when it is over, its answer */
 };
 _Static_assert(sizeof(struct order_image) == 24 + 32 + 32 + 160, "on disk");
+
+/* The latest proposal that was applied. It stays when it is over: the files of the one that it
+ * names are the configuration, whoever dies before they are in their places. */
+struct apply_image {
+    uint64_t id;                   /* of command's request; 0: there was none */
+    uint64_t begun;                /* the transaction that it is */
+    uint64_t deadline_boottime_ns; /* of its trial or its undoing; 0: nothing is waited for */
+    uint32_t state;                /* enum apply_state */
+    int32_t error;                 /* why it is undone */
+    uint32_t uid;                  /* who asked */
+    uint32_t reserved;
+    char text[PARCLOSE_REASON_MAX]; /* what failed, and what is not as it was */
+};
+_Static_assert(sizeof(struct apply_image) == 40 + 160, "on disk");
 
 /* How far the attach transaction of a partition is. */
 enum attach_state {

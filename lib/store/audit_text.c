@@ -32,6 +32,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_OUTAGE] = "outage",
     [AUDIT_ORDER] = "order",
     [AUDIT_FREEZE] = "freeze",
+    [AUDIT_APPLY] = "apply",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {
@@ -137,6 +138,9 @@ void audit_resource_text(const struct audit_change *change, char *text, size_t s
         snprintf(text, size, "order about %s%s", change->key[0] ? "PF " : "SR-PCIM",
                  change->key[0] ? bdf : "");
         break;
+    case RESOURCE_APPLY:
+        snprintf(text, size, "applied proposal");
+        break;
     default:
         snprintf(text, size, "?");
     }
@@ -206,6 +210,12 @@ static void order_text(const struct order_image *order, char *text, size_t size)
              order->text);
 }
 
+static void apply_text(const struct apply_image *apply, char *text, size_t size)
+{
+    snprintf(text, size, "%s%s%.*s", name_of_apply_state(apply->state), apply->text[0] ? ": " : "",
+             PARCLOSE_REASON_MAX, apply->text);
+}
+
 void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
 {
     if (!image) {
@@ -252,6 +262,9 @@ void audit_image_text(uint32_t kind, const void *image, char *text, size_t size)
         break;
     case RESOURCE_ORDER:
         order_text(image, text, size);
+        break;
+    case RESOURCE_APPLY:
+        apply_text(image, text, size);
         break;
     default:
         snprintf(text, size, "?");

@@ -214,6 +214,16 @@ static const struct field_row order_rows[] = {
     ROW(TEXT, order_image, text),
 };
 
+static const struct field_row apply_rows[] = {
+    ROW(FLAGS, apply_image, id),
+    ROW(NUMBER, apply_image, begun),
+    ROW(NUMBER, apply_image, deadline_boottime_ns),
+    ROW_NAMED(apply_image, state, name_of_apply_state),
+    ROW(FLAGS, apply_image, error),
+    ROW(NUMBER, apply_image, uid),
+    ROW(TEXT, apply_image, text),
+};
+
 #define ATTRIBUTE_ROWS(member)                                                                     \
     ROW(FLAGS, vf_edit, member.present), ROW(MAC, vf_edit, member.mac),                            \
         ROW(NUMBER, vf_edit, member.vlan), ROW(NUMBER, vf_edit, member.qos),                       \
@@ -276,6 +286,7 @@ static const struct {
     [RESOURCE_CHANNEL] = {ROWS(channel_rows), {NULL}},
     [RESOURCE_EDIT] = {ROWS(edit_rows), {&edited}},
     [RESOURCE_ORDER] = {ROWS(order_rows), {NULL}},
+    [RESOURCE_APPLY] = {ROWS(apply_rows), {NULL}},
 };
 
 /* --- one value -------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apply.h"
 #include "drive.h"
 #include "host.h"
 #include "lifecycle.h"
@@ -51,6 +52,8 @@ void control_arm(struct control *control)
         earlier(&earliest, partition->retry_boottime_ns);
     }
     earlier(&earliest, orders_deadline(control));
+    if (apply_under_way(control->db))
+        earlier(&earliest, control->db->apply.deadline_boottime_ns);
     if (control->db->control.shutting_down && !control->shutdown_told)
         earlier(&earliest, control->db->control.shutdown_boottime_ns);
     /* one that is over and still stands could not be dealt with (a full disk): not in a busy loop
@@ -65,6 +68,7 @@ void control_idle(struct control *control)
     char text[PARCLOSE_REASON_MAX];
 
     control->changed = false;
+    apply_settle(control);
     snapshot_publish(control);
     since_published(control);
     if (db_check(control->db, text))
@@ -101,6 +105,7 @@ void control_deadline(struct control *control)
         if (partition_started(&control->db->partitions[i]))
             drive_deadline(control, &control->db->partitions[i]);
     orders_follow(control);
+    apply_settle(control);
     shutdown_finish(control);
     sync_notes(control);
     control_arm(control);
@@ -178,6 +183,7 @@ void control_free(struct control *control)
         return;
     outbox_free(&control->outbox);
     audit_log_close(control->log);
+    free(control->trial);
     db_free(control->db);
     free(control->entry);
     free(control);

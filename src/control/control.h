@@ -80,6 +80,7 @@ struct control {
     uint64_t snapshot_generation;
     uint64_t file_orders;
     struct since since;
+    struct audit_entry *trial;   /* the entry of the apply that is under way, owned; NULL: none */
     uint64_t rotate_boottime_ns; /* no rotation before it: the last one failed */
     struct request_image requests[CONTROL_REQUESTS_MAX]; /* a ring of committed ones; id 0: free */
     size_t requests_next;

@@ -123,6 +123,7 @@ struct db {
     struct action actions[DB_ACTIONS_MAX];
     struct edit_image edit;   /* of devices.xml: the latest */
     struct order_image order; /* about SR-PCIM: the latest */
+    struct apply_image apply;
 };
 
 /* The map as boot found the host: pCPU 0 is boot's, the others idle, all memory available. */

@@ -190,6 +190,9 @@ int db_apply(struct db *db, const struct audit_change *change, bool undo)
     case RESOURCE_EDIT:
         db->edit = image ? *(const struct edit_image *)image : (struct edit_image){0};
         return 0;
+    case RESOURCE_APPLY:
+        db->apply = image ? *(const struct apply_image *)image : (struct apply_image){0};
+        return 0;
     default:
         return -EINVAL;
     }
@@ -229,6 +232,8 @@ const void *db_image(struct db *db, uint32_t kind, uint64_t key0, uint64_t key1)
         return order_slot(db, key0);
     case RESOURCE_EDIT:
         return &db->edit;
+    case RESOURCE_APPLY:
+        return &db->apply;
     default:
         return NULL;
     }

@@ -81,5 +81,6 @@ int db_each_image(const struct db *db, db_image_visit *visitor, void *context)
     visit_actions(db, &walk);
     visit(&walk, RESOURCE_EDIT, 0, 0, &db->edit);
     visit(&walk, RESOURCE_ORDER, 0, 0, &db->order);
+    visit(&walk, RESOURCE_APPLY, 0, 0, &db->apply);
     return walk.error;
 }

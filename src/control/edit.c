@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "actions.h"
+#include "apply.h"
 #include "config/config_check.h"
 #include "log/log.h"
 #include "names/names.h"
@@ -71,6 +72,15 @@ static struct partition *user_of(struct db *db, struct bdf bdf, uint32_t index)
     return partition && wanted_in(db, &partition->config, bdf, index) ? partition : NULL;
 }
 
+const struct partition_vf *edit_wanted(struct db *db, struct bdf pf, uint32_t index,
+                                       const struct partition **user)
+{
+    struct partition *partition = user_of(db, pf, index);
+
+    *user = partition;
+    return partition ? wanted_in(db, &partition->config, pf, index) : NULL;
+}
+
 /* MAC and NVMe resources cannot change under a driver that has read them. */
 static bool needs_closed(const struct vf_edit *vf)
 {
@@ -92,6 +102,9 @@ static int judge_vf(struct control *control, const struct vf_edit *edit, char *t
     if (partition_ending(partition))
         return refuse(text, -EBUSY, "VF %u of %s: its partition %s is stopping", edit->index, bdf,
                       partition->config.name);
+    int error = apply_frees_partition(control, partition, text);
+    if (error)
+        return error;
     if (!same_attributes(
             &wanted_in(control->db, &partition->config, edit->pf, edit->index)->attributes,
             &edit->before))
@@ -127,8 +140,13 @@ static bool twice(const struct tcb_edit *edit, uint32_t number)
     return false;
 }
 
+bool edit_under_way(const struct db *db)
+{
+    return under_way(&db->edit);
+}
+
 /* What the TCB says is checked as what a user says. */
-static int judge(struct control *control, const struct tcb_edit *edit, char *text)
+int edit_judge(struct control *control, const struct tcb_edit *edit, char text[PARCLOSE_REASON_MAX])
 {
     if (under_way(&control->db->edit))
         return refuse(text, -EBUSY, "the edit %s is under way", control->db->edit.name);
@@ -202,7 +220,7 @@ static bool has_partition(const struct db *db, const struct edit_image *edit,
     return false;
 }
 
-static void tell(struct control *control)
+void edit_changed(struct control *control)
 {
     const struct edit_image *edit = &control->db->edit;
 
@@ -219,9 +237,8 @@ static void tell(struct control *control)
             tell_action(control, &control->db->actions[i]);
 }
 
-static void begin(struct control *control, const struct tcb_edit *message)
+void edit_change(struct control *control, const struct tcb_edit *message)
 {
-    const struct requester who = {.uid = message->uid};
     struct edit_image edit = {.id = message->header.id,
                               .begun = transaction_number(control),
                               .transaction = transaction_number(control),
@@ -231,17 +248,24 @@ static void begin(struct control *control, const struct tcb_edit *message)
 
     memcpy(edit.name, message->name, sizeof(edit.name));
     memcpy(edit.vfs, message->vfs, edit.vfs_count * sizeof(edit.vfs[0]));
-    transaction_begin(control, AUDIT_EDIT, AUDIT_BEGUN, 0);
-    transaction_who(control, PROCESS_TCB, &who);
-    transaction_text(control, "%s: %u VFs", edit.name, edit.vfs_count);
     transaction_change(control, RESOURCE_EDIT, 0, 0, &edit);
     change_partitions(control, &edit);
     add_actions(control, &edit);
+}
+
+static void begin(struct control *control, const struct tcb_edit *message)
+{
+    const struct requester who = {.uid = message->uid};
+
+    transaction_begin(control, AUDIT_EDIT, AUDIT_BEGUN, 0);
+    transaction_who(control, PROCESS_TCB, &who);
+    transaction_text(control, "%s: %u VFs", message->name, message->vfs_count);
+    edit_change(control, message);
     int error = transaction_commit(control, true);
     if (error)
-        say(control, edit.id, error, 0, "the transaction cannot be saved");
+        say(control, message->header.id, error, 0, "the transaction cannot be saved");
     else
-        tell(control);
+        edit_changed(control);
 }
 
 void edit_propose(struct control *control, const struct tcb_edit *message)
@@ -255,7 +279,7 @@ void edit_propose(struct control *control, const struct tcb_edit *message)
             say_outcome(control);
     } else if (!message->vfs_count) {
         say(control, message->header.id, -ENOENT, 0, "");
-    } else if ((error = judge(control, message, text))) {
+    } else if ((error = edit_judge(control, message, text))) {
         say(control, message->header.id, error, 0, text);
     } else {
         begin(control, message);
@@ -280,19 +304,26 @@ void edit_answered(struct control *control, const struct tcb_applied *result)
     transaction_change(control, RESOURCE_EDIT, 0, 0, &edit);
 }
 
-static void undo(struct control *control)
+void edit_change_back(struct control *control)
 {
     struct edit_image edit = control->db->edit;
 
     edit.state = EDIT_UNDOING;
     edit.transaction = transaction_number(control);
-    transaction_begin(control, AUDIT_EDIT, AUDIT_UNDONE, edit.begun);
-    transaction_text(control, "%.150s", edit.text);
     transaction_change(control, RESOURCE_EDIT, 0, 0, &edit);
     change_partitions(control, &edit);
     add_actions(control, &edit);
+}
+
+static void undo(struct control *control)
+{
+    const struct edit_image *edit = &control->db->edit;
+
+    transaction_begin(control, AUDIT_EDIT, AUDIT_UNDONE, edit->begun);
+    transaction_text(control, "%.150s", edit->text);
+    edit_change_back(control);
     if (!transaction_commit(control, true))
-        tell(control);
+        edit_changed(control);
 }
 
 static void finish(struct control *control)

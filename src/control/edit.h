@@ -23,6 +23,21 @@
 #include "control.h"
 #include "parclose/msg_control_tcb.h"
 
+/* Its parts, for a transaction that changes more (apply.h): whether it may be, with the map as it
+ * is; what it changes; what its undoing changes; and, committed, what others are told. */
+int edit_judge(struct control *control, const struct tcb_edit *edit,
+               char text[PARCLOSE_REASON_MAX]);
+void edit_change(struct control *control, const struct tcb_edit *edit);
+void edit_change_back(struct control *control);
+void edit_changed(struct control *control);
+
+/* Where the definition that is in force wants a VF of a started partition; NULL: nobody has it. */
+const struct partition_vf *edit_wanted(struct db *db, struct bdf pf, uint32_t index,
+                                       const struct partition **user);
+
+/* Whether the latest edit has actions that are not answered. */
+bool edit_under_way(const struct db *db);
+
 void edit_propose(struct control *control, const struct tcb_edit *edit);
 
 /* An action of it was answered: adds what that means for it to the entry in the making. */

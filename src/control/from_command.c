@@ -6,11 +6,14 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "apply.h"
 #include "channels.h"
 #include "check.h"
+#include "config/proposal.h"
 #include "control.h"
 #include "drive.h"
 #include "host.h"
@@ -52,6 +55,46 @@ static int serve(struct control *control, const struct frame *frame,
 static int act_host_set(struct control *control, const void *request, char *text)
 {
     return host_set(control, request, text);
+}
+
+/* -EBADMSG: command has looked at what it sends, so this is not command's. */
+static int take_apply(struct control *control, const struct frame *frame, struct proposal *proposal,
+                      char *text)
+{
+    const struct control_apply *request = (const void *)frame->bytes;
+    int error = proposal_open(frame->files[0], proposal, text);
+
+    if (error)
+        return error == -ENOMEM ? error : -EBADMSG;
+    const uint64_t all = (UINT64_C(1) << proposal->partitions_count) - 1;
+    if ((request->added | request->running) & ~all || request->added & request->running)
+        return -EBADMSG;
+    return apply_begin(control, request, proposal, text);
+}
+
+/* One that was committed is answered alike, whatever command's successor planned meanwhile. */
+static int on_apply(void *context, struct frame *frame)
+{
+    struct control *control = context;
+    const struct request *request = (const void *)frame->bytes;
+    char text[PARCLOSE_REASON_MAX] = "";
+    int error = 0;
+
+    if (!request_ok(request))
+        return -EBADMSG;
+    if (!apply_known(control, request->header.id)) {
+        struct proposal *proposal = malloc(sizeof(*proposal));
+        error = proposal ? take_apply(control, frame, proposal, text)
+                         : refuse(text, -ENOMEM, "there is no memory for it");
+        free(proposal);
+    }
+    if (error == -EBADMSG)
+        return error;
+    if (error)
+        log_info("apply refused: %s", text);
+    reply_command(control, request->header.id, error, error ? 0 : control->db->apply.begun, text,
+                  NULL, 0);
+    return 0;
 }
 
 static int act_define(struct control *control, const void *request, char *text)
@@ -253,6 +296,7 @@ const struct frame_row command_rows[] = {
     {CONTROL_CHANNEL_DETACHED, 0, 0, sizeof(struct control_channel), FRAME_ALWAYS,
      on_channel_detached},
     {CONTROL_ORDER, 0, 0, sizeof(struct control_order), FRAME_ALWAYS, on_order},
+    {CONTROL_APPLY, 1, 1, sizeof(struct control_apply), FRAME_ALWAYS, on_apply},
     {CONTROL_SHUTDOWN, 0, 0, sizeof(struct control_plain), FRAME_ALWAYS, on_shutdown},
 };
 const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);

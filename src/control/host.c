@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
 #include "config/config_check.h"
 #include "drive.h"
 #include "log/log.h"
@@ -134,25 +135,33 @@ int host_reserve(struct control *control, const struct host_config *host,
     return error;
 }
 
+int host_keeps_vfs(struct control *control, const struct host_config *host,
+                   const struct partition_config *config, char text[PARCLOSE_REASON_MAX])
+{
+    for (uint32_t v = 0; v < config->vfs_count; v++) {
+        const struct partition_vf *vf = &config->vfs[v];
+        const struct card_config *old = host_config_card(&control->db->host, vf->card);
+        const struct card_config *new = host_config_card(host, vf->card);
+        if (new &&old &&new->bdf.value == old->bdf.value && vf->index < new->vfs &&
+            !strcmp(new->driver, old->driver))
+            continue;
+        return refuse(text, -EBUSY,
+                      "VF %u of card %s is used by partition %s: stop it before the card is "
+                      "changed",
+                      vf->index, vf->card, config->name);
+    }
+    return 0;
+}
+
 /* A started partition's VFs must mean the same functions before and after. */
 static int keeps_vfs(struct control *control, const struct host_config *host, char *text)
 {
-    for (size_t i = 0; i < control->db->partitions_end; i++) {
-        const struct partition *partition = &control->db->partitions[i];
-        for (uint32_t v = 0; partition_started(partition) && v < partition->config.vfs_count; v++) {
-            const struct partition_vf *vf = &partition->config.vfs[v];
-            const struct card_config *old = host_config_card(&control->db->host, vf->card);
-            const struct card_config *new = host_config_card(host, vf->card);
-            if (new &&old &&new->bdf.value == old->bdf.value && vf->index < new->vfs &&
-                !strcmp(new->driver, old->driver))
-                continue;
-            return refuse(text, -EBUSY,
-                          "VF %u of card %s is used by partition %s: stop it before the card is "
-                          "changed",
-                          vf->index, vf->card, partition->config.name);
-        }
-    }
-    return 0;
+    int error = 0;
+
+    for (size_t i = 0; i < control->db->partitions_end && !error; i++)
+        if (partition_started(&control->db->partitions[i]))
+            error = host_keeps_vfs(control, host, &control->db->partitions[i].config, text);
+    return error;
 }
 
 void host_tell_boot(struct control *control)
@@ -161,6 +170,33 @@ void host_tell_boot(struct control *control)
                                           .watchdog_ms = control->db->host.watchdog_ms};
     if (control->db->host_set)
         control_send(control, PROCESS_BOOT, &message, NULL, 0);
+}
+
+int host_judge(struct control *control, const struct host_config *host,
+               char text[PARCLOSE_REASON_MAX])
+{
+    int error = host_config_check(host, text);
+
+    if (!error && orders_deadline(control))
+        error = refuse(text, -EBUSY, "an order about a PF or SR-PCIM is under way: try again");
+    return error ? error : keeps_vfs(control, host, text);
+}
+
+int host_change(struct control *control, const struct host_config *host,
+                char text[PARCLOSE_REASON_MAX])
+{
+    transaction_change(control, RESOURCE_HOST, 0, 0, host);
+    return host_reserve(control, host, text);
+}
+
+void host_changed(struct control *control)
+{
+    log_notice("host configuration: %u cards", control->db->host.cards_count);
+    host_tell_boot(control);
+    tell_tcb(control);
+    tell_pcim(control);
+    processors_mend(control);
+    drive_all(control);
 }
 
 int host_set(struct control *control, const struct control_host_set *request,
@@ -173,25 +209,18 @@ int host_set(struct control *control, const struct control_host_set *request,
         return error;
     if (control->db->host_set && !memcmp(host, &control->db->host, sizeof(*host)))
         return 0;
-    if (orders_deadline(control))
-        return refuse(text, -EBUSY, "an order about a PF or SR-PCIM is under way: try again");
-    error = keeps_vfs(control, host, text);
+    error = apply_frees_host(control, text);
+    if (!error)
+        error = host_judge(control, host, text);
     if (error)
         return error;
     transaction_begin(control, AUDIT_HOST_SET, AUDIT_BEGUN, 0);
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);
-    transaction_change(control, RESOURCE_HOST, 0, 0, host);
-    error = host_reserve(control, host, text);
+    error = host_change(control, host, text);
     if (!error)
         error = commit_or_say(control, text);
-    if (error)
-        return error;
-    log_notice("host configuration: %u cards", host->cards_count);
-    host_tell_boot(control);
-    tell_tcb(control);
-    tell_pcim(control);
-    processors_mend(control);
-    drive_all(control);
-    return 0;
+    if (!error)
+        host_changed(control);
+    return error;
 }

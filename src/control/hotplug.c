@@ -106,8 +106,8 @@ static int check_vf(struct control *control, const struct partition *partition,
     return lifecycle_vf_free(control, wanted, text);
 }
 
-static int check_define(struct control *control, const struct partition *partition,
-                        const struct partition_config *config, char *text)
+int hotplug_judge(struct control *control, const struct partition *partition,
+                  const struct partition_config *config, char text[PARCLOSE_REASON_MAX])
 {
     int error = partition_config_check(config, text);
 
@@ -169,32 +169,47 @@ static void tell(struct control *control, const struct partition *partition,
     }
 }
 
+void hotplug_change(struct control *control, const struct partition *partition,
+                    const struct partition_config *config)
+{
+    struct hotplug_vfs news = coming(control, config, &partition->config);
+    struct partition_run run = partition->run;
+
+    run.descriptor_generation++;
+    transaction_change(control, RESOURCE_PARTITION, partition->id.value, 0, config);
+    for (uint32_t i = 0; i < news.count; i++)
+        if (!owner_equal(news.vfs[i].pf->vfs[news.vfs[i].index].owner, owner_guest(partition->id)))
+            transaction_vf(control, news.vfs[i].pf, news.vfs[i].index, owner_guest(partition->id));
+    transaction_run(control, partition, &run);
+}
+
+void hotplug_changed(struct control *control, struct partition *partition,
+                     const struct partition_config *old)
+{
+    struct hotplug_vfs news = coming(control, &partition->config, old);
+    struct hotplug_vfs leaving = hotplug_leaving(control->db, partition);
+
+    tell(control, partition, &news, &leaving);
+    drive_partition(control, partition);
+}
+
 int hotplug_define(struct control *control, struct partition *partition,
                    const struct control_partition_define *request, char text[PARCLOSE_REASON_MAX])
 {
-    const struct partition_config *config = &request->config;
-    struct partition_run run = partition->run;
-    int error = check_define(control, partition, config, text);
+    const struct partition_config old = partition->config;
+    int error = hotplug_judge(control, partition, &request->config, text);
 
     if (error)
         return error;
-    struct hotplug_vfs news = coming(control, config, &partition->config);
-    run.descriptor_generation++;
-    transaction_begin(control, AUDIT_DEFINE, AUDIT_BEGUN, run.start_transaction);
+    transaction_begin(control, AUDIT_DEFINE, AUDIT_BEGUN, partition->run.start_transaction);
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);
-    transaction_text(control, "partition %s: its VFs, while it runs", config->name);
-    transaction_change(control, RESOURCE_PARTITION, partition->id.value, 0, config);
-    for (uint32_t i = 0; i < news.count; i++)
-        transaction_vf(control, news.vfs[i].pf, news.vfs[i].index, owner_guest(partition->id));
-    transaction_run(control, partition, &run);
+    transaction_text(control, "partition %s: its VFs, while it runs", old.name);
+    hotplug_change(control, partition, &request->config);
     error = commit_or_say(control, text);
-    if (error)
-        return error;
-    struct hotplug_vfs leaving = hotplug_leaving(control->db, partition);
-    tell(control, partition, &news, &leaving);
-    drive_partition(control, partition);
-    return 0;
+    if (!error)
+        hotplug_changed(control, partition, &old);
+    return error;
 }
 
 /* ---- what is due */
@@ -335,6 +350,58 @@ static bool coming_text(struct db *db, const struct partition *partition,
     snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %.100s", wanted->index, wanted->card,
              trouble);
     return true;
+}
+
+static void going_text(const struct partition_vf *vf, char *text)
+{
+    snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: its guest to give it up", vf->index,
+             vf->card);
+}
+
+static uint32_t still_to_come(struct db *db, const struct partition *partition,
+                              const struct partition_config *from,
+                              const struct partition_config *to, char *text)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < to->vfs_count; i++)
+        if (!named_by(from, to->vfs[i].card, to->vfs[i].index))
+            count += coming_text(db, partition, &to->vfs[i], text);
+    return count;
+}
+
+static uint32_t still_to_go(struct db *db, const struct partition *partition,
+                            const struct partition_config *from, const struct partition_config *to,
+                            char *text)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < from->vfs_count; i++) {
+        const struct partition_vf *vf = &from->vfs[i];
+        const struct pf *pf = db_pf_of_card(db, vf->card);
+        if (!pf || named_by(to, vf->card, vf->index) ||
+            !owner_equal(pf->vfs[vf->index].owner, owner_guest(partition->id)))
+            continue;
+        going_text(vf, text);
+        count++;
+    }
+    return count;
+}
+
+uint32_t hotplug_moving(struct db *db, const struct partition *partition,
+                        const struct partition_config *from, const struct partition_config *to,
+                        char text[PARCLOSE_REASON_MAX])
+{
+    text[0] = 0;
+    if (partition->run.phase != PHASE_RUNNING || partition->run.attach != ATTACH_DONE)
+        return 0;
+    if (!runs(partition)) { /* lead is back, and has not spoken of it yet */
+        snprintf(text, PARCLOSE_REASON_MAX, "the lead monitor's word of partition %s",
+                 partition->config.name);
+        return 1;
+    }
+    return still_to_go(db, partition, from, to, text) +
+           still_to_come(db, partition, from, to, text);
 }
 
 void hotplug_waiting(struct db *db, const struct partition *partition,

@@ -38,6 +38,23 @@ struct hotplug_vfs hotplug_leaving(struct db *db, const struct partition *partit
 /* A VF of its definition that waits to come: it is not its monitor's. */
 bool hotplug_pending(const struct partition *partition, const struct vf *vf);
 
+/* Its parts, for a transaction that changes more: whether it may be, with the map as it is; what
+ * it changes; and, committed, what others are told. `old`: the definition before. */
+int hotplug_judge(struct control *control, const struct partition *partition,
+                  const struct partition_config *config, char text[PARCLOSE_REASON_MAX]);
+void hotplug_change(struct control *control, const struct partition *partition,
+                    const struct partition_config *config);
+void hotplug_changed(struct control *control, struct partition *partition,
+                     const struct partition_config *old);
+
+/* How many VFs that one definition names and not the other are still on their way: one that comes
+ * is not on the guest's bus, one that goes is the partition's. Other VFs do not count, whatever
+ * happens to their PFs. 0 for one that does not run: it starts with what its definition names.
+ * `text`: what the first of them waits for. */
+uint32_t hotplug_moving(struct db *db, const struct partition *partition,
+                        const struct partition_config *from, const struct partition_config *to,
+                        char text[PARCLOSE_REASON_MAX]);
+
 /* DEFINE of a started partition. -EBUSY: more than its VFs differ, or it does not run. */
 int hotplug_define(struct control *control, struct partition *partition,
                    const struct control_partition_define *request, char text[PARCLOSE_REASON_MAX]);

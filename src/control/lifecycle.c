@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apply.h"
 #include "channels.h"
 #include "config/config_check.h"
 #include "drive.h"
@@ -34,11 +35,11 @@ struct state_time lifecycle_now(const struct control *control)
 /* ---- define, undefine */
 
 /* No vCPU has to wait for another one of its own partition: not on shared pCPUs either. */
-static int vcpus_check(struct control *control, const struct partition_config *config, char *text)
+static int vcpus_check(const struct db *db, const struct host_config *host,
+                       const struct partition_config *config, char *text)
 {
-    const struct db *db = control->db;
-    uint32_t kept = db->host_set ? db->host.reserved_pcpus : 1;
-    uint32_t shared = db->host.shared_pcpus;
+    uint32_t kept = host->reserved_pcpus ? host->reserved_pcpus : 1;
+    uint32_t shared = host->shared_pcpus;
 
     if (config->weight && config->vcpus > shared)
         return refuse(text, -ENOSPC,
@@ -52,30 +53,34 @@ static int vcpus_check(struct control *control, const struct partition_config *c
     return 0;
 }
 
-static int define_check(struct control *control, const struct partition_config *config, char *text)
+int lifecycle_judge(struct control *control, const struct host_config *host,
+                    const struct partition_config *config, char text[PARCLOSE_REASON_MAX])
 {
-    const struct partition *old;
-
     int error = partition_config_check(config, text);
-    if (!error && !control->db->host_set && config->vfs_count)
+
+    if (!error && !host->reserved_pcpus && config->vfs_count)
         return refuse(text, -EINVAL, "no host configuration is set yet: it names the cards");
     if (!error)
-        error = partition_config_check_cards(config, &control->db->host, text);
+        error = partition_config_check_cards(config, host, text);
     if (error)
         return error;
-    old = db_partition_named(control->db, config->name);
-    if (!old && !db_partition_free(control->db))
-        return refuse(text, -ENOSPC, "%d partitions are defined already: undefine one",
-                      PARCLOSE_MAX_PARTITIONS);
     uint64_t bytes = (uint64_t)config->memory_mib << 20;
     uint64_t total = db_memory_total(control->db);
-    uint64_t reserved = (uint64_t)control->db->host.reserved_memory_mib << 20;
+    uint64_t reserved = (uint64_t)host->reserved_memory_mib << 20;
     if (bytes > total || reserved > total - bytes)
         return refuse(text, -ENOMEM,
                       "memory-mib is %u: this host has %llu MiB, %u of them reserved; ask for less",
                       config->memory_mib, (unsigned long long)(total >> 20),
-                      control->db->host.reserved_memory_mib);
-    return vcpus_check(control, config, text);
+                      host->reserved_memory_mib);
+    return vcpus_check(control->db, host, config, text);
+}
+
+static int define_check(struct control *control, const struct partition_config *config, char *text)
+{
+    if (!db_partition_named(control->db, config->name) && !db_partition_free(control->db))
+        return refuse(text, -ENOSPC, "%d partitions are defined already: undefine one",
+                      PARCLOSE_MAX_PARTITIONS);
+    return lifecycle_judge(control, &control->db->host, config, text);
 }
 
 int partition_define(struct control *control, const struct control_partition_define *request,
@@ -85,9 +90,12 @@ int partition_define(struct control *control, const struct control_partition_def
 
     if (partition && !memcmp(&partition->config, &request->config, sizeof(request->config)))
         return 0; /* nothing to change: no transaction, running or not */
+    int error = apply_frees_partition(control, partition, text);
+    if (error)
+        return error;
     if (partition && partition_started(partition))
         return hotplug_define(control, partition, request, text);
-    int error = define_check(control, &request->config, text);
+    error = define_check(control, &request->config, text);
     if (error)
         return error;
     if (!partition)
@@ -127,6 +135,9 @@ int partition_undefine(struct control *control, const struct control_partition_n
         return error;
     if (partition_started(partition))
         return refuse(text, -EBUSY, "partition %s is started: stop it first", request->name);
+    error = apply_frees_partition(control, partition, text);
+    if (error)
+        return error;
     transaction_begin(control, AUDIT_UNDEFINE, AUDIT_BEGUN, 0);
     transaction_who(control, PROCESS_COMMAND, &request->requester);
     transaction_request(control, &request->header);

@@ -29,6 +29,10 @@ int partition_start(struct control *control, const struct control_partition_star
 int partition_stop(struct control *control, const struct control_partition_stop *request,
                    char text[PARCLOSE_REASON_MAX]);
 
+/* Whether a partition that does not run may have this definition, on a host that is so. */
+int lifecycle_judge(struct control *control, const struct host_config *host,
+                    const struct partition_config *config, char text[PARCLOSE_REASON_MAX]);
+
 /* Whether nobody has a VF that a partition wants. */
 int lifecycle_vf_free(struct control *control, const struct partition_vf *wanted,
                       char text[PARCLOSE_REASON_MAX]);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
 #include "host.h"
 #include "log/log.h"
 #include "transaction.h"
@@ -12,7 +13,8 @@
 static bool outlives_boot(const struct audit_change *change)
 {
     return change->kind == RESOURCE_HOST || change->kind == RESOURCE_PARTITION ||
-           change->kind == RESOURCE_RUN || change->kind == RESOURCE_CONTROL;
+           change->kind == RESOURCE_RUN || change->kind == RESOURCE_CONTROL ||
+           change->kind == RESOURCE_APPLY;
 }
 
 /* Of a PF, what was wanted of it outlives a boot, what was observed does not. */
@@ -61,6 +63,8 @@ int replay_entry(void *context, const struct audit_entry *entry)
                     (unsigned long long)entry->sequence, strerror(-error));
     else
         request_remember_entry(control, entry);
+    if (!error && !control->old_boot)
+        apply_note(control, entry);
     if (!error && !control->old_boot)
         since_note(control, entry);
     return 0;

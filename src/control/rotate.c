@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
 #include "config/config_check.h"
 #include "log/log.h"
 #include "transaction.h"
@@ -76,7 +77,7 @@ void rotate_when_due(struct control *control)
 {
     uint64_t limit = (uint64_t)kept(control).segment_mib << 20;
 
-    if (audit_log_segment_bytes(control->log) < limit ||
+    if (audit_log_segment_bytes(control->log) < limit || apply_under_way(control->db) ||
         control_boottime(control) < control->rotate_boottime_ns)
         return;
     int error = rotate(control);

@@ -22,6 +22,9 @@ static void note(struct control *control, const struct audit_change *change, uin
         if (node)
             since->nodes[node - control->db->nodes] = transaction;
         break;
+    case RESOURCE_HOST:
+        since->host = transaction;
+        break;
     case RESOURCE_PARTITION:
         if (key >= 1 && key <= PARCLOSE_MAX_PARTITIONS)
             since->definitions[key - 1] = transaction;

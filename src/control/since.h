@@ -29,6 +29,7 @@ struct since {
     uint64_t pcpus[PARCLOSE_MAX_PCPUS]; /* by index in the map: the last transaction; 0: none */
     uint64_t nodes[PARCLOSE_MAX_NODES];
     uint64_t definitions[PARCLOSE_MAX_PARTITIONS];    /* index = id - 1 */
+    uint64_t host;                                    /* its configuration */
     struct since_snapshot snapshots[SINCE_SNAPSHOTS]; /* a ring */
     size_t snapshots_next;
 };

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apply.h"
 #include "freeze.h"
 #include "gate.h"
 #include "hotplug.h"
@@ -307,10 +308,15 @@ void snapshot_publish(struct control *control)
         .transaction = transaction_number(control) - 1,
         .realtime_ns = control->effects->clock_ns(control->effects_context, CLOCK_REALTIME),
         .boottime_ns = control_boottime(control),
-        .host = control->db->host};
+        .host = control->db->host,
+        .apply = {.id = control->db->apply.id,
+                  .transaction = control->db->apply.begun,
+                  .state = control->db->apply.state,
+                  .error = control->db->apply.error}};
 
     if (!control->command_up)
         return;
+    apply_text(control, head.apply.text);
     count(control, &head);
     head.generation = ++control->snapshot_generation;
     struct snapshot *whole = calloc(1, head.size);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
 #include "channels.h"
 #include "config/config_check.h"
 #include "drive.h"
@@ -100,7 +101,7 @@ int lifecycle_vf_free(struct control *control, const struct partition_vf *wanted
     if (!pf)
         return refuse(text, -EINVAL, "card %s is not in the host configuration", wanted->card);
     if (pf->vfs[wanted->index].owner.kind == OWNER_INTERCONNECT)
-        return 0;
+        return apply_frees_vf(control, wanted, text);
     owner_text(control, pf->vfs[wanted->index].owner, owner);
     return refuse(text, -EBUSY, "VF %u of card %s belongs to %s: stop it or choose another VF",
                   wanted->index, wanted->card, owner);
@@ -154,7 +155,9 @@ static int start_check(struct control *control, const struct partition *partitio
         return refuse(text, -EINVAL, "no host configuration is set yet");
     if (partition_started(partition))
         return refuse(text, -EALREADY, "partition %s is started already", request->name);
-    int error = check_definition(control, partition, request, text);
+    int error = apply_frees_start(control, partition, text);
+    if (!error)
+        error = check_definition(control, partition, request, text);
     if (!error)
         error = check_pcpus(control, partition, request, text);
     if (!error)

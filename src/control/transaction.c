@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
 #include "log/log.h"
 #include "store/crc32c.h"
 
@@ -161,6 +162,7 @@ int transaction_commit(struct control *control, bool durable)
     }
     request_remember_entry(control, control->entry);
     since_note(control, control->entry);
+    apply_note(control, control->entry);
     if (!durable)
         control_sync_later(control);
     check(control);

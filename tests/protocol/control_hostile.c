@@ -17,6 +17,7 @@
 #include "parclose/msg_control_lead.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "parclose/msg_control_tcb.h"
+#include "parclose/proposal.h"
 
 #define PF                                                                                         \
     {                                                                                              \
@@ -34,6 +35,7 @@ static const struct attack_row from_command[] = {
     ATTACK_ROW(CONTROL_ORDER, 0, 0, control_order, LINK_ENDS),
     ATTACK_ROW(CONTROL_AUDIT_OPEN, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_CHECK, 0, 0, control_plain, LINK_ENDS),
+    ATTACK_ROW(CONTROL_APPLY, 1, 1, control_apply, LINK_ENDS),
     ATTACK_ROW(CONTROL_SHUTDOWN, 0, 0, control_plain, LINK_ENDS),
     ATTACK_ROW(CONTROL_CHANNEL_HELD, 0, 0, control_channel, LINK_ENDS),
     ATTACK_ROW(CONTROL_CHANNEL_SYNC, 0, 0, control_channel_sync, NO_MATTER), /* it has no body */
@@ -71,6 +73,65 @@ static const struct attack_peer peers[] = {
 };
 
 /* ---- lies */
+
+static int proposal_file(const struct proposal *proposal, int seals)
+{
+    int file = memfd_create("proposal", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    assert_int_equal(write(file, proposal, sizeof(*proposal)), sizeof(*proposal));
+    assert_int_equal(fcntl(file, F_ADD_SEALS, seals), 0);
+    return file;
+}
+
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+/* One new partition. */
+static struct proposal *one_partition(void)
+{
+    static struct proposal proposal;
+
+    proposal = (struct proposal){
+        .magic = PROPOSAL_MAGIC,
+        .version = PROPOSAL_VERSION,
+        .partitions_count = 1,
+        .partitions = {
+            {.name = "new", .vcpus = 1, .memory_mib = 64, .monitor = "native", .kernel = "/k"}}};
+    return &proposal;
+}
+
+static int good_proposal(void)
+{
+    return proposal_file(one_partition(), SEALS);
+}
+
+static int no_proposal(void)
+{
+    struct proposal *proposal = one_partition();
+
+    proposal->magic++;
+    return proposal_file(proposal, SEALS);
+}
+
+static int open_proposal(void)
+{
+    return proposal_file(one_partition(), F_SEAL_GROW);
+}
+
+static int endless_proposal(void)
+{
+    struct proposal *proposal = one_partition();
+
+    memset(proposal->partitions[0].name, 'x', PARCLOSE_NAME_MAX);
+    return proposal_file(proposal, SEALS);
+}
+
+static int huge_proposal(void)
+{
+    struct proposal *proposal = one_partition();
+
+    proposal->partitions_count = UINT32_MAX;
+    return proposal_file(proposal, SEALS);
+}
 
 #define HOST_SET(...)                                                                              \
     PROCESS_COMMAND, &(const struct control_host_set)                                              \
@@ -113,6 +174,11 @@ static const struct attack_peer peers[] = {
     PROCESS_COMMAND, &(const struct control_order)                                                 \
     {                                                                                              \
         LIE_HEADER(CONTROL_ORDER, control_order, 108), __VA_ARGS__                                 \
+    }
+#define APPLY(...)                                                                                 \
+    PROCESS_COMMAND, &(const struct control_apply)                                                 \
+    {                                                                                              \
+        LIE_HEADER(CONTROL_APPLY, control_apply, 109), __VA_ARGS__                                 \
     }
 #define PLAIN(type, id, ...)                                                                       \
     PROCESS_COMMAND, &(const struct control_plain)                                                 \
@@ -219,7 +285,22 @@ static const struct attack_lie lies[] = {
      NAME(CONTROL_PARTITION_UNDEFINE, .name = ENDLESS(PARCLOSE_NAME_MAX)), REQUEST_REFUSED},
     {"nobody's console", NAME(CONTROL_CONSOLE_OPEN, .name = "none"), REQUEST_REFUSED},
     {"nobody is looked into", SESSION(.name = "none", .kind = SESSION_DUMP), REQUEST_REFUSED},
+    {"an apply from a snapshot that never was", APPLY(.generation = 7, .added = 1), REQUEST_REFUSED,
+     good_proposal},
+    {"an apply for nobody", APPLY(.requester = {.uid = UINT32_MAX}), REQUEST_REFUSED,
+     good_proposal},
     /* What no person could have caused ends the link. */
+    {"an apply of what is no proposal", APPLY(.added = 1), LINK_ENDS, no_proposal},
+    {"a proposal that is not sealed", APPLY(.added = 1), LINK_ENDS, open_proposal},
+    {"a proposal whose partition has no end of name", APPLY(.added = 1), LINK_ENDS,
+     endless_proposal},
+    {"a proposal of 4 G partitions", APPLY(.added = 1), LINK_ENDS, huge_proposal},
+    {"an apply of more partitions than there are", APPLY(.added = UINT32_MAX), LINK_ENDS,
+     good_proposal},
+    {"an apply to one that is new and runs", APPLY(.added = 1, .running = 1), LINK_ENDS,
+     good_proposal},
+    {"an apply's reason without end", APPLY(.requester = {.reason = ENDLESS(64)}), LINK_ENDS,
+     good_proposal},
     {"a session of no kind", SESSION(.name = "web", .kind = SESSION_KINDS), LINK_ENDS},
     {"a session without end of name",
      SESSION(.name = ENDLESS(PARCLOSE_NAME_MAX), .kind = SESSION_DUMP), LINK_ENDS},

@@ -31,6 +31,7 @@
 #include <cmocka.h>
 
 #include "config/config_check.h"
+#include "config/proposal.h"
 #include "control.h"
 #include "parclose/descriptor.h"
 #include "parclose/msg_control_sr_pcim.h"
@@ -54,6 +55,7 @@ union request {
     struct control_partition_name undefine;
     struct control_partition_start start;
     struct control_partition_stop stop;
+    struct control_apply apply;
     _Alignas(8) uint8_t bytes[WIRE_MAX];
 };
 
@@ -85,12 +87,13 @@ static struct {
     struct subject subjects[SUBJECTS];
     struct monitor monitors[MONITORS]; /* index: partition id */
     bool proposed;
-    uint64_t segment; /* the newest of the log */
-    uint64_t heard;   /* the highest transaction that anybody was told of */
+    uint64_t generation; /* of the latest snapshot */
+    uint64_t segment;    /* the newest of the log */
+    uint64_t heard;      /* the highest transaction that anybody was told of */
     struct answered answered[REMEMBERED];
     size_t answered_count;
     /* for the report */
-    unsigned long acknowledged, in_flight, done_untold, rotations;
+    unsigned long acknowledged, proposals, in_flight, done_untold, rotations;
 } test;
 
 static unsigned dice(unsigned sides)
@@ -111,17 +114,36 @@ static void heard(uint64_t transaction)
         test.heard = transaction;
 }
 
+static struct partition_config config_of(const struct subject *subject, uint32_t mib)
+{
+    struct partition_config config = {.vcpus = 1,
+                                      .memory_mib = mib,
+                                      .vfs_count = 1,
+                                      .monitor = "native",
+                                      .kernel = "/k",
+                                      .vfs = {{.card = "net0"}}};
+
+    strcpy(config.name, subject->name);
+    config.vfs[0].index = (uint32_t)(subject - test.subjects);
+    return config;
+}
+
 /* ---- what peers say */
 
 /* A peer waits until control reads; a dead control is no matter. */
-static void say(struct stage *stage, enum process_kind as, const void *message)
+static void say_file(struct stage *stage, enum process_kind as, const void *message, int file)
 {
     struct pollfd wait = {.fd = stage->links[as], .events = POLLOUT};
     int error;
 
-    while ((error = frame_send(stage->links[as], message, NULL, 0)) == -EAGAIN)
+    while ((error = frame_send(stage->links[as], message, &file, file >= 0)) == -EAGAIN)
         assert_int_equal(poll(&wait, 1, PEER_WAIT_MS), 1);
     assert_true(error == 0 || error == -EPIPE);
+}
+
+static void say(struct stage *stage, enum process_kind as, const void *message)
+{
+    say_file(stage, as, message, -1);
 }
 
 static void say_monitor(struct stage *stage, uint32_t id)
@@ -238,11 +260,14 @@ static void answered(const struct subject *subject, const struct control_result 
     answered->transaction = result->transaction;
     heard(result->transaction);
     test.acknowledged++;
+    test.proposals += subject->request.header.type == CONTROL_APPLY;
 }
 
-/* What was stopped may not be released yet: to be asked again. */
+/* What was stopped may not be released yet, and a plan may be too old: to be asked again. */
 static bool not_yet(const struct subject *subject, int error)
 {
+    if (subject->request.header.type == CONTROL_APPLY && error == -ESTALE)
+        return true;
     return subject->life == STOPPING && (error == -EALREADY || error == -EBUSY);
 }
 
@@ -250,6 +275,8 @@ static void command_hears(const struct frame *frame)
 {
     const struct control_result *result = (const void *)frame->bytes;
 
+    if (frame->header.type == CONTROL_SNAPSHOT)
+        test.generation = ((const struct control_snapshot *)(const void *)result)->generation;
     if (frame->header.type != CONTROL_RESULT)
         return;
     for (size_t i = 0; i < SUBJECTS; i++) {
@@ -292,20 +319,6 @@ static bool hear_one(struct stage *stage, enum process_kind as)
 
 /* ---- clients */
 
-static struct partition_config config_of(const struct subject *subject, uint32_t mib)
-{
-    struct partition_config config = {.vcpus = 1,
-                                      .memory_mib = mib,
-                                      .vfs_count = 1,
-                                      .monitor = "native",
-                                      .kernel = "/k",
-                                      .vfs = {{.card = "net0"}}};
-
-    strcpy(config.name, subject->name);
-    config.vfs[0].index = (uint32_t)(subject - test.subjects);
-    return config;
-}
-
 static void ask_define(struct subject *subject)
 {
     subject->mib_then = subject->mib == 64 ? 96 : 64;
@@ -313,6 +326,35 @@ static void ask_define(struct subject *subject)
     subject->request.define = (struct control_partition_define){
         .header = frame_header(CONTROL_PARTITION_DEFINE, sizeof(subject->request.define), 0),
         .config = config_of(subject, subject->mib_then)};
+}
+
+/* The same as a proposal. */
+static void ask_apply(struct subject *subject)
+{
+    ask_define(subject);
+    subject->request.apply = (struct control_apply){
+        .header = frame_header(CONTROL_APPLY, sizeof(subject->request.apply), 0),
+        .generation = test.generation,
+        .added = subject->life == ABSENT};
+}
+
+static int file_of(const struct subject *subject)
+{
+    static struct proposal proposal;
+
+    proposal = (struct proposal){
+        .magic = PROPOSAL_MAGIC, .version = PROPOSAL_VERSION, .partitions_count = 1};
+    proposal.partitions[0] = config_of(subject, subject->mib_then);
+    return proposal_seal(&proposal);
+}
+
+static void say_request(struct stage *stage, const struct subject *subject)
+{
+    int file = subject->request.header.type == CONTROL_APPLY ? file_of(subject) : -1;
+
+    say_file(stage, PROCESS_COMMAND, &subject->request, file);
+    if (file >= 0)
+        close(file);
 }
 
 static void ask_undefine(struct subject *subject)
@@ -347,7 +389,9 @@ static void ask(struct stage *stage, struct subject *subject)
     unsigned choice = dice(8);
 
     subject->mib_then = subject->mib;
-    if (subject->life == ABSENT || (subject->life == DEFINED && choice == 0))
+    if ((subject->life == ABSENT && choice < 4) || (subject->life == DEFINED && choice == 2))
+        ask_apply(subject);
+    else if (subject->life == ABSENT || (subject->life == DEFINED && choice == 0))
         ask_define(subject);
     else if (subject->life == STARTED)
         ask_stop(subject);
@@ -357,7 +401,7 @@ static void ask(struct stage *stage, struct subject *subject)
         ask_start(subject);
     subject->request.header.id = ++test.next_id;
     subject->asked = true;
-    say(stage, PROCESS_COMMAND, &subject->request);
+    say_request(stage, subject);
 }
 
 /* ---- a round */
@@ -453,7 +497,7 @@ static void ask_again(struct stage *stage)
     size_t count = unanswered(subjects);
 
     for (size_t i = 0; i < count; i++)
-        say(stage, PROCESS_COMMAND, &subjects[i]->request);
+        say_request(stage, subjects[i]);
 }
 
 /* ---- the replay here */
@@ -562,8 +606,14 @@ static void check_subject(const struct control *control, const struct subject *s
     check_owners(control, subject, partition, started);
 }
 
-/* What was in flight and is done, and in which order. What was asked while the partition was still
- * stopping has no place in it: it may have been refused once, untold, and done when asked again. */
+/* What may have been refused, untold, and has no place in the order: it was asked while the
+ * partition was still stopping, or from a snapshot that is too old by now. */
+static bool may_be_refused(const struct subject *subject)
+{
+    return subject->life == STOPPING || subject->request.header.type == CONTROL_APPLY;
+}
+
+/* What was in flight and is done, and in which order. */
 static void check_in_flight(const struct control *control)
 {
     struct subject *subjects[SUBJECTS];
@@ -578,8 +628,8 @@ static void check_in_flight(const struct control *control)
         check_subject(control, subject, done ? subject->then : subject->life,
                       done ? subject->mib_then : subject->mib);
         test.done_untold += done != 0;
-        missing |= !done && subject->life != STOPPING;
-        if (!done || subject->life == STOPPING)
+        missing |= !done && !may_be_refused(subject);
+        if (!done || may_be_refused(subject))
             continue;
         assert_false(missing);
         assert_true(done > before);
@@ -722,8 +772,9 @@ int main(int argc, char **argv)
     int failed = cmocka_run_group_tests_name("control-kill", tests, NULL, NULL);
     printf(
         "%s control-kill: after %u kills (in %lu rounds the log was rotated) all %lu acknowledged "
-        "transactions are there, of %lu in flight %lu whole and none half, the map is right\n",
-        failed ? "FAIL" : "PASS", test.rounds, test.rotations, test.acknowledged, test.in_flight,
-        test.done_untold);
+        "transactions (%lu of them proposals) are there, of %lu in flight %lu whole and none half, "
+        "the map is right\n",
+        failed ? "FAIL" : "PASS", test.rounds, test.rotations, test.acknowledged, test.proposals,
+        test.in_flight, test.done_untold);
     return failed;
 }

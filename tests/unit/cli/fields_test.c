@@ -33,6 +33,8 @@ static const struct {
     /* ends of name and text */
     {RESOURCE_EDIT, 2},
     {RESOURCE_ORDER, 1}, /* end of text */
+    /* end of text, reserved bytes */
+    {RESOURCE_APPLY, 5},
 };
 
 static void count(void *context, const struct audit_field *field)

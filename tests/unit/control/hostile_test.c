@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "config/proposal.h"
 #include "world.h"
 
 static const struct {
@@ -245,7 +247,63 @@ static void wrong_requests_are_answered(void **state)
     assert_int_equal(audit_log_next(world->control->log), next);
 }
 
+static void lies_of_command_about_a_proposal_end_its_session(void **state)
+{
+    struct world *world = *state;
+    struct proposal *proposal = world_proposal();
+    int good = proposal_seal(proposal), bad;
+
+    proposal->partitions_count = 1;
+    bad = proposal_seal(proposal); /* of a partition that has no name */
+    const struct control_apply apply = {.header = frame_header(CONTROL_APPLY, sizeof(apply), 9)};
+    assert_int_equal(world_say_file(world, PROCESS_COMMAND, &apply, bad), -EBADMSG);
+    assert_int_equal(world_say_file(world, PROCESS_COMMAND, &apply, world->state), -EBADMSG);
+    assert_int_equal(world_say(world, PROCESS_COMMAND, &apply), -EBADMSG);
+#define BAD_APPLY(field, value)                                                                    \
+    do {                                                                                           \
+        struct control_apply bad_ = apply;                                                         \
+        bad_.field = (value);                                                                      \
+        assert_int_equal(world_say_file(world, PROCESS_COMMAND, &bad_, good), -EBADMSG);           \
+    } while (0)
+    BAD_APPLY(header.id, 0);
+    BAD_APPLY(added, 1); /* there is none of this number */
+    BAD_APPLY(running, UINT32_C(1) << 31);
+    struct control_apply endless = apply;
+    memset(endless.requester.reason, 'x', sizeof(endless.requester.reason));
+    assert_int_equal(world_say_file(world, PROCESS_COMMAND, &endless, good), -EBADMSG);
+    proposal->partitions[0] = world_partition("mail", 1, NULL);
+    close(bad);
+    bad = proposal_seal(proposal);
+    struct control_apply both = apply;
+    both.added = both.running = 1;
+    assert_int_equal(world_say_file(world, PROCESS_COMMAND, &both, bad), -EBADMSG);
+    assert_int_equal(world->control->db->apply.id, 0);
+    close(good);
+    close(bad);
+}
+
 /* ---- every word of every message */
+
+/* -1: none goes with it. */
+static int good_file(const struct frame_row *row)
+{
+    struct proposal *proposal = world_proposal();
+
+    proposal->partitions_count = 1;
+    proposal->partitions[0] = world_partition("mail", 1, "net1", 0, NULL);
+    return row->files_min ? proposal_seal(proposal) : -1;
+}
+
+static int say_row(struct world *world, enum process_kind peer, const struct frame_row *row,
+                   const void *bytes)
+{
+    int file = good_file(row);
+    int error = world_say_file(world, peer, bytes, file);
+
+    if (file >= 0)
+        close(file);
+    return error;
+}
 
 #define HEADER(type, structure) .header = frame_header(type, sizeof(struct structure), 7)
 
@@ -261,6 +319,7 @@ static const void *good_message(uint16_t type)
         struct control_partition_stop stop;
         struct control_plain plain;
         struct control_session session;
+        struct control_apply apply;
         struct control_channel channel;
         struct control_channel_sync channel_sync;
         struct control_order order;
@@ -315,6 +374,9 @@ static const void *good_message(uint16_t type)
     case CONTROL_ORDER:
         good.order = (struct control_order){HEADER(type, control_order),
                                             .order = DEVICE_ORDER_PF_RESET, .pf = NET1};
+        break;
+    case CONTROL_APPLY:
+        good.apply = (struct control_apply){HEADER(type, control_apply), .added = 1};
         break;
     case CONTROL_CHANNEL_HELD:
     case CONTROL_CHANNEL_DETACHED:
@@ -382,7 +444,7 @@ static void say_with(struct world *world, enum process_kind peer, const struct f
 
     memcpy(bytes, good_message(row->type), row->size);
     memcpy(bytes + word, &value, sizeof(value));
-    int error = world_say(world, peer, bytes);
+    int error = say_row(world, peer, row, bytes);
     if (error != 0 && error != -EBADMSG)
         fail_msg("message 0x%x, word at %u = 0x%x: %s", row->type, word, value, strerror(-error));
     world_forget_sent(world);
@@ -424,7 +486,7 @@ static void nothing_is_done_before_its_time(void **state)
             row->type == CONTROL_SHUTDOWN ||
             (row->type >= CONTROL_CHANNEL_HELD && row->type <= CONTROL_CHANNEL_DETACHED))
             continue; /* they need nothing; channels have no answer */
-        assert_int_equal(world_say(world, PROCESS_COMMAND, good_message(row->type)), 0);
+        assert_int_equal(say_row(world, PROCESS_COMMAND, row, good_message(row->type)), 0);
         assert_int_not_equal(world_result(world, 7), 0);
     }
     assert_int_equal(audit_log_next(world->control->log), 1);
@@ -450,7 +512,7 @@ static void rubbish_leaves_the_map_right(void **state)
         struct wire_header header =
             frame_header(row->type, row->size, (uint64_t)rand_r((unsigned *)&seed) % 64);
         memcpy(bytes, &header, sizeof(header));
-        int error = world_say(world, tables[t].peer, bytes);
+        int error = say_row(world, tables[t].peer, row, bytes);
         assert_true(error == 0 || error == -EBADMSG);
         if (world->sent_count > SENT_MAX / 2)
             world_forget_sent(world);
@@ -470,6 +532,7 @@ int main(void)
         TEST(lies_of_sr_pcim_end_its_session),
         TEST(lies_of_lead_end_its_session),
         TEST(lies_of_command_end_its_session),
+        TEST(lies_of_command_about_a_proposal_end_its_session),
         TEST(wrong_requests_are_answered),
         TEST(every_word_of_every_row_is_doubted),
         cmocka_unit_test_setup_teardown(nothing_is_done_before_its_time, world_setup_bare,

@@ -750,6 +750,47 @@ static void freeze_is_ordered_again_and_is_over(struct world *world)
     assert_null(world_take(world, PROCESS_LEAD, LEAD_DETACH));
 }
 
+/* Nobody has spoken since: what it waits for is not known to be there. */
+static void apply_goes_on(struct world *world)
+{
+    struct proposal *proposal = world_proposal();
+
+    start(world);
+    world_run(world, "web");
+    proposal->partitions_count = 1;
+    proposal->partitions[0] = world_named(world, "web")->config;
+    proposal->partitions[0].vfs_count--;
+    assert_int_equal(world_apply(world, 77, proposal), 0);
+    killed(world);
+    control_idle(world->control);
+    assert_int_equal(world->control->db->apply.state, APPLY_TRIAL);
+    assert_int_equal(world_apply(world, 77, proposal), 0); /* asked again */
+    world_monitor_gone(world, "web", EXIT_POWER_OFF);
+    control_idle(world->control);
+    assert_int_equal(world->control->db->apply.state, APPLY_DONE);
+}
+
+static void apply_is_undone(struct world *world)
+{
+    struct proposal *proposal = world_proposal();
+
+    start(world);
+    world_run(world, "web");
+    proposal->partitions_count = 1;
+    proposal->partitions[0] = world_named(world, "web")->config;
+    struct partition_config before = proposal->partitions[0];
+    proposal->partitions[0].vfs_count--;
+    assert_int_equal(world_apply(world, 77, proposal), 0);
+    world_wait(world, 600 * SECOND);
+    assert_memory_equal(&world_named(world, "web")->config, &before, sizeof(before));
+    uint32_t state = world->control->db->apply.state;
+    killed(world);
+    assert_int_equal(world->control->db->apply.state, state);
+    assert_memory_equal(&world_named(world, "web")->config, &before, sizeof(before));
+    assert_int_equal(world_apply(world, 77, proposal), 0); /* asked again: not done again */
+    assert_memory_equal(&world_named(world, "web")->config, &before, sizeof(before));
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -788,6 +829,8 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_EDIT, edit_is_applied_again),
     CASE(AUDIT_EDIT, edit_that_fails_is_undone),
     CASE(AUDIT_ORDER, order_goes_on_and_is_over),
+    CASE(AUDIT_APPLY, apply_goes_on),
+    CASE(AUDIT_APPLY, apply_is_undone),
     CASE(AUDIT_HOST_SET, host_is_told_to_all),
     CASE(AUDIT_PCPU, pcpu_whose_order_did_not_go),
     CASE(AUDIT_PCPU, pcpu_whose_order_went),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/config_check.h"
+#include "config/proposal.h"
 #include "names/pcpu_set.h"
 
 char world_result_text[PARCLOSE_REASON_MAX];
@@ -214,16 +215,26 @@ void world_settle(struct world *world)
     control_group_end(world->control);
 }
 
-int world_say(struct world *world, enum process_kind peer, const void *message)
+int world_say_file(struct world *world, enum process_kind peer, const void *message, int file)
 {
     const struct wire_header *header = message;
     struct frame frame = {.size = header->size};
 
     memcpy(frame.bytes, message, header->size);
+    if (file >= 0) {
+        frame.files_count = 1;
+        frame.files[0] = fcntl(file, F_DUPFD_CLOEXEC, 3);
+    }
     int error = dispatch(world, peer, &frame);
+    frame_clear(&frame);
     if (!world->busy)
         world_settle(world);
     return error;
+}
+
+int world_say(struct world *world, enum process_kind peer, const void *message)
+{
+    return world_say_file(world, peer, message, -1);
 }
 
 struct frame *world_take_frame(struct world *world, enum process_kind peer, uint16_t type)
@@ -350,6 +361,51 @@ int world_define(struct world *world, const struct partition_config *config)
     struct control_partition_define message = {
         .header = frame_header(CONTROL_PARTITION_DEFINE, sizeof(message), 0), .config = *config};
     return ask(world, &message);
+}
+
+struct proposal *world_proposal(void)
+{
+    static struct proposal proposal;
+
+    proposal = (struct proposal){.magic = PROPOSAL_MAGIC, .version = PROPOSAL_VERSION};
+    return &proposal;
+}
+
+struct control_apply world_apply_request(struct world *world, uint64_t id,
+                                         const struct proposal *proposal)
+{
+    struct control_apply message = {.header = frame_header(CONTROL_APPLY, sizeof(message), id),
+                                    .plan = 0x1234};
+
+    control_idle(world->control);
+    message.generation = world->control->snapshot_generation;
+    for (uint32_t i = 0; i < proposal->partitions_count; i++) {
+        const struct partition *partition =
+            db_partition_named(world->control->db, proposal->partitions[i].name);
+        if (!partition)
+            message.added |= UINT32_C(1) << i;
+        else if (partition_started(partition))
+            message.running |= UINT32_C(1) << i;
+    }
+    return message;
+}
+
+int world_apply_as(struct world *world, struct control_apply *message,
+                   const struct proposal *proposal)
+{
+    int file = proposal_seal(proposal);
+
+    assert_true(file >= 0);
+    int error = world_say_file(world, PROCESS_COMMAND, message, file);
+    close(file);
+    return error ? error : world_result(world, message->header.id);
+}
+
+int world_apply(struct world *world, uint64_t id, const struct proposal *proposal)
+{
+    struct control_apply message = world_apply_request(world, id, proposal);
+
+    return world_apply_as(world, &message, proposal);
 }
 
 int world_undefine(struct world *world, const char *name)

@@ -21,6 +21,7 @@
 #include "parclose/descriptor.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "parclose/msg_control_tcb.h"
+#include "parclose/proposal.h"
 #include "parclose/snapshot.h"
 
 #define SENT_MAX 4096
@@ -69,6 +70,9 @@ void world_links_up(struct world *world);
  * unless the world is busy. */
 int world_say(struct world *world, enum process_kind peer, const void *message);
 
+/* The same with a file, which stays the caller's. */
+int world_say_file(struct world *world, enum process_kind peer, const void *message, int file);
+
 /* No message is left to handle: the group ends. */
 void world_settle(struct world *world);
 
@@ -90,6 +94,14 @@ int world_host_set(struct world *world, const struct host_config *host); /* RESU
 /* A definition of `vcpus` and 512 MiB with these VFs: pairs of card and index, ended by NULL. */
 struct partition_config world_partition(const char *name, uint32_t vcpus, ...);
 int world_define(struct world *world, const struct partition_config *config);
+/* An empty proposal, and APPLY of one: planned from a snapshot that is published for it. The
+ * RESULT's error. */
+struct proposal *world_proposal(void);
+int world_apply(struct world *world, uint64_t id, const struct proposal *proposal);
+int world_apply_as(struct world *world, struct control_apply *message,
+                   const struct proposal *proposal);
+struct control_apply world_apply_request(struct world *world, uint64_t id,
+                                         const struct proposal *proposal);
 int world_undefine(struct world *world, const char *name);
 /* Selects the first idle pCPUs and node 0. */
 int world_start(struct world *world, const char *name);
