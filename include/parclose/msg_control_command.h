@@ -88,10 +88,12 @@ struct control_apply {
     struct requester requester;
     uint64_t generation; /* of the snapshot that it was planned from */
     uint64_t plan;       /* plan_digest(), for the log */
-    uint32_t added;      /* 1 << number of a partition of the proposal: is not defined yet */
-    uint32_t running;    /* 1 << number: runs, and its VFs change while it does */
+    uint32_t left;       /* 1 << number of a partition of the proposal: is left as it is */
+    uint32_t added;      /* of the others: is not defined yet */
+    uint32_t running;    /* of the others: runs, and its VFs change while it does */
+    uint32_t reserved;
 };
-_Static_assert(sizeof(struct control_apply) == 16 + 72 + 24, "wire size");
+_Static_assert(sizeof(struct control_apply) == 16 + 72 + 32, "wire size");
 
 struct control_partition_start {
     struct wire_header header;

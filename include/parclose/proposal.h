@@ -12,6 +12,11 @@
 #define PROPOSAL_VERSION        1
 #define PROPOSAL_PARTITIONS_MAX 24 /* before and after images of all fit into one audit entry */
 
+/* Where the CLI lays an apply's files ready, under the configuration directory, and the file there
+ * that has the request's id, 16 hexadecimal digits (src/command/staged.h). */
+#define PROPOSAL_STAGED    ".apply"
+#define PROPOSAL_STAGED_ID "request"
+
 struct proposal {
     uint64_t magic;
     uint32_t version;

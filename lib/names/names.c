@@ -36,7 +36,7 @@ const char *name_of_state(uint32_t state)
 const char *name_of_apply_state(uint32_t state)
 {
     static const char *const names[] = {
-        [APPLY_NONE] = "none", [APPLY_TRIAL] = "trial",   [APPLY_UNDOING] = "being undone",
+        [APPLY_NONE] = "none", [APPLY_TRIAL] = "trial",   [APPLY_UNDOING] = "undoing",
         [APPLY_DONE] = "done", [APPLY_UNDONE] = "undone",
     };
     return NAME(names, state);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "apply.h"
 #include "command.h"
 #include "console_relay.h"
 #include "verbs.h"
@@ -56,6 +57,7 @@ static void forget(struct client *client)
 {
     console_leave(client);
     verbs_forget(client);
+    apply_forget(client);
     requests_forget(&client->command->requests, client);
     starts_forget(&client->command->starts, client);
 }

@@ -29,6 +29,7 @@
 struct command;
 struct console;
 struct reload;
+struct apply;
 
 enum client_mode {
     CLIENT_IDLE,    /* waits for a line */
@@ -58,6 +59,7 @@ struct client {
     char watched[PARCLOSE_NAME_MAX]; /* a partition, or "" for all */
     uint64_t watched_hash;           /* of what it was told last */
     struct reload *reload;           /* under way; knows us */
+    struct apply *apply;             /* under way; knows us */
     struct console *console;
     struct client *console_next;
     uint64_t console_position; /* of the output: what it has got */

@@ -8,11 +8,12 @@
 
 #include "console_relay.h"
 #include "log/log.h"
+#include "staged.h"
 
-static int send_control(void *context, const void *message)
+static int send_control(void *context, const void *message, int file)
 {
     struct command *command = context;
-    return process_send(command->process, PROCESS_CONTROL, message, NULL, 0);
+    return process_send(command->process, PROCESS_CONTROL, message, &file, file >= 0);
 }
 
 int command_init(struct command *command)
@@ -26,6 +27,12 @@ int command_init(struct command *command)
     return config_reader_new(&command->reader);
 }
 
+bool command_applying(const struct command *command)
+{
+    uint32_t state = command->view.head ? command->view.head->apply.state : APPLY_NONE;
+    return state == APPLY_TRIAL || state == APPLY_UNDOING;
+}
+
 int command_sync(struct command *command, const struct requester *requester, sync_done *done,
                  void *context)
 {
@@ -36,12 +43,15 @@ int command_sync(struct command *command, const struct requester *requester, syn
         command->definitions.host = command->view.head->host;
         command->definitions.host_known = true;
     }
-    definitions_read(&command->definitions, command->reader, command->config_dir);
+    int staged = staged_open(command->config_dir, &command->view.head->apply);
+    definitions_read(&command->definitions, command->reader, command->config_dir, staged);
+    if (staged >= 0)
+        close(staged);
     return definitions_sync(&command->definitions, &command->view, &command->requests, requester,
                             done, context);
 }
 
-static void on_first_sync(void *context, const struct sync_line *lines, size_t count)
+static void on_own_sync(void *context, const struct sync_line *lines, size_t count)
 {
     struct command *command = context;
 
@@ -55,13 +65,28 @@ static void on_first_sync(void *context, const struct sync_line *lines, size_t c
     starts_snapshot(&command->starts);
 }
 
+static void own_sync(struct command *command)
+{
+    int error = command_sync(command, &command->self, on_own_sync, command);
+    if (error)
+        log_error("cannot bring control to the configuration: %s", strerror(-error));
+}
+
 /* The first snapshot of a link: control may have lost what was said last, so compare. */
 static void first_snapshot(struct command *command)
 {
     command->current = true;
-    int error = command_sync(command, &command->self, on_first_sync, command);
-    if (error)
-        log_error("cannot bring control to the configuration: %s", strerror(-error));
+    command->settled = command_applying(command) ? 0 : command->view.head->apply.id;
+    own_sync(command);
+}
+
+/* The end of an apply: other files are the configuration than when it was read last. */
+static void note_apply(struct command *command)
+{
+    if (command_applying(command) || command->settled == command->view.head->apply.id)
+        return;
+    command->settled = command->view.head->apply.id;
+    own_sync(command);
 }
 
 static int on_snapshot(void *context, struct frame *frame)
@@ -82,6 +107,8 @@ static int on_snapshot(void *context, struct frame *frame)
     command->view = view;
     if (!command->current)
         first_snapshot(command);
+    else
+        note_apply(command);
     requests_snapshot(&command->requests, view.head->transaction);
     starts_snapshot(&command->starts);
     server_snapshot(&command->server);

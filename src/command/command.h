@@ -27,6 +27,7 @@ struct command {
     struct snapshot_view view;
     bool connected;    /* there is a link to control */
     bool current;      /* a snapshot came on this link */
+    uint64_t settled;  /* id of the apply whose end was seen on this link */
     bool synchronized; /* control was brought to the files' state once: autostart may begin */
     struct definitions definitions;
     struct requests requests;
@@ -43,6 +44,9 @@ extern const size_t command_control_rows_count;
 /* The link to control: as lib/process calls them, context is struct command. */
 void command_control_up(void *context);
 void command_control_down(void *context);
+
+/* An apply is on trial or being undone: nothing is started by itself. */
+bool command_applying(const struct command *command);
 
 /* Reads all files anew and brings control to them. As definitions_sync(); -ENOTCONN: there is no
  * snapshot to compare with. */

@@ -38,27 +38,82 @@ struct sync_request {
     const char *what; /* "defined" … */
 };
 
-static void read_host(struct definitions *definitions, const struct config_reader *reader, int dir)
+static void read_host(struct definitions *definitions, const struct config_reader *reader, int dir,
+                      int staged)
 {
     struct host_config host;
+    int error = -ENOENT;
 
-    definitions->host_good = !config_host_read(reader, dir, &host, &definitions->host_error);
+    if (staged >= 0)
+        error = config_host_read(reader, staged, &host, &definitions->host_error);
+    if (error == -ENOENT)
+        error = config_host_read(reader, dir, &host, &definitions->host_error);
+    definitions->host_good = !error;
     if (!definitions->host_good)
         return;
     definitions->host = host;
     definitions->host_known = true;
 }
 
-void definitions_read(struct definitions *definitions, const struct config_reader *reader, int dir)
+/* It may be moved from the one to the other just now: then it is in the second. */
+static void read_definition(const struct config_reader *reader, int dir, int staged,
+                            const struct host_config *host, struct definition *definition)
 {
-    struct config_names names;
+    int error = -ENOENT;
 
-    read_host(definitions, reader, dir);
+    if (staged >= 0)
+        error = config_partition_read(reader, staged, definition->name, host, &definition->config,
+                                      &definition->error);
+    if (error == -ENOENT)
+        error = config_partition_read(reader, dir, definition->name, host, &definition->config,
+                                      &definition->error);
+    definition->good = !error;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The names of both, each once, in order. */
+static void join(struct config_names *names, const struct config_names *others)
+{
+    size_t count = names->count;
+
+    for (size_t i = 0; i < others->count && names->count < PARCLOSE_MAX_PARTITIONS; i++)
+        if (!bsearch(others->names[i], names->names, count, sizeof(names->names[0]), by_name))
+            memcpy(names->names[names->count++], others->names[i], sizeof(names->names[0]));
+    qsort(names->names, names->count, sizeof(names->names[0]), by_name);
+}
+
+/* Those that are laid ready first: they may be moved meanwhile. */
+static int read_names(struct definitions *definitions, int dir, int staged,
+                      struct config_names *names)
+{
+    static struct config_names ready;
+    int error = 0;
+
+    ready.count = 0;
+    if (staged >= 0)
+        error = config_partition_names(staged, &ready, &definitions->list_error);
+    if (!error)
+        error = config_partition_names(dir, names, &definitions->list_error);
+    if (!error)
+        join(names, &ready);
+    return error;
+}
+
+void definitions_read(struct definitions *definitions, const struct config_reader *reader, int dir,
+                      int staged)
+{
+    static struct config_names names;
+
+    read_host(definitions, reader, dir, staged);
     const struct host_config *host = definitions->host_known ? &definitions->host : NULL;
     definitions->count = 0;
     definitions->reads++;
     definitions->list_error.text[0] = '\0';
-    definitions->listed = !config_partition_names(dir, &names, &definitions->list_error);
+    definitions->listed = !read_names(definitions, dir, staged, &names);
     if (!definitions->listed)
         return;
     if (names.bad_count)
@@ -66,8 +121,7 @@ void definitions_read(struct definitions *definitions, const struct config_reade
     for (size_t i = 0; i < names.count; i++) {
         struct definition *definition = &definitions->list[definitions->count++];
         memcpy(definition->name, names.names[i], sizeof(definition->name));
-        definition->good = !config_partition_read(reader, dir, definition->name, host,
-                                                  &definition->config, &definition->error);
+        read_definition(reader, dir, staged, host, definition);
     }
 }
 

@@ -31,8 +31,10 @@ struct definitions {
     struct definition list[PARCLOSE_MAX_PARTITIONS]; /* in the order of their names */
 };
 
-/* Reads everything anew. */
-void definitions_read(struct definitions *definitions, const struct config_reader *reader, int dir);
+/* Reads everything anew. `staged`: a folder whose files count in the place of those of `dir`
+ * (staged.h); -1: none does. */
+void definitions_read(struct definitions *definitions, const struct config_reader *reader, int dir,
+                      int staged);
 
 /* NULL: there is no such file. */
 const struct definition *definitions_find(const struct definitions *definitions, const char *name);

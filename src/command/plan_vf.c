@@ -5,6 +5,7 @@
 
 #include <linux/if_link.h>
 
+#include "config/config_check.h"
 #include "names/names.h"
 #include "plan.h"
 
@@ -93,6 +94,13 @@ static bool proposed_twice(const struct plan *plan, const char *partition,
     return false;
 }
 
+/* What host.xml would make of the card takes more than the transaction: the PF is to be managed. */
+static bool in_force(const struct plan *plan, const struct partition_vf *wanted)
+{
+    const struct card_config *card = host_config_card(&plan->view->head->host, wanted->card);
+    return card && wanted->index < card->vfs;
+}
+
 static void plan_coming(struct plan *plan, const char *partition, const struct partition_vf *wanted,
                         enum plan_way way)
 {
@@ -106,6 +114,8 @@ static void plan_coming(struct plan *plan, const char *partition, const struct p
         return;
     if (twice)
         plan_refuse(item, "another partition of this proposal is to have it, too");
+    if (!in_force(plan, wanted))
+        plan_refuse(item, "the host has no such VF yet: apply host.xml first");
     if (vf && vf->owner.kind != OWNER_INTERCONNECT)
         plan_refuse(item, "%s has it", plan_owner(plan, vf->owner, owner));
     if (!pf || pf->readiness != PF_READY)
@@ -159,6 +169,15 @@ static const char *card_of(const struct plan *plan, struct bdf pf)
     return "";
 }
 
+static bool redefined(const struct plan *plan, const struct snapshot_partition *user)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->items[i].object == PLAN_PARTITION &&
+            !strcmp(plan->items[i].partition, user->config.name))
+            return true;
+    return false;
+}
+
 static void plan_edit(struct plan *plan, const struct vf_edit *edit)
 {
     const struct snapshot_vf *vf = snapshot_view_vf(plan->view, edit->pf, edit->index);
@@ -176,6 +195,8 @@ static void plan_edit(struct plan *plan, const struct vf_edit *edit)
         return;
     }
     say_attributes(item, &vf->desired, &edit->after);
+    if (redefined(plan, user))
+        plan_refuse(item, "its partition gets another definition: apply one after the other");
     if (snapshot_partition_stopped(user) || user->phase == PHASE_STOPPING ||
         user->phase == PHASE_RELEASING)
         plan_refuse(item, "its partition is stopping");

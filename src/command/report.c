@@ -403,6 +403,20 @@ static json_t *host_report(const struct host_config *host)
                      "cards", cards);
 }
 
+/* The latest proposal that was applied; "pending": control is asked for one, and has not answered.
+ */
+static json_t *apply_report(const struct command *command)
+{
+    const struct snapshot_apply *apply = &command->view.head->apply;
+    char id[17];
+
+    snprintf(id, sizeof(id), "%016" PRIx64, apply->id);
+    return json_pack("{s:s, s:I, s:s, s:i, s:o, s:b}", "request", id, "transaction",
+                     (json_int_t)apply->transaction, "state", name_of_apply_state(apply->state),
+                     "errno", -apply->error, "text", report_text(apply->text), "pending",
+                     requests_pending(&command->requests, CONTROL_APPLY));
+}
+
 json_t *report_list(const struct command *command)
 {
     const struct snapshot_view *view = &command->view;
@@ -414,11 +428,11 @@ json_t *report_list(const struct command *command)
     }
     for (uint32_t i = 0; i < view->head->partitions_count; i++)
         json_array_append_new(partitions, partition_brief(command, &view->partitions[i]));
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "ok", 1, "snapshot",
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "ok", 1, "snapshot",
                      snapshot_report(command), "partitions", partitions, "owners", owners(view),
                      "processes", processes(view), "host", host_report(&view->head->host),
-                     "problems", file_problems(command), "synchronized",
-                     (int)command->synchronized);
+                     "problems", file_problems(command), "apply", apply_report(command),
+                     "synchronized", (int)command->synchronized);
 }
 
 json_t *report_devices(const struct command *command)

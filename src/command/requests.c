@@ -2,15 +2,18 @@
 #include "requests.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 struct request {
     struct request *next;
     uint64_t id;
     request_done *done; /* NULL: the asker is gone */
     void *context;
+    int file;                     /* that goes along, owned; -1: none */
     struct control_result result; /* answered, but not in a snapshot yet: transaction is not 0 */
     _Alignas(8) uint8_t message[];
 };
@@ -50,8 +53,33 @@ static int take_over(struct request *request, uint16_t type, request_done *done,
     return 0;
 }
 
-int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void *message,
-                    size_t size, request_done *done, void *context)
+static struct request *request_new(struct requests *requests, uint64_t id, size_t size, int file)
+{
+    struct request *request = malloc(sizeof(*request) + size);
+
+    if (!request)
+        return NULL;
+    *request = (struct request){.id = id ? id : next_id(requests), .file = -1};
+    if (file >= 0)
+        request->file = fcntl(file, F_DUPFD_CLOEXEC, 3);
+    if ((file >= 0) == (request->file >= 0))
+        return request;
+    free(request);
+    return NULL;
+}
+
+static void append(struct requests *requests, struct request *request)
+{
+    struct request **last = &requests->first;
+
+    while (*last)
+        last = &(*last)->next;
+    *last = request;
+    requests->count++;
+}
+
+int requests_add_file(struct requests *requests, uint64_t id, uint16_t type, void *message,
+                      size_t size, int file, request_done *done, void *context)
 {
     struct request *same = id ? *find(requests, id) : NULL;
 
@@ -59,20 +87,35 @@ int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void 
         return take_over(same, type, done, context);
     if (requests->count >= REQUESTS_MAX)
         return -ENOBUFS;
-    struct request *request = malloc(sizeof(*request) + size);
+    struct request *request = request_new(requests, id, size, file);
     if (!request)
         return -ENOMEM;
-    *request =
-        (struct request){.id = id ? id : next_id(requests), .done = done, .context = context};
+    request->done = done;
+    request->context = context;
     *(struct wire_header *)message = frame_header(type, size, request->id);
     memcpy(request->message, message, size);
-    struct request **last = &requests->first;
-    while (*last)
-        last = &(*last)->next;
-    *last = request;
-    requests->count++;
-    requests->send(requests->send_context, request->message);
+    append(requests, request);
+    requests->send(requests->send_context, request->message, request->file);
     return 0;
+}
+
+int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void *message,
+                    size_t size, request_done *done, void *context)
+{
+    return requests_add_file(requests, id, type, message, size, -1, done, context);
+}
+
+static uint16_t type_of(const struct request *request)
+{
+    return ((const struct wire_header *)(const void *)request->message)->type;
+}
+
+bool requests_pending(const struct requests *requests, uint16_t type)
+{
+    for (const struct request *request = requests->first; request; request = request->next)
+        if (type_of(request) == type)
+            return true;
+    return false;
 }
 
 int requests_add(struct requests *requests, uint16_t type, void *message, size_t size,
@@ -85,7 +128,7 @@ void requests_resend(struct requests *requests)
 {
     for (struct request *request = requests->first; request; request = request->next)
         if (!request->result.transaction &&
-            requests->send(requests->send_context, request->message))
+            requests->send(requests->send_context, request->message, request->file))
             return;
 }
 
@@ -97,6 +140,8 @@ static void finish(struct requests *requests, struct request **at, struct frame 
     requests->count--;
     if (request->done)
         request->done(request->context, (const void *)frame->bytes, frame);
+    if (request->file >= 0)
+        close(request->file);
     free(request);
 }
 

@@ -22,8 +22,8 @@
 /* `frame`: the answer, for its files. */
 typedef void request_done(void *context, const struct control_result *result, struct frame *frame);
 
-/* Sends now; -ENOTCONN is no error here: requests_resend() will. */
-typedef int request_send(void *context, const void *message);
+/* Sends now; -ENOTCONN is no error here: requests_resend() will. `file`: goes along; -1: none. */
+typedef int request_send(void *context, const void *message, int file);
 
 struct request;
 
@@ -46,6 +46,13 @@ int requests_add(struct requests *requests, uint16_t type, void *message, size_t
  * under way for somebody else. One that nobody waits for any more is taken over with its answer. */
 int requests_add_as(struct requests *requests, uint64_t id, uint16_t type, void *message,
                     size_t size, request_done *done, void *context);
+
+/* The same with a file, which stays the caller's. */
+int requests_add_file(struct requests *requests, uint64_t id, uint16_t type, void *message,
+                      size_t size, int file, request_done *done, void *context);
+
+/* Whether one of this type has no answer yet. */
+bool requests_pending(const struct requests *requests, uint16_t type);
 
 /* All of them again, in order: on a new link. */
 void requests_resend(struct requests *requests);

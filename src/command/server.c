@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "apply.h"
 #include "client.h"
 #include "command.h"
 #include "console_relay.h"
@@ -62,7 +63,9 @@ int server_start(struct server *server)
 void server_snapshot(struct server *server)
 {
     console_snapshot(server);
-    for (struct client *client = server->clients; client; client = client->next)
+    for (struct client *client = server->clients; client; client = client->next) {
         if (client->mode == CLIENT_WATCH)
             verbs_watch(client);
+        apply_snapshot(client);
+    }
 }

@@ -48,7 +48,8 @@ static bool head_ok(const struct snapshot *head, size_t size)
            head->pcpus_count <= PARCLOSE_MAX_PCPUS && head->memory_count <= SNAPSHOT_MEMORY_MAX &&
            head->pfs_count <= PARCLOSE_MAX_PFS && head->vfs_count <= SNAPSHOT_VFS_MAX &&
            head->functions_count <= PARCLOSE_MAX_FUNCTIONS &&
-           head->processes_count <= PROCESS_KINDS &&
+           head->processes_count <= PROCESS_KINDS && head->apply.state < APPLY_STATES &&
+           TEXT_OK(head->apply.text) && frame_error_ok(head->apply.error) &&
            (!head->host.reserved_pcpus || !host_config_check(&head->host, reason));
 }
 

@@ -276,7 +276,8 @@ static void autostart_all(struct starts *starts)
 void starts_snapshot(struct starts *starts)
 {
     advance(starts);
-    if (starts->command->current && starts->command->synchronized)
+    if (starts->command->current && starts->command->synchronized &&
+        !command_applying(starts->command))
         autostart_all(starts);
 }
 

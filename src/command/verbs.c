@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply.h"
 #include "command.h"
 #include "config/proposal.h"
 #include "console_relay.h"
@@ -113,31 +114,61 @@ static void handle_devices(struct client *client, const json_t *request, const c
     client_answer(client, report_devices(client->command));
 }
 
+/* The proposal that came along, to be freed; NULL: it was refused. */
+static struct proposal *proposal_of(struct client *client)
+{
+    struct proposal *proposal = malloc(sizeof(*proposal));
+    char reason[PARCLOSE_REASON_MAX] = "";
+    int error = proposal ? proposal_open(client->file, proposal, reason) : -ENOMEM;
+
+    if (!error && !client->command->view.head)
+        error = -ENOTCONN;
+    if (!error)
+        return proposal;
+    free(proposal);
+    client_refuse(client, error,
+                  error == -ENOTCONN ? "control is not there just now: try again" : reason);
+    return NULL;
+}
+
 /* What its proposal would change. Everything in it is checked again by control when it is done. */
 static void handle_plan(struct client *client, const json_t *request, const char *name)
 {
-    struct plan *plan = calloc(1, sizeof(*plan));
-    struct proposal *proposal = malloc(sizeof(*proposal));
-    char reason[PARCLOSE_REASON_MAX] = "";
-    int error = plan && proposal ? 0 : -ENOMEM;
+    struct proposal *proposal = proposal_of(client);
+    struct plan *plan = proposal ? calloc(1, sizeof(*plan)) : NULL;
 
     (void)name;
-    if (!error)
-        error = proposal_open(client->file, proposal, reason);
-    if (!error && !client->command->view.head)
-        error = -ENOTCONN;
-    if (error) {
-        client_refuse(client, error,
-                      error == -ENOTCONN ? "control is not there just now: try again" : reason);
-    } else {
+    if (plan) {
         plan->view = &client->command->view;
         plan->proposal = proposal;
         plan->restart = member_bool(request, "restart", false);
         plan_make(plan);
         client_answer(client, plan_report(plan));
+    } else if (proposal) {
+        client_refuse(client, -ENOMEM, strerror(ENOMEM));
     }
     free(proposal);
     free(plan);
+}
+
+static void handle_apply(struct client *client, const json_t *request, const char *name)
+{
+    const struct requester requester = requester_of(client, request);
+    char plan[17];
+
+    (void)name;
+    if (!request_id_of(request)) {
+        client_refuse(client, -EINVAL, "\"apply\" needs a \"request\": its files have it, too");
+        return;
+    }
+    if (!member_text(request, "plan", plan, sizeof(plan)) ||
+        strspn(plan, "0123456789abcdef") != strlen(plan)) {
+        client_refuse(client, -EINVAL, "\"plan\" must be the 16 hexadecimal digits of a plan");
+        return;
+    }
+    struct proposal *proposal = proposal_of(client);
+    if (proposal)
+        apply_ask(client, request_id_of(request), &requester, strtoull(plan, NULL, 16), proposal);
 }
 
 /* FNV-1a: only to see whether a report changed. */
@@ -446,7 +477,7 @@ static const struct verb verbs[] = {
     {"audit", false, true, handle_audit},       {"check", false, false, handle_check},
     {"shutdown", false, true, handle_shutdown}, {"session", true, false, handle_session},
     {"plan", false, false, handle_plan},        {"pf", false, true, handle_pf},
-    {"sr-pcim", false, true, handle_sr_pcim},
+    {"sr-pcim", false, true, handle_sr_pcim},   {"apply", false, true, handle_apply},
 };
 
 static const struct verb *verb_find(const char *name)

@@ -17,15 +17,18 @@
  *   {"verb": "check"}                                   control proves its map
  *   {"verb": "plan", "restart": false}                  brings a proposal (parclose/proposal.h)
  *                                                       along: what it would change
+ *   {"verb": "apply", "request": "…", "plan": "…"}      brings a proposal along, whose files are
+ *                                                       laid ready (staged.h): it is carried out,
+ *                                                       if "plan" is given only as that plan
  *   {"verb": "pf", "order": "restart", "pf": "net0", "force": false, "reason": "…"}
  *                                                       or "reset", "disable", "enable"; "pf": a
  * card's name or address; answered when it is over
  *   {"verb": "sr-pcim", "order": "reset", "force": false, "reason": "…"}
  *   {"verb": "shutdown", "reason": "…"}
  *
- * start, stop, pf, sr-pcim and shutdown may bring "request": "00c0ffee…", up to 16 hexadecimal
- * digits that are random. Whoever lost the answer asks again with the same, and is answered alike;
- * it is not done twice.
+ * start, stop, pf, sr-pcim and shutdown may, and apply must, bring "request": "00c0ffee…", up to 16
+ * hexadecimal digits that are random. Whoever lost the answer asks again with the same, and is
+ * answered alike; it is not done twice.
  *
  * Answers: {"ok": true, …} or {"ok": false, "errno": 2, "error": "ENOENT", "text": "…"}.
  */

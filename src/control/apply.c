@@ -113,6 +113,8 @@ static int judge_partitions(const struct making *making)
     for (uint32_t i = 0; i < making->proposal->partitions_count && !error; i++) {
         const struct partition_config *config = &making->proposal->partitions[i];
         const struct partition *partition = db_partition_named(making->control->db, config->name);
+        if (has(making->request->left, i))
+            continue;
         error = judge_kind(making, i, partition);
         if (!error && !partition && ++added > PARCLOSE_MAX_PARTITIONS)
             error = refuse(making->text, -ENOSPC, "%d partitions are defined already",
@@ -130,7 +132,8 @@ static int judge_partitions(const struct making *making)
 static int judge_edited(const struct making *making, const struct partition *user)
 {
     for (uint32_t i = 0; i < making->proposal->partitions_count; i++)
-        if (!strcmp(making->proposal->partitions[i].name, user->config.name) &&
+        if (!has(making->request->left, i) &&
+            !strcmp(making->proposal->partitions[i].name, user->config.name) &&
             differs(user, &making->proposal->partitions[i]))
             return refuse(
                 making->text, -EINVAL,
@@ -202,7 +205,7 @@ static void change_partitions(const struct making *making)
     for (uint32_t i = 0; i < making->proposal->partitions_count; i++) {
         const struct partition_config *config = &making->proposal->partitions[i];
         const struct partition *partition = db_partition_named(control->db, config->name);
-        if (!differs(partition, config))
+        if (has(making->request->left, i) || !differs(partition, config))
             continue;
         if (partition && has(making->request->running, i)) {
             hotplug_change(control, partition, config);

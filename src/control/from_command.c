@@ -67,7 +67,8 @@ static int take_apply(struct control *control, const struct frame *frame, struct
     if (error)
         return error == -ENOMEM ? error : -EBADMSG;
     const uint64_t all = (UINT64_C(1) << proposal->partitions_count) - 1;
-    if ((request->added | request->running) & ~all || request->added & request->running)
+    if ((request->left | request->added | request->running) & ~all ||
+        request->left & (request->added | request->running) || request->added & request->running)
         return -EBADMSG;
     return apply_begin(control, request, proposal, text);
 }

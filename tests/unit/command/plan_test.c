@@ -471,6 +471,34 @@ static void edits_of_devices_xml(void **state)
     is_refused(0, "it is in use");
 }
 
+/* One way to a new definition at a time. */
+static void an_edit_of_one_that_is_redefined(void **state)
+{
+    (void)state;
+    propose(definition("web", 1))->autostart = 1;
+    proposal.edits_count = 1;
+    proposal.edits[0] =
+        (struct vf_edit){.pf = net0, .index = 1, .after = {.present = VF_ATTR_VLAN, .vlan = 9}};
+    makes(2);
+    is_refused(1, "one after the other");
+}
+
+/* Its PF must be managed before a guest that runs can have it. */
+static void a_vf_that_the_host_is_to_have(void **state)
+{
+    (void)state;
+    propose_host()->cards[0].vfs = 6;
+    struct partition_config *web = propose(definition("web", 1));
+    web->vfs[web->vfs_count++] = vf("net0", 5);
+    makes(3);
+    is_refused(2, "apply host.xml first");
+    host.partitions[0].phase = PHASE_DEFINED;
+    host.vfs[1].owner = (struct owner){OWNER_INTERCONNECT, {0}};
+    host.pfs[0].observed.numvfs = 0;
+    makes(3);
+    assert_false(plan_refused(&plan));
+}
+
 static void the_digest_is_of_what_it_does(void **state)
 {
     (void)state;
@@ -510,6 +538,8 @@ int main(void)
         cmocka_unit_test_setup(settings_are_changed_at_once, setup),
         cmocka_unit_test_setup(what_a_guest_has_is_not_reserved, setup),
         cmocka_unit_test_setup(edits_of_devices_xml, setup),
+        cmocka_unit_test_setup(an_edit_of_one_that_is_redefined, setup),
+        cmocka_unit_test_setup(a_vf_that_the_host_is_to_have, setup),
         cmocka_unit_test_setup(the_digest_is_of_what_it_does, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

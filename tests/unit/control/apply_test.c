@@ -159,6 +159,26 @@ static void without_anything_that_runs_it_is_done_at_once(void **state)
     assert_int_equal(world_start(world, "two"), 0);
 }
 
+/* A definition that waits for the next start is none of control's business yet. */
+static void one_that_is_left_is_left(void **state)
+{
+    struct world *world = *state;
+    struct proposal *proposal = world_proposal();
+    const struct partition *web = run_web(world);
+
+    proposal->partitions_count = 2;
+    proposal->partitions[0] = web->config;
+    proposal->partitions[0].vcpus = 2;
+    proposal->partitions[1] = world_partition("db", 2, NULL);
+    struct control_apply message = world_apply_request(world, 500, proposal);
+    message.running = 0;
+    message.left = 1;
+    assert_int_equal(world_apply_as(world, &message, proposal), 0);
+    assert_int_equal(web->config.vcpus, 1);
+    assert_int_equal(world_named(world, "db")->config.vcpus, 2);
+    assert_int_equal(apply(world)->state, APPLY_DONE);
+}
+
 static void asked_again_it_is_not_done_again(void **state)
 {
     struct world *world = *state;
@@ -671,6 +691,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_transaction_then_done),
         TEST(without_anything_that_runs_it_is_done_at_once),
+        TEST(one_that_is_left_is_left),
         TEST(asked_again_it_is_not_done_again),
         TEST(an_outage_of_another_pf_undoes_nothing),
         TEST(one_thing_that_cannot_be_refuses_all),
