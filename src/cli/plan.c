@@ -40,7 +40,7 @@ static int run(struct cli *cli, int argc, char **argv)
         return code;
     if (argc < 2)
         return cli_usage(cli, "expected one file or more");
-    code = proposal_files(cli, argv + 1, argc - 1, &file);
+    code = proposal_files(cli, argv + 1, argc - 1, &file, NULL);
     if (code)
         return code;
     json_t *request = request_new(cli, "plan", NULL);

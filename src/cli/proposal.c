@@ -273,7 +273,46 @@ static int judge(const struct reading *reading, struct proposal *proposal)
     return CLI_FAILED;
 }
 
-int proposal_read(const struct cli *cli, char *const *files, int count, struct proposal *proposal)
+void proposal_texts_clear(struct proposal_texts *texts)
+{
+    while (texts->count)
+        config_text_clear(&texts->files[--texts->count].text);
+}
+
+/* They were parsed as they are here: nobody reads the files a second time. */
+static void keep_texts(struct reading *reading, struct proposal_texts *texts)
+{
+    texts->count = 0;
+    for (size_t i = 0; i < reading->count; i++) {
+        struct source *source = &reading->sources[i];
+        if (source->kind == KIND_DEVICES)
+            continue;
+        if (source->kind == KIND_HOST)
+            strcpy(texts->files[texts->count].path, "host.xml");
+        else
+            snprintf(texts->files[texts->count].path, sizeof(texts->files[0].path),
+                     "partitions/%s.xml", source->name);
+        texts->files[texts->count++].text = source->text;
+        source->text = (struct config_text){.bytes = NULL};
+    }
+}
+
+static int read_all(struct reading *reading, struct proposal *proposal,
+                    struct proposal_texts *texts)
+{
+    for (size_t i = 0; i < reading->count; i++)
+        read_source(reading, i);
+    int code = judge(reading, proposal);
+    if (!code && texts)
+        keep_texts(reading, texts);
+    for (size_t i = 0; i < reading->count; i++)
+        config_text_clear(&reading->sources[i].text);
+    config_text_clear(&reading->published);
+    return code;
+}
+
+int proposal_read(const struct cli *cli, char *const *files, int count, struct proposal *proposal,
+                  struct proposal_texts *texts)
 {
     struct reading reading = {.cli = cli};
     int code = 0;
@@ -289,20 +328,16 @@ int proposal_read(const struct cli *cli, char *const *files, int count, struct p
         return CLI_FAILED;
     }
     reading.verdict = shared;
-    for (size_t i = 0; i < reading.count; i++)
-        read_source(&reading, i);
-    code = judge(&reading, proposal);
-    for (size_t i = 0; i < reading.count; i++)
-        config_text_clear(&reading.sources[i].text);
-    config_text_clear(&reading.published);
+    code = read_all(&reading, proposal, texts);
     munmap(shared, sizeof(*reading.verdict));
     return code;
 }
 
-int proposal_files(const struct cli *cli, char *const *files, int count, int *memfd)
+int proposal_files(const struct cli *cli, char *const *files, int count, int *memfd,
+                   struct proposal_texts *texts)
 {
     static struct proposal proposal;
-    int code = proposal_read(cli, files, count, &proposal);
+    int code = proposal_read(cli, files, count, &proposal, texts);
 
     if (code)
         return code;
@@ -310,5 +345,7 @@ int proposal_files(const struct cli *cli, char *const *files, int count, int *me
     if (*memfd >= 0)
         return CLI_OK;
     cli_error("no proposal can be made: %s", strerror(-*memfd));
+    if (texts)
+        proposal_texts_clear(texts);
     return CLI_FAILED;
 }

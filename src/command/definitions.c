@@ -70,20 +70,20 @@ static void read_definition(const struct config_reader *reader, int dir, int sta
     definition->good = !error;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-/* The names of both, each once, in order. */
+/* The names of both, each once, in order. (qsort() asks how much memory there is, and may not.) */
 static void join(struct config_names *names, const struct config_names *others)
 {
-    size_t count = names->count;
+    size_t at = 0;
 
-    for (size_t i = 0; i < others->count && names->count < PARCLOSE_MAX_PARTITIONS; i++)
-        if (!bsearch(others->names[i], names->names, count, sizeof(names->names[0]), by_name))
-            memcpy(names->names[names->count++], others->names[i], sizeof(names->names[0]));
-    qsort(names->names, names->count, sizeof(names->names[0]), by_name);
+    for (size_t i = 0; i < others->count && names->count < PARCLOSE_MAX_PARTITIONS; i++) {
+        while (at < names->count && strcmp(names->names[at], others->names[i]) < 0)
+            at++;
+        if (at < names->count && !strcmp(names->names[at], others->names[i]))
+            continue;
+        memmove(names->names[at + 1], names->names[at],
+                (names->count++ - at) * sizeof(names->names[0]));
+        memcpy(names->names[at], others->names[i], sizeof(names->names[0]));
+    }
 }
 
 /* Those that are laid ready first: they may be moved meanwhile. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apply.h"
 #include "command.h"
@@ -14,6 +15,7 @@
 #include "names/names.h"
 #include "plan_report.h"
 #include "report.h"
+#include "staged.h"
 
 #define STOP_TIMEOUT_MAX 600000
 
@@ -418,6 +420,16 @@ static void handle_shutdown(struct client *client, const json_t *request, const 
     ask_control(client, request_id_of(request), CONTROL_SHUTDOWN, &message, sizeof(message));
 }
 
+static bool left_by_apply(const struct command *command)
+{
+    const struct snapshot_apply *apply = &command->view.head->apply;
+    int staged = apply->state == APPLY_DONE ? staged_open(command->config_dir, apply) : -1;
+
+    if (staged >= 0)
+        close(staged);
+    return staged >= 0;
+}
+
 static void on_reloaded(void *context, const struct sync_line *lines, size_t count)
 {
     struct reload *reload = context;
@@ -426,6 +438,10 @@ static void on_reloaded(void *context, const struct sync_line *lines, size_t cou
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(lines[i].problem ? problems : changes, report_text(lines[i].text));
+    if (client && left_by_apply(client->command))
+        json_array_append_new(changes, json_string(PROPOSAL_STAGED
+                                                   ": files of an apply count that are not in "
+                                                   "their places yet: run `parclose apply`"));
     free(reload);
     bool ok = json_array_size(problems) == 0;
     json_t *answer =

@@ -93,7 +93,17 @@ BAD_FILE(many_vfs, head.vfs_count, UINT32_MAX)
 BAD_FILE(many_processes, head.processes_count, UINT32_MAX)
 BAD_FILE(many_cards, head.host, ((struct host_config){.reserved_pcpus = 1, .cards_count = 99}))
 BAD_FILE(no_such_owner, pcpu.owner.kind, OWNER_KINDS)
+BAD_FILE(no_such_apply, head.apply.state, APPLY_STATES)
+BAD_FILE(an_apply_that_failed_in_no_way, head.apply.error, 1)
 BAD_FILE(no_such_guest, pcpu.owner, ((struct owner){OWNER_GUEST, {PARCLOSE_MAX_PARTITIONS + 1}}))
+
+static int an_endless_text(void)
+{
+    struct picture picture = good;
+
+    memset(picture.head.apply.text, 'x', sizeof(picture.head.apply.text));
+    return picture_file(&picture, sizeof(picture), SEALS);
+}
 
 static int unsealed_file(void)
 {
@@ -167,6 +177,9 @@ static const struct attack_lie lies[] = {
     {"99 cards", AS_SAID, LINK_ENDS, many_cards},
     {"an owner of no kind", AS_SAID, LINK_ENDS, no_such_owner},
     {"a guest beyond all", AS_SAID, LINK_ENDS, no_such_guest},
+    {"an apply in no state", AS_SAID, LINK_ENDS, no_such_apply},
+    {"an apply with an error that is none", AS_SAID, LINK_ENDS, an_apply_that_failed_in_no_way},
+    {"an apply's text without end", AS_SAID, LINK_ENDS, an_endless_text},
     {"partitions out of order", AS_SAID, LINK_ENDS, partitions_out_of_order},
     {"two partitions of one id", AS_SAID, LINK_ENDS, two_of_one_id},
     {"VFs out of order", AS_SAID, LINK_ENDS, vfs_out_of_order},

@@ -236,9 +236,9 @@ static void wrong_usage_is_two(void **state)
 
 static void help_of_each_verb(void **state)
 {
-    static const char *const verbs[] = {"up",      "down",    "list",  "show",   "start", "stop",
-                                        "console", "devices", "audit", "db",     "host",  "plan",
-                                        "reload",  "version", "pf",    "sr-pcim"};
+    static const char *const verbs[] = {"up",      "down",    "list",  "show",    "start", "stop",
+                                        "console", "devices", "audit", "db",      "host",  "plan",
+                                        "reload",  "version", "pf",    "sr-pcim", "apply"};
     char arguments[64];
 
     (void)state;

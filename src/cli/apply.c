@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * apply: files laid ready, the service asked, its end waited for, files moved or removed. What
+ * another apply left that died in between is gone on with first.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connection.h"
+#include "format.h"
+#include "options.h"
+#include "plan_print.h"
+#include "staged.h"
+#include "table.h"
+
+#define CONFIG_FOLDER "/etc/parclose"
+
+struct run {
+    const struct cli *cli;
+    const char *config; /* its path */
+    const char *plan;   /* the only one that may be carried out; NULL: any */
+    int folder;         /* locked */
+    int file;           /* the proposal */
+    struct proposal_texts texts;
+    char id[17];
+    json_t *answer; /* of the service */
+    char told[320];
+};
+
+/* ---- what became of an apply, from a report of everything */
+
+enum outcome { NOT_DONE, UNDER_WAY, DONE, UNDONE };
+
+static enum outcome outcome_of(const json_t *report, const char *id)
+{
+    const json_t *apply = json_object_get(report, "apply");
+    const char *state = text_of(apply, "state");
+
+    if (true_of(apply, "pending"))
+        return UNDER_WAY;
+    if (strcmp(text_of(apply, "request"), id) != 0)
+        return NOT_DONE;
+    if (!strcmp(state, "done"))
+        return DONE;
+    return strcmp(state, "undone") != 0 ? UNDER_WAY : UNDONE;
+}
+
+static int failed(const struct run *run, const char *what, int error)
+{
+    cli_error("%s: files of an apply cannot be %s: %s; `parclose apply` without a file tries again",
+              run->config, what, strerror(-error));
+    return CLI_FAILED;
+}
+
+/* Files that are new configuration go to their places; others go. */
+static int settle_as(const struct run *run, enum outcome outcome)
+{
+    int error = outcome == DONE ? staged_move(run->folder) : staged_remove(run->folder);
+
+    if (error)
+        return failed(run, outcome == DONE ? "moved to their places" : "removed", error);
+    return CLI_OK;
+}
+
+/* What is left of another apply, or of this one when it was refused; the service must be there. */
+static int settle(const struct run *run, enum outcome *outcome)
+{
+    uint64_t left = staged_id(run->folder);
+    json_t *report;
+    char id[17];
+    int code = ask(run->cli, request_new(run->cli, "list", NULL), &report, NULL);
+
+    if (code)
+        return code;
+    snprintf(id, sizeof(id), "%016" PRIx64, left);
+    *outcome = left ? outcome_of(report, id) : NOT_DONE;
+    json_decref(report);
+    if (*outcome != UNDER_WAY)
+        return settle_as(run, *outcome);
+    cli_error("another apply is under way: try again when it is over");
+    return CLI_FAILED;
+}
+
+/* ---- waiting */
+
+static void tell(struct run *run, const char *what, const char *text)
+{
+    char line[320], plain[320];
+
+    snprintf(line, sizeof(line), "%s%s%.200s", what, text[0] ? ": " : "", text);
+    if (run->cli->json || !strcmp(run->told, line))
+        return;
+    memcpy(run->told, line, sizeof(line));
+    printf("%s\n", printable(line, plain, sizeof(plain)));
+    fflush(stdout);
+}
+
+static int step(void *context, const json_t *report)
+{
+    struct run *run = context;
+    const json_t *apply = json_object_get(report, "apply");
+
+    if (!apply) {
+        tell(run, "the service is restarting", "");
+        return WATCH_ON;
+    }
+    switch (outcome_of(report, run->id)) {
+    case DONE:
+        return CLI_OK;
+    case UNDER_WAY:
+        tell(run,
+             strcmp(text_of(apply, "state"), "undoing") != 0 ? "waits" : "is being rolled back",
+             text_of(apply, "text"));
+        return WATCH_ON;
+    case UNDONE:
+        json_object_set(run->answer, "apply", (json_t *)(uintptr_t)apply);
+        return CLI_FAILED;
+    default:
+        return CLI_UNREACHABLE; /* the service has another state than the one that answered */
+    }
+}
+
+static int unknown(const struct run *run, int code)
+{
+    cli_error("%s/" PROPOSAL_STAGED " has the files: `parclose apply` without a file puts them in "
+              "their places if it was done, and else removes them",
+              run->config);
+    return code;
+}
+
+static void say_end(const struct run *run, bool done)
+{
+    const json_t *apply = json_object_get(run->answer, "apply");
+    char text[512];
+
+    if (run->cli->json)
+        print_json(run->answer);
+    else if (done)
+        printf("applied: transaction %lld\n", (long long)number_of(run->answer, "transaction"));
+    fflush(stdout);
+    if (!done)
+        cli_error("rolled back, all is as it was: %s",
+                  printable(text_of(apply, "text"), text, sizeof(text)));
+}
+
+static int conclude(struct run *run, int code)
+{
+    if (code != CLI_OK && code != CLI_FAILED)
+        return unknown(run, code);
+    json_object_set_new(run->answer, "ok", json_boolean(code == CLI_OK));
+    int settled = settle_as(run, code ? UNDONE : DONE);
+    say_end(run, code == CLI_OK);
+    return code ? code : settled;
+}
+
+static int refused_by_plan(const struct run *run)
+{
+    if (run->cli->json)
+        print_json(run->answer);
+    fflush(stdout);
+    settle_as(run, NOT_DONE);
+    cli_error("refused: nothing is changed");
+    return CLI_FAILED;
+}
+
+/* ---- asking */
+
+/* The answer is a refusal, or is lost: which of them says the service. */
+static int not_answered(struct run *run, int code)
+{
+    enum outcome outcome;
+
+    if (code == CLI_UNREACHABLE || code == CLI_TIMEOUT)
+        return unknown(run, code);
+    settle(run, &outcome);
+    return code;
+}
+
+static json_t *request_of(struct run *run)
+{
+    json_t *request = request_once(run->cli, "apply", NULL);
+
+    snprintf(run->id, sizeof(run->id), "%s", text_of(request, "request"));
+    if (run->plan)
+        json_object_set_new(request, "plan", json_string(run->plan));
+    return request;
+}
+
+static int apply(struct run *run)
+{
+    json_t *request = request_of(run);
+    int error = staged_write(run->folder, run->id, &run->texts);
+
+    if (error) {
+        json_decref(request);
+        cli_error("%s: files cannot be laid ready: %s", run->config, strerror(-error));
+        return CLI_FAILED;
+    }
+    int code = ask_with(run->cli, request, run->file, &run->answer);
+    if (code)
+        return not_answered(run, code);
+    if (!run->cli->json)
+        plan_print(run->answer, false);
+    fflush(stdout);
+    if (true_of(run->answer, "refused"))
+        return refused_by_plan(run);
+    return conclude(run, watch(run->cli, NULL, NO_DEADLINE, step, run));
+}
+
+static int lock(struct run *run)
+{
+    run->folder = staged_lock(run->config);
+    if (run->folder >= 0)
+        return CLI_OK;
+    if (run->folder == -EWOULDBLOCK)
+        cli_error("%s: another apply is under way: try again when it is over", run->config);
+    else
+        cli_error("%s: %s", run->config, strerror(-run->folder));
+    return CLI_FAILED;
+}
+
+/* Without a file: goes on with what another left. */
+static int finish_other(struct run *run)
+{
+    enum outcome outcome;
+    int code = lock(run);
+
+    if (code)
+        return code;
+    bool some = staged_id(run->folder) != 0;
+    code = settle(run, &outcome);
+    if (!code && !run->cli->json)
+        printf("%s\n", !some             ? "nothing was left by another apply"
+                       : outcome == DONE ? "files of another apply are in their places"
+                                         : "files of an apply that was not done are removed");
+    return code;
+}
+
+static int run_files(struct run *run, char **files, int count)
+{
+    enum outcome outcome;
+    int code = proposal_files(run->cli, files, count, &run->file, &run->texts);
+
+    if (!code)
+        code = lock(run);
+    if (!code)
+        code = settle(run, &outcome);
+    if (!code)
+        code = apply(run);
+    return code;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    struct run run = {.cli = cli, .config = CONFIG_FOLDER, .folder = -1, .file = -1};
+    const struct option_row options[] = {{"config", OPTION_TEXT, &run.config},
+                                         {"plan", OPTION_TEXT, &run.plan}};
+    int code = options_parse(cli, options, 2, &argc, argv);
+
+    if (code)
+        return code;
+    code = argc > 1 ? run_files(&run, argv + 1, argc - 1) : finish_other(&run);
+    json_decref(run.answer);
+    proposal_texts_clear(&run.texts);
+    if (run.file >= 0)
+        close(run.file);
+    if (run.folder >= 0)
+        close(run.folder);
+    return code;
+}
+
+const struct verb verb_apply = {
+    .name = "apply",
+    .arguments = "[FILE...]",
+    .summary = "bring files into force as `parclose plan` says: all of it or nothing",
+    .help = "  --plan NUMBER   only if that is the plan, as `parclose plan` showed it\n"
+            "  --config DIR    instead of " CONFIG_FOLDER "\n"
+            "  without a file: goes on with one that was interrupted\n",
+    .run = run,
+};
