@@ -89,9 +89,11 @@ struct partition_config {
     uint32_t pages;  /* enum memory_pages */
     uint32_t weight; /* 0: pCPUs of its own; 1..CONFIG_WEIGHT_MAX: its share of the shared ones */
     uint32_t channels_count;
-    uint32_t firmware;               /* enum guest_firmware */
-    uint32_t on_outage;              /* enum outage_policy */
-    uint32_t reserved;               /* 0 */
+    uint32_t firmware;  /* enum guest_firmware */
+    uint32_t on_outage; /* enum outage_policy */
+    uint32_t reserved;  /* 0 */
+    /* beside vfs: n: that VF stands by for vfs[n - 1], and has its attributes; 0: for none */
+    uint8_t standby_of[PARCLOSE_MAX_PARTITION_VFS];
     char monitor[PARCLOSE_NAME_MAX]; /* "native" or "qemu" */
     char kernel[PARCLOSE_PATH_MAX];  /* absolute; "" where a firmware finds what to start */
     char initrd[PARCLOSE_PATH_MAX];  /* absolute, or "" */
@@ -101,5 +103,5 @@ struct partition_config {
     struct partition_vf vfs[PARCLOSE_MAX_PARTITION_VFS];
     struct partition_channel channels[PARCLOSE_MAX_CHANNELS];
 };
-_Static_assert(sizeof(struct partition_config) == 40 + 32 + 32 + 512 + 1024 + 512 + 512 + 1280,
+_Static_assert(sizeof(struct partition_config) == 48 + 32 + 32 + 512 + 1024 + 512 + 512 + 1280,
                "wire size");

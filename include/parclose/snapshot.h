@@ -39,7 +39,7 @@ struct snapshot_partition {
     uint32_t stopped;           /* 1: that session has stopped it */
     uint32_t console_attached;  /* how many servers have its console attached */
     uint32_t channels_attached; /* 1 << index: a server has that channel of the definition */
-    uint32_t reserved;
+    uint32_t standbys; /* 1 << number of each VF of the definition whose stand-by is in use */
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS];
     struct vf_seat vfs[PARCLOSE_MAX_PARTITION_VFS];        /* on its guest's bus */

@@ -281,6 +281,49 @@ static int image_check(const struct partition_config *partition, char *reason)
     return kind_check(partition, reason);
 }
 
+bool partition_vf_in_use(const struct partition_config *partition, uint32_t standbys,
+                         uint32_t number)
+{
+    uint8_t of = partition->standby_of[number];
+
+    return of ? standbys & UINT32_C(1) << (of - 1) : !(standbys & UINT32_C(1) << number);
+}
+
+int partition_vf_mate(const struct partition_config *partition, uint32_t number)
+{
+    if (partition->standby_of[number])
+        return partition->standby_of[number] - 1;
+    for (uint32_t i = 0; i < partition->vfs_count; i++)
+        if (partition->standby_of[i] == number + 1)
+            return (int)i;
+    return -1;
+}
+
+int partition_standby_check(const struct partition_config *partition, uint32_t number,
+                            char reason[PARCLOSE_REASON_MAX])
+{
+    uint8_t of = partition->standby_of[number];
+    const struct partition_vf *vf = &partition->vfs[number], *first;
+
+    if (!of)
+        return 0;
+    if (number >= partition->vfs_count || of > partition->vfs_count || of == number + 1 ||
+        partition->standby_of[of - 1])
+        return refuse(reason, "a stand-by of no VF");
+    if (partition_vf_mate(partition, of - 1u) != (int)number)
+        return refuse(reason, "a VF has one stand-by at most");
+    first = &partition->vfs[of - 1];
+    if (!strcmp(vf->card, first->card))
+        return refuse(reason, "the stand-by of VF %u of card %s must be of another card",
+                      first->index, first->card);
+    if (memcmp(&vf->attributes, &first->attributes, sizeof(vf->attributes)) != 0)
+        return refuse(reason, "VF %u of card %s: a stand-by has the attributes of its first",
+                      vf->index, vf->card);
+    if (strcmp(partition->monitor, "native") != 0)
+        return refuse(reason, "standby: only with monitor=\"native\"");
+    return 0;
+}
+
 int partition_config_check(const struct partition_config *partition,
                            char reason[PARCLOSE_REASON_MAX])
 {
@@ -308,6 +351,9 @@ int partition_config_check(const struct partition_config *partition,
         return -EINVAL;
     for (uint32_t i = 0; i < partition->vfs_count; i++)
         if (vf_check(partition, i, reason))
+            return -EINVAL;
+    for (uint32_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+        if (partition_standby_check(partition, i, reason))
             return -EINVAL;
     for (uint32_t i = 0; i < partition->channels_count; i++)
         if (partition_channel_check(partition, i, reason))
@@ -366,9 +412,21 @@ bool partition_config_live_apart(const struct partition_config *a, const struct 
     struct partition_config other = *b;
 
     other.on_outage = a->on_outage;
+    memcpy(other.standby_of, a->standby_of, sizeof(other.standby_of));
     other.vfs_count = a->vfs_count;
     memcpy(other.vfs, a->vfs, sizeof(other.vfs));
     return !memcmp(a, &other, sizeof(other));
+}
+
+/* A network card, or an NVMe controller; another driver of the guest's is its own matter. */
+static bool same_kind(const struct partition_config *partition, uint32_t number,
+                      const struct host_config *host)
+{
+    const struct partition_vf *first = &partition->vfs[partition->standby_of[number] - 1];
+    const struct card_config *a = host_config_card(host, partition->vfs[number].card);
+    const struct card_config *b = host_config_card(host, first->card);
+
+    return a && b && !strcmp(a->driver, "nvme") == !strcmp(b->driver, "nvme");
 }
 
 int partition_config_check_cards(const struct partition_config *partition,
@@ -379,6 +437,9 @@ int partition_config_check_cards(const struct partition_config *partition,
         if (partition_vf_check_card(&partition->vfs[i], host, text))
             return refuse(reason, "VF %u of card %s: %.100s", partition->vfs[i].index,
                           partition->vfs[i].card, text);
+        if (partition->standby_of[i] && !same_kind(partition, i, host))
+            return refuse(reason, "VF %u of card %s cannot stand by for one of another kind",
+                          partition->vfs[i].index, partition->vfs[i].card);
     }
     return 0;
 }

@@ -52,6 +52,18 @@ int partition_config_check_cards(const struct partition_config *partition,
 bool partition_config_live_apart(const struct partition_config *a,
                                  const struct partition_config *b);
 
+/* Whether its VF of that number is one that its guest has, or is to have: a first, or one that took
+ * over. `standbys`: 1 << number of each first whose stand-by has taken over. */
+bool partition_vf_in_use(const struct partition_config *partition, uint32_t standbys,
+                         uint32_t number);
+
+/* The other one of a VF and its stand-by; -1: it has none, and is none. */
+int partition_vf_mate(const struct partition_config *partition, uint32_t number);
+
+/* One of its stand-bys; the VFs before it are good. */
+int partition_standby_check(const struct partition_config *partition, uint32_t number,
+                            char reason[PARCLOSE_REASON_MAX]);
+
 /* One VF against the host's cards. */
 int partition_vf_check_card(const struct partition_vf *vf, const struct host_config *host,
                             char reason[PARCLOSE_REASON_MAX]);

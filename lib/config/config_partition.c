@@ -110,13 +110,40 @@ static int read_vf(const struct xml_source *source, const xmlNode *node,
     return 0;
 }
 
+/* The VF that was read last may have one: it comes right behind it. */
+static int read_standby(const struct xml_source *source, const xmlNode *node,
+                        const struct host_config *host, struct partition_config *partition)
+{
+    uint32_t number = partition->vfs_count;
+    char reason[PARCLOSE_REASON_MAX];
+
+    if (number >= PARCLOSE_MAX_PARTITION_VFS)
+        return xml_refuse(source, node, "at most %d VFs are permitted, stand-bys included",
+                          PARCLOSE_MAX_PARTITION_VFS);
+    struct partition_vf *vf = &partition->vfs[number];
+    if (xml_attribute_text(source, node, "card", vf->card, sizeof(vf->card)) < 0 ||
+        xml_attribute_number(source, node, "index", 0, PARCLOSE_MAX_VFS_PER_PF - 1, &vf->index) < 0)
+        return -EINVAL;
+    vf->attributes = partition->vfs[number - 1].attributes;
+    partition->standby_of[number] = (uint8_t)number;
+    if (check_vf(source, node, host, partition, vf))
+        return -EINVAL;
+    partition->vfs_count++;
+    if (partition_standby_check(partition, number, reason))
+        return xml_refuse(source, node, "%s", reason);
+    return 0;
+}
+
 static int read_vfs(const struct xml_source *source, const xmlNode *root,
                     const struct host_config *host, struct partition_config *partition)
 {
     const xmlNode *vfs = xml_child(root, "vfs");
 
     for (const xmlNode *vf = vfs ? xml_child(vfs, "vf") : NULL; vf; vf = xml_next(vf, "vf")) {
+        const xmlNode *standby = xml_child(vf, "standby");
         int error = read_vf(source, vf, host, partition);
+        if (!error && standby)
+            error = read_standby(source, standby, host, partition);
         if (error < 0)
             return error;
     }

@@ -26,7 +26,7 @@
 #include "store/audit_image.h"
 
 #define AUDIT_ENTRY_MAGIC UINT32_C(0x41434c50) /* "PLCA" */
-#define AUDIT_VERSION     5
+#define AUDIT_VERSION     6
 #ifndef AUDIT_ENTRY_MAX        /* the tests of power cuts have smaller ones */
 #define AUDIT_ENTRY_MAX 262144 /* bytes, header included */
 #endif
@@ -61,6 +61,7 @@ enum audit_kind {
     AUDIT_ORDER = 21,     /* an administrator's, about a PF or SR-PCIM */
     AUDIT_FREEZE = 22,    /* a partition's processors are frozen for an outage, thawed again */
     AUDIT_APPLY = 23,     /* a proposal: host, definitions and attributes at once */
+    AUDIT_FAILOVER = 24,  /* a stand-by takes the place of a partition's VF */
     AUDIT_KINDS
 };
 

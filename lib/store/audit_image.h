@@ -175,10 +175,12 @@ struct partition_run {
     uint64_t thawed_ns;          /* CLOCK_MONOTONIC, from lead */
     uint64_t frozen_boottime_ns; /* since when it is frozen for an outage; 0: it is not */
     uint64_t frozen_ns;          /* so long it was in this run, before that */
+    uint32_t standbys; /* 1 << number of each VF of its definition whose stand-by is in use */
+    uint32_t reserved;
     uint32_t memory_node;
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS]; /* of vCPU 0, 1, …; PCPU_NONE: its own is offline */
     struct state_time enabled, active, attached, scheduled;
     char reason[PARCLOSE_REASON_MAX];
 };
-_Static_assert(sizeof(struct partition_run) == 112 + 128 + 64 + 160, "on disk");
+_Static_assert(sizeof(struct partition_run) == 120 + 128 + 64 + 160, "on disk");

@@ -33,6 +33,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_ORDER] = "order",
     [AUDIT_FREEZE] = "freeze",
     [AUDIT_APPLY] = "apply",
+    [AUDIT_FAILOVER] = "failover",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

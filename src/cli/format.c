@@ -31,8 +31,9 @@ const char *vfs_text(const json_t *vfs, char *text, size_t size)
     text[0] = '\0';
     json_array_foreach(vfs, i, vf)
     {
-        int length = snprintf(text + used, size - used, "%s%s/%lld", i ? " " : "",
-                              text_of(vf, "card"), (long long)number_of(vf, "index"));
+        int length = snprintf(text + used, size - used, "%s%s/%lld%s", i ? " " : "",
+                              text_of(vf, "card"), (long long)number_of(vf, "index"),
+                              json_is_false(json_object_get(vf, "in_use")) ? " (stand-by)" : "");
         if (length < 0 || (used += (size_t)length) >= size)
             break;
     }

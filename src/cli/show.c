@@ -129,7 +129,8 @@ static void vf_row(struct table *table, const json_t *vf)
 {
     const json_t *pf = json_object_get(vf, "pf"), *is = json_object_get(vf, "vf");
 
-    table_cell(table, "%s/%lld", text_of(vf, "card"), (long long)number_of(vf, "index"));
+    table_cell(table, "%s/%lld%s", text_of(vf, "card"), (long long)number_of(vf, "index"),
+               true_of(vf, "in_use") ? "" : " (stand-by)");
     table_cell(table, "%s", text_of(is, "address"));
     table_cell(table, "%s", text_of(is, "driver"));
     table_cell(table, "%s", json_is_object(is) ? text_of(is, "status") : "absent");

@@ -239,7 +239,8 @@ static const char *no_hot_plug(const struct snapshot_partition *known,
 
 static bool same_vfs(const struct partition_config *a, const struct partition_config *b)
 {
-    return a->vfs_count == b->vfs_count && !memcmp(a->vfs, b->vfs, sizeof(a->vfs));
+    return a->vfs_count == b->vfs_count && !memcmp(a->vfs, b->vfs, sizeof(a->vfs)) &&
+           !memcmp(a->standby_of, b->standby_of, sizeof(a->standby_of));
 }
 
 static void plan_started(struct plan *plan, struct plan_item *item,

@@ -20,6 +20,17 @@ static const struct partition_vf *named_by(const struct partition_config *config
     return NULL;
 }
 
+/* "net0/0"; "": that VF of the definition stands by for none. */
+static void first_text(const struct partition_config *config, const struct partition_vf *vf,
+                       char text[64])
+{
+    uint8_t of = vf ? config->standby_of[vf - config->vfs] : 0;
+
+    text[0] = '\0';
+    if (of)
+        snprintf(text, 64, "%s/%u", config->vfs[of - 1].card, config->vfs[of - 1].index);
+}
+
 static struct plan_item *add_vf(struct plan *plan, const char *partition, const char *card,
                                 uint32_t index, enum plan_change change, enum plan_way way)
 {
@@ -101,15 +112,18 @@ static bool in_force(const struct plan *plan, const struct partition_vf *wanted)
     return card && wanted->index < card->vfs;
 }
 
-static void plan_coming(struct plan *plan, const char *partition, const struct partition_vf *wanted,
-                        enum plan_way way)
+static void plan_coming(struct plan *plan, const struct partition_config *config,
+                        const struct partition_vf *wanted, enum plan_way way)
 {
+    const char *partition = config->name;
     const struct snapshot_pf *pf = snapshot_view_card(plan->view, wanted->card);
     const struct snapshot_vf *vf = plan_vf(plan, wanted->card, wanted->index);
     bool twice = way == PLAN_HOT_PLUG && proposed_twice(plan, partition, wanted);
     struct plan_item *item = add_vf(plan, partition, wanted->card, wanted->index, PLAN_ADD, way);
-    char owner[64];
+    char owner[64], first[64];
 
+    first_text(config, wanted, first);
+    plan_say_text(item, "stand-by of", "", first);
     if (way != PLAN_HOT_PLUG)
         return;
     if (twice)
@@ -118,19 +132,38 @@ static void plan_coming(struct plan *plan, const char *partition, const struct p
         plan_refuse(item, "the host has no such VF yet: apply host.xml first");
     if (vf && vf->owner.kind != OWNER_INTERCONNECT)
         plan_refuse(item, "%s has it", plan_owner(plan, vf->owner, owner));
-    if (!pf || pf->readiness != PF_READY)
+    if (!first[0] && (!pf || pf->readiness != PF_READY))
         plan_say(item, "comes when its PF is ready (%s%s%s)",
                  pf ? name_of_readiness(pf->readiness) : "unknown", pf && pf->reason[0] ? ": " : "",
                  pf ? pf->reason : "");
 }
 
-static void plan_going(struct plan *plan, const char *partition, const struct partition_vf *old,
-                       enum plan_way way)
+static void plan_going(struct plan *plan, const struct snapshot_partition *known,
+                       const struct partition_vf *old, enum plan_way way)
 {
-    struct plan_item *item = add_vf(plan, partition, old->card, old->index, PLAN_REMOVE, way);
+    const struct partition_config *config = &known->config;
+    struct plan_item *item = add_vf(plan, config->name, old->card, old->index, PLAN_REMOVE, way);
+    bool has = partition_vf_in_use(config, known->standbys, (uint32_t)(old - config->vfs));
 
-    if (way == PLAN_HOT_PLUG)
+    if (way == PLAN_HOT_PLUG && has)
         item->outage = (struct plan_outage){.for_good = true, .stop_max_ms = REMOVE_MAX_MS};
+}
+
+static void plan_staying(struct plan *plan, const struct snapshot_partition *known,
+                         const struct partition_config *config, const struct partition_vf *has,
+                         const struct partition_vf *wanted, enum plan_way way)
+{
+    char before[64], after[64];
+
+    first_text(&known->config, has, before);
+    first_text(config, wanted, after);
+    if (!strcmp(before, after) &&
+        !memcmp(&has->attributes, &wanted->attributes, sizeof(has->attributes)))
+        return;
+    struct plan_item *item =
+        add_vf(plan, config->name, wanted->card, wanted->index, PLAN_CHANGE, way);
+    plan_say_text(item, "stand-by of", before, after);
+    say_attributes(item, &has->attributes, &wanted->attributes);
 }
 
 void plan_make_vfs(struct plan *plan, const struct snapshot_partition *known,
@@ -138,16 +171,14 @@ void plan_make_vfs(struct plan *plan, const struct snapshot_partition *known,
 {
     for (uint32_t i = 0; i < known->config.vfs_count; i++)
         if (!named_by(config, &known->config.vfs[i]))
-            plan_going(plan, config->name, &known->config.vfs[i], way);
+            plan_going(plan, known, &known->config.vfs[i], way);
     for (uint32_t i = 0; i < config->vfs_count; i++) {
         const struct partition_vf *wanted = &config->vfs[i];
         const struct partition_vf *has = named_by(&known->config, wanted);
         if (!has)
-            plan_coming(plan, config->name, wanted, way);
-        else if (memcmp(&has->attributes, &wanted->attributes, sizeof(has->attributes)) != 0)
-            say_attributes(
-                add_vf(plan, config->name, wanted->card, wanted->index, PLAN_CHANGE, way),
-                &has->attributes, &wanted->attributes);
+            plan_coming(plan, config, wanted, way);
+        else
+            plan_staying(plan, known, config, has, wanted, way);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "config/config_check.h"
 #include "names/names.h"
 #include "report_devices.h"
 #include "verbs.h"
@@ -95,13 +96,16 @@ static void add_processors(const struct snapshot_view *view,
     json_object_set_new(report, "shared_pcpus", shared_pcpus(view));
 }
 
-static json_t *wanted_vfs(const struct partition_config *config)
+static json_t *wanted_vfs(const struct snapshot_partition *partition)
 {
+    const struct partition_config *config = &partition->config;
     json_t *array = json_array();
 
     for (uint32_t i = 0; i < config->vfs_count; i++)
-        json_array_append_new(array, json_pack("{s:s, s:i}", "card", config->vfs[i].card, "index",
-                                               (int)config->vfs[i].index));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:i, s:b}", "card", config->vfs[i].card, "index",
+                                        (int)config->vfs[i].index, "in_use",
+                                        partition_vf_in_use(config, partition->standbys, i)));
     return array;
 }
 
@@ -144,7 +148,7 @@ static json_t *partition_brief(const struct command *command,
         "exit", name_of_exit(partition->exit), "vcpus", (int)config->vcpus, "processors",
         config->weight ? "shared" : "dedicated", "weight", (int)config->weight, "memory_mib",
         (int)config->memory_mib, "huge_pages", name_of_pages(config->pages), "autostart",
-        (int)config->autostart, "vfs", wanted_vfs(config), "waiting_for",
+        (int)config->autostart, "vfs", wanted_vfs(partition), "waiting_for",
         report_text(partition->waiting_for), "reason", report_text(partition->reason), "rung",
         name_of_rung(partition->rung), "next_rung", name_of_rung(partition->next_rung),
         "next_rung_boottime_ns", INTEGER(partition->next_rung_boottime_ns));
@@ -172,14 +176,23 @@ static json_t *timeline(const struct snapshot_partition *partition)
 
 /* A VF of a partition: what is wanted beside what is. */
 static json_t *partition_vf(const struct command *command,
-                            const struct snapshot_partition *partition,
-                            const struct partition_vf *wanted)
+                            const struct snapshot_partition *partition, uint32_t number)
 {
+    const struct partition_config *config = &partition->config;
+    const struct partition_vf *wanted = &config->vfs[number];
+    uint8_t of = config->standby_of[number];
     const struct snapshot_pf *pf = snapshot_view_card(&command->view, wanted->card);
     const struct snapshot_vf *vf =
         pf ? snapshot_view_vf(&command->view, pf->observed.bdf, wanted->index) : NULL;
-    json_t *report = json_pack("{s:s, s:i, s:o}", "card", wanted->card, "index", (int)wanted->index,
-                               "desired", report_attributes(&wanted->attributes));
+    json_t *report =
+        json_pack("{s:s, s:i, s:b, s:o}", "card", wanted->card, "index", (int)wanted->index,
+                  "in_use", partition_vf_in_use(config, partition->standbys, number), "desired",
+                  report_attributes(&wanted->attributes));
+
+    json_object_set_new(
+        report, "standby_of",
+        of ? json_sprintf("%s/%u", config->vfs[of - 1].card, config->vfs[of - 1].index)
+           : json_null());
 
     json_object_set_new(report, "pf", pf ? report_pf_brief(pf) : json_null());
     json_object_set_new(report, "vf", vf ? report_vf(command, vf) : json_null());
@@ -196,7 +209,7 @@ static json_t *partition_vfs(const struct command *command,
     json_t *array = json_array();
 
     for (uint32_t i = 0; i < config->vfs_count; i++)
-        json_array_append_new(array, partition_vf(command, partition, &config->vfs[i]));
+        json_array_append_new(array, partition_vf(command, partition, i));
     return array;
 }
 

@@ -40,7 +40,7 @@ bool action_vf_held(struct control *control, const struct vf *vf)
     const struct partition *partition = holder(control, vf);
 
     return (vf->present && vf->observed.open) ||
-           (partition && partition->run.channels && !hotplug_pending(partition, vf));
+           (partition && partition->run.channels && !hotplug_pending(control->db, partition, vf));
 }
 
 bool action_pf_held(struct control *control, const struct pf *pf)

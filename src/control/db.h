@@ -47,8 +47,11 @@ struct node {
 
 struct vf {
     struct owner owner;
-    bool present; /* the TCB sees it */
-    bool said;    /* on this link to the TCB */
+    bool present;  /* the TCB sees it */
+    bool said;     /* on this link to the TCB */
+    bool assigned; /* the TCB was told, by this control: the two members below */
+    struct owner assigned_to;
+    struct vf_attributes attributes;
     struct vf_observed observed;
     uint64_t
         reset_boottime_ns; /* since when it is known to be reset under its guest; 0: it is not */

@@ -170,6 +170,17 @@ static int check_console(const struct partition *partition, char *text)
     return 0;
 }
 
+/* Only of VFs that have one, and of one that is started. */
+static bool standbys_ok(const struct partition *partition)
+{
+    uint32_t possible = 0;
+
+    for (uint32_t i = 0; partition_started(partition) && i < partition->config.vfs_count; i++)
+        if (partition->config.standby_of[i])
+            possible |= UINT32_C(1) << (partition->config.standby_of[i] - 1);
+    return !(partition->run.standbys & ~possible);
+}
+
 static int check_phase(const struct partition *partition, char *text)
 {
     if (partition->run.phase >= PARTITION_PHASES || partition->run.attach > ATTACH_UNDOING)
@@ -180,6 +191,9 @@ static int check_phase(const struct partition *partition, char *text)
     if (partition->run.phase != PHASE_RUNNING && partition->run.frozen_boottime_ns)
         return wrong(text, "partition %u is frozen for an outage and does not run",
                      partition->id.value);
+    if (!standbys_ok(partition))
+        return wrong(text, "partition %u: stand-bys 0x%x are in use", partition->id.value,
+                     partition->run.standbys);
     return 0;
 }
 

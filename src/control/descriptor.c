@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "failover.h"
 #include "names/pcpu_set.h"
 #include "parclose/descriptor.h"
 
@@ -63,11 +64,12 @@ static void fill_pcpus(struct db *db, const struct partition *partition,
 static void fill_vfs(struct db *db, const struct partition *partition,
                      struct partition_descriptor *descriptor)
 {
-    descriptor->vfs_count = partition->config.vfs_count;
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(db, wanted->card);
-        struct descriptor_vf *vf = &descriptor->vfs[i];
+        if (!failover_in_use(partition, i))
+            continue;
+        struct descriptor_vf *vf = &descriptor->vfs[descriptor->vfs_count++];
         vf->index = wanted->index;
         if (!pf)
             continue;

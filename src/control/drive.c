@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "failover.h"
 #include "freeze.h"
 #include "gate.h"
 #include "hotplug.h"
@@ -63,7 +64,7 @@ static int send_vf(struct control *control, const struct partition *partition, e
                                order_id(order, partition->run.start_transaction)),
         .partition = partition->id,
         .vf = add ? partition->adding : partition->leaving,
-        .timeout_ms = add ? 0 : HOTPLUG_REMOVE_MS,
+        .timeout_ms = add ? 0 : hotplug_patience_ms(control->db, partition),
     };
     int file = descriptor_publish(control->db, partition);
 
@@ -164,7 +165,7 @@ static bool vfs_known(struct db *db, const struct partition *partition)
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(db, wanted->card);
-        if (!pf || !pf->vfs[wanted->index].present)
+        if (failover_in_use(partition, i) && (!pf || !pf->vfs[wanted->index].present))
             return false;
     }
     return true;
@@ -207,6 +208,7 @@ void drive_partition(struct control *control, struct partition *partition)
     if (!partition_started(partition) || !control->lead_synced || run->phase == PHASE_RELEASING)
         return;
     drive_processors(control, partition);
+    failover_follow(control, partition);
     outage_follow(control, partition);
     freeze_follow(control, partition);
     if (may_order(control, partition))

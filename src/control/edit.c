@@ -9,6 +9,7 @@
 #include "actions.h"
 #include "apply.h"
 #include "config/config_check.h"
+#include "failover.h"
 #include "log/log.h"
 #include "names/names.h"
 #include "replies.h"
@@ -99,6 +100,9 @@ static int judge_vf(struct control *control, const struct vf_edit *edit, char *t
     name_of_bdf(edit->pf, bdf);
     if (!partition)
         return refuse(text, -EPERM, "VF %u of %s: no partition has it", edit->index, bdf);
+    if (failover_idle(control->db, partition, &db_pf(control->db, edit->pf)->vfs[edit->index]))
+        return refuse(text, -EPERM, "VF %u of %s stands by: edit the one that partition %s uses",
+                      edit->index, bdf, partition->config.name);
     if (partition_ending(partition))
         return refuse(text, -EBUSY, "VF %u of %s: its partition %s is stopping", edit->index, bdf,
                       partition->config.name);
@@ -181,6 +185,9 @@ static bool config_after(const struct db *db, const struct edit_image *edit,
         if (!wanted || !same_attributes(&wanted->attributes, undo ? &vf->after : &vf->before))
             continue;
         wanted->attributes = undo ? vf->before : vf->after;
+        int mate = partition_vf_mate(config, (uint32_t)(wanted - config->vfs));
+        if (mate >= 0)
+            config->vfs[mate].attributes = wanted->attributes;
         changes = true;
     }
     return changes;

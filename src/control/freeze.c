@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "drive.h"
+#include "failover.h"
 #include "gate.h"
 #include "log/log.h"
 #include "outage.h"
@@ -21,7 +22,8 @@ static const struct pf *recovering(struct db *db, const struct partition *partit
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (!pf || pf->readiness == PF_READY || pf->image.in_error)
+        if (!failover_in_use(partition, i) || !pf || pf->readiness == PF_READY ||
+            pf->image.in_error || pf->image.disabled)
             continue;
         if (pf->readiness != PF_UNKNOWN || freeze_stands(partition))
             return pf;

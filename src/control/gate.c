@@ -8,6 +8,7 @@
 
 #include "actions.h"
 #include "drive.h"
+#include "failover.h"
 #include "ladder.h"
 #include "log/log.h"
 #include "names/names.h"
@@ -44,7 +45,7 @@ struct pf *gate_pf_missing(struct db *db, const struct partition *partition)
 {
     for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++) {
         struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (!pf || pf->readiness != PF_READY)
+        if (failover_in_use(partition, i) && (!pf || pf->readiness != PF_READY))
             return pf;
     }
     return NULL;
@@ -55,7 +56,7 @@ static bool pfs_ready(struct db *db, const struct partition *partition)
 {
     for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (!pf || pf->readiness != PF_READY)
+        if (failover_in_use(partition, i) && (!pf || pf->readiness != PF_READY))
             return false;
     }
     return true;
@@ -108,7 +109,7 @@ int gate_vf_missing(struct db *db, const struct partition *partition,
         const char *trouble = pf_trouble(db, pf);
         if (!trouble)
             trouble = vf_trouble(&pf->vfs[wanted->index]);
-        if (!trouble)
+        if (!trouble || !failover_in_use(partition, i))
             continue;
         snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %s", wanted->index, wanted->card,
                  trouble);
@@ -179,7 +180,7 @@ static uint64_t opened_ns(struct db *db, const struct partition *partition)
 
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (pf && pf->readiness_ns > latest)
+        if (failover_in_use(partition, i) && pf && pf->readiness_ns > latest)
             latest = pf->readiness_ns;
     }
     return latest;
@@ -230,7 +231,7 @@ void gate_undo(struct control *control, struct partition *partition, bool freeze
 static bool uses(struct db *db, const struct partition *partition, const struct pf *pf)
 {
     for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++)
-        if (db_pf_of_card(db, partition->config.vfs[i].card) == pf)
+        if (failover_in_use(partition, i) && db_pf_of_card(db, partition->config.vfs[i].card) == pf)
             return true;
     return false;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/config_check.h"
+#include "failover.h"
 #include "freeze.h"
 #include "gate.h"
 #include "lifecycle.h"
@@ -43,10 +44,28 @@ static bool runs(const struct partition *partition)
            (partition->monitor.states & STATE_BIT(STATE_CHANNEL_IMAGE));
 }
 
-bool hotplug_pending(const struct partition *partition, const struct vf *vf)
+/* Its monitor has it, or gets it just now. */
+static bool held(const struct partition *partition, const struct vf *vf)
 {
-    return runs(partition) && !seated(partition, vf->observed.bdf) &&
-           (!partition->adding.value || partition->adding.value != vf->observed.bdf.value);
+    return seated(partition, vf->observed.bdf) ||
+           (partition->adding.value && partition->adding.value == vf->observed.bdf.value);
+}
+
+bool hotplug_pending(struct db *db, const struct partition *partition, const struct vf *vf)
+{
+    return !held(partition, vf) && (runs(partition) || failover_idle(db, partition, vf));
+}
+
+bool hotplug_going(struct db *db, const struct partition *partition, const struct vf *vf)
+{
+    return held(partition, vf) && failover_idle(db, partition, vf);
+}
+
+uint32_t hotplug_patience_ms(struct db *db, const struct partition *partition)
+{
+    const struct vf *vf = db_vf_by_bdf(db, partition->leaving);
+
+    return vf && !vf->observed.answers ? 1 : HOTPLUG_REMOVE_MS;
 }
 
 static void leaving_of(struct db *db, const struct partition *partition, const struct pf *pf,
@@ -175,6 +194,7 @@ void hotplug_change(struct control *control, const struct partition *partition,
     struct hotplug_vfs news = coming(control, config, &partition->config);
     struct partition_run run = partition->run;
 
+    run.standbys = failover_kept(partition, config);
     run.descriptor_generation++;
     transaction_change(control, RESOURCE_PARTITION, partition->id.value, 0, config);
     for (uint32_t i = 0; i < news.count; i++)
@@ -253,6 +273,21 @@ static void order_vf(struct control *control, struct partition *partition, enum 
         place->value = 0;
 }
 
+/* Those that were in use, and are named by its definition still. */
+static void add_replaced(struct db *db, const struct partition *partition,
+                         struct hotplug_vfs *leaving)
+{
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        const struct pf *pf = db_pf_of_card(db, wanted->card);
+        if (!pf || failover_in_use(partition, i) ||
+            leaving->count == sizeof(leaving->vfs) / sizeof(leaving->vfs[0]))
+            continue;
+        leaving->vfs[leaving->count].pf = pf;
+        leaving->vfs[leaving->count++].index = wanted->index;
+    }
+}
+
 static void take_one(struct control *control, struct partition *partition,
                      const struct hotplug_vfs *leaving)
 {
@@ -266,12 +301,22 @@ static void take_one(struct control *control, struct partition *partition,
     }
 }
 
+/* Two with one MAC address would be one too many for a guest. */
+static bool follows(struct db *db, const struct partition *partition, uint32_t number)
+{
+    const struct partition_vf *other = failover_mate(partition, number);
+    const struct pf *pf = other ? db_pf_of_card(db, other->card) : NULL;
+
+    return pf && seated(partition, pf->vfs[other->index].observed.bdf);
+}
+
 static void hand_one(struct control *control, struct partition *partition)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count && !partition->adding.value; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(control->db, wanted->card);
-        if (!pf || !hotplug_pending(partition, &pf->vfs[wanted->index]) ||
+        if (!pf || !failover_in_use(partition, i) || follows(control->db, partition, i) ||
+            !hotplug_pending(control->db, partition, &pf->vfs[wanted->index]) ||
             gate_vf_trouble(control->db, wanted))
             continue;
         order_vf(control, partition, ORDER_VF_ADD, &partition->adding,
@@ -287,6 +332,7 @@ void hotplug_drive(struct control *control, struct partition *partition)
         return;
     leaving = hotplug_leaving(control->db, partition);
     give_back(control, partition, &leaving);
+    add_replaced(control->db, partition, &leaving);
     take_one(control, partition, &leaving);
     hand_one(control, partition);
 }
@@ -413,7 +459,8 @@ void hotplug_waiting(struct db *db, const struct partition *partition,
     if (!runs(partition))
         return;
     for (uint32_t i = 0; i < partition->config.vfs_count; i++)
-        if (coming_text(db, partition, &partition->config.vfs[i], text))
+        if (failover_in_use(partition, i) &&
+            coming_text(db, partition, &partition->config.vfs[i], text))
             return;
     if (leaving.count) {
         const struct card_config *card = db_card(db, leaving.vfs[0].pf->bdf);

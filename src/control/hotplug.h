@@ -8,6 +8,8 @@
  *   yes                yes      yes                  nothing
  *   no                 yes      yes                  VF_REMOVE: asked for, and taken in the end
  *   no                 yes      no                   back to the interconnect, one transaction
+ *   stands by          yes      yes                  VF_REMOVE: another VF took its place
+ *   stands by          yes      no                   nothing (failover.h)
  *
  * A VF that comes passes the same judgement as those of a start: its PF is ready and it is active
  * (gate_vf_trouble). Until then it waits, is the partition's own, and the guest goes on.
@@ -35,8 +37,15 @@ struct hotplug_vfs {
 /* VFs that it owns and its definition does not name. */
 struct hotplug_vfs hotplug_leaving(struct db *db, const struct partition *partition);
 
-/* A VF of its definition that waits to come: it is not its monitor's. */
-bool hotplug_pending(const struct partition *partition, const struct vf *vf);
+/* A VF of its definition that waits to come, or stands by: it is not its monitor's. */
+bool hotplug_pending(struct db *db, const struct partition *partition, const struct vf *vf);
+
+/* A VF of its definition whose place was taken (failover.h), and that its monitor still has. */
+bool hotplug_going(struct db *db, const struct partition *partition, const struct vf *vf);
+
+/* How long its guest has to give up the VF that is asked for: one that does not answer any more is
+ * taken at once. */
+uint32_t hotplug_patience_ms(struct db *db, const struct partition *partition);
 
 /* Its parts, for a transaction that changes more: whether it may be, with the map as it is; what
  * it changes; and, committed, what others are told. `old`: the definition before. */

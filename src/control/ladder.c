@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "failover.h"
 #include "gate.h"
 #include "log/log.h"
 #include "names/names.h"
@@ -40,10 +41,15 @@ static bool waits_for(struct db *db, const struct partition *partition, uint32_t
     struct partition one = {.config = partition->config, .run = partition->run};
 
     one.config.vfs_count = 1;
+    one.config.standby_of[0] = 0;
+    one.run.standbys = 0;
     one.config.vfs[0] = partition->config.vfs[number];
     *pf = db_pf_of_card(db, one.config.vfs[0].card);
+    if (!failover_in_use(partition, number))
+        return false;
     for (uint32_t i = 0; i < number; i++)
-        if (db_pf_of_card(db, partition->config.vfs[i].card) == *pf)
+        if (failover_in_use(partition, i) &&
+            db_pf_of_card(db, partition->config.vfs[i].card) == *pf)
             return false; /* said already */
     if (*pf && (*pf)->image.disabled)
         return false; /* for an administrator, whom no rung replaces */

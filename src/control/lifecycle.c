@@ -156,9 +156,20 @@ static struct partition_run run_stopping(const struct control *control,
     struct partition_run run = partition->run;
 
     freeze_end(control, &run);
+    if (run.exit == EXIT_REBOOT) /* of the last run, or one that was to begin anew */
+        run.exit = EXIT_NONE;
     run.phase = PHASE_STOPPING;
     run.deadline_boottime_ns =
         control_boottime(control) + (force ? 0 : timeout_ms) * NS_PER_MS + STOP_GRACE_NS;
+    return run;
+}
+
+struct partition_run lifecycle_restarting(const struct control *control,
+                                          const struct partition *partition)
+{
+    struct partition_run run = run_stopping(control, partition, true, 0);
+
+    run.exit = EXIT_REBOOT;
     return run;
 }
 
@@ -246,6 +257,8 @@ static struct partition_run run_ended(const struct partition *partition, enum ex
 
     if (old->phase == PHASE_STOPPING && old->exit == EXIT_MONITOR_ERROR)
         return run_over(partition, (enum exit_reason)old->exit, old->reason);
+    if (old->phase == PHASE_STOPPING && old->exit == EXIT_REBOOT)
+        return run_over(partition, EXIT_REBOOT, "its monitor begins anew, with other VFs");
     if (old->phase == PHASE_STOPPING && exit != EXIT_POWER_OFF)
         return run_over(partition, EXIT_STOPPED, "");
     return run_over(partition, exit, reason);
@@ -312,6 +325,7 @@ static void reboot(struct control *control, struct partition *partition, enum ex
                                 .descriptor_generation = old->descriptor_generation + 1,
                                 .memory_node = old->memory_node,
                                 .pcpus_count = old->pcpus_count,
+                                .standbys = old->standbys,
                                 .enabled = old->enabled,
                                 .active = lifecycle_now(control)};
 

@@ -58,3 +58,8 @@ void partition_gone(struct control *control, struct partition *partition, enum e
 
 /* A server has let go of a channel of it: if it was the last, a release that waited goes on. */
 void partition_detached(struct control *control, struct partition *partition);
+
+/* Running data of one whose guest has not run and whose monitor is to begin anew: it is ended, and
+ * then as after a reboot. */
+struct partition_run lifecycle_restarting(const struct control *control,
+                                          const struct partition *partition);

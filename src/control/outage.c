@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actions.h"
+#include "failover.h"
 #include "freeze.h"
 #include "gate.h"
 #include "ladder.h"
@@ -22,7 +23,7 @@ struct pf *outage_pf(struct db *db, const struct partition *partition)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (pf && lost(pf))
+        if (failover_in_use(partition, i) && pf && lost(pf))
             return pf;
     }
     return NULL;
@@ -32,7 +33,7 @@ static bool all_ready(struct db *db, const struct partition *partition)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (pf && pf->readiness != PF_READY && !pf->image.disabled)
+        if (failover_in_use(partition, i) && pf && pf->readiness != PF_READY && !pf->image.disabled)
             return false;
     }
     return true;
@@ -116,7 +117,8 @@ const char *outage_refusal(struct control *control, const struct partition *part
         return NULL;
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(control->db, partition->config.vfs[i].card);
-        if (pf && lost(pf) && !(pf->observed.driver[0] && any_vf_held(control, pf)))
+        if (failover_in_use(partition, i) && pf && lost(pf) &&
+            !(pf->observed.driver[0] && any_vf_held(control, pf)))
             return NULL;
     }
     return "it would take VFs away from the guests that have them";

@@ -21,6 +21,8 @@
  *   ATTACH, UNDONE     DETACH again, by id      DETACH again          failed, resources back
  *   ATTACH, APPLIED    ATTACH again, by id      whole                 failed, resources back
  *   FREEZE             whole                    DETACH, by id        failed, resources back
+ *   FAILOVER           as DEFINE of one that runs; before the gate the TCB, SR-PCIM and CHANNELS
+ *                      are told of the other VF; one whose monitor begins anew: STOP again
  *   FREEZE, APPLIED    ATTACH again, by id      whole                failed, resources back
  *   PCPU               PROCESSORS again, when lead has an older descriptor; else whole
  *   DEFINE of one      cannot be: it ran       VF_ADD, VF_REMOVE     failed, resources back

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "apply.h"
+#include "failover.h"
 #include "freeze.h"
 #include "gate.h"
 #include "hotplug.h"
@@ -85,6 +86,7 @@ static void fill_partition(struct control *control, const struct partition *part
                                       .pcpus_count = run->pcpus_count,
                                       .console_attached = partition->console.attached,
                                       .channels_attached = partition->attached,
+                                      .standbys = run->standbys,
                                       .config = partition->config};
     for (unsigned i = 0; i < PARTITION_STATES; i++)
         to->times[i] = partition_state_time(partition, (enum partition_state)i);
@@ -131,7 +133,7 @@ static struct vf_attributes desired(struct db *db, const struct pf *pf, uint32_t
     for (uint32_t i = 0; partition && i < partition->config.vfs_count; i++)
         if (partition->config.vfs[i].index == index &&
             db_pf_of_card(db, partition->config.vfs[i].card) == pf)
-            return partition->config.vfs[i].attributes;
+            return failover_attributes(partition, i);
     return (struct vf_attributes){0};
 }
 

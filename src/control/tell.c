@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "failover.h"
 #include "hotplug.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "parclose/msg_control_tcb.h"
@@ -17,6 +18,17 @@ static void to_pcim(struct control *control, const void *message)
     control_send(control, PROCESS_SR_PCIM, message, NULL, 0);
 }
 
+/* As the TCB takes it (msg_control_tcb.h): what it said of the VF before is of another life. */
+static void assign(struct vf *vf, const struct vf_attributes *attributes)
+{
+    if (vf->assigned && (!owner_equal(vf->assigned_to, vf->owner) ||
+                         memcmp(&vf->attributes, attributes, sizeof(*attributes)) != 0))
+        vf->observed.attributes_set = 0;
+    vf->assigned = true;
+    vf->assigned_to = vf->owner;
+    vf->attributes = *attributes;
+}
+
 void tell_assign(struct control *control, const struct pf *pf, uint32_t index,
                  const struct vf_attributes *attributes)
 {
@@ -25,6 +37,7 @@ void tell_assign(struct control *control, const struct pf *pf, uint32_t index,
                                  .index = index,
                                  .owner = pf->vfs[index].owner,
                                  .attributes = *attributes};
+    assign(&db_pf(control->db, pf->bdf)->vfs[index], attributes);
     to_tcb(control, &message);
 }
 
@@ -33,12 +46,14 @@ void tell_assigns(struct control *control, const struct partition *partition)
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(control->db, wanted->card);
+        const struct vf_attributes attributes = failover_attributes(partition, i);
         if (pf)
-            tell_assign(control, pf, wanted->index, &wanted->attributes);
+            tell_assign(control, pf, wanted->index, &attributes);
     }
 }
 
-/* One that the definition no longer names is not wanted, whoever owns it. */
+/* One that the definition no longer names is not wanted, whoever owns it; one whose place was taken
+ * is left alone as long as the guest has it, and then kept clean. */
 static bool names(const struct db *db, const struct partition *partition, const struct pf *pf,
                   uint32_t index)
 {
@@ -56,13 +71,14 @@ void tell_want(struct control *control, const struct partition *partition, const
 {
     const struct vf *vf = &pf->vfs[index];
     bool wanted = owner_equal(vf->owner, owner_guest(partition->id)) &&
-                  names(control->db, partition, pf, index);
+                  names(control->db, partition, pf, index) &&
+                  !hotplug_going(control->db, partition, vf);
     struct pcim_want message = {.header = frame_header(PCIM_WANT, sizeof(message), 0),
                                 .pf = pf->bdf,
                                 .index = index,
                                 .wanted = wanted,
                                 .in_use = wanted && partition->run.channels &&
-                                          !hotplug_pending(partition, vf),
+                                          !hotplug_pending(control->db, partition, vf),
                                 .attributes = *attributes,
                                 .reset = wanted && vf->reset_boottime_ns};
     to_pcim(control, &message);
@@ -73,8 +89,9 @@ void tell_wants(struct control *control, const struct partition *partition)
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(control->db, wanted->card);
+        const struct vf_attributes attributes = failover_attributes(partition, i);
         if (pf)
-            tell_want(control, partition, pf, wanted->index, &wanted->attributes);
+            tell_want(control, partition, pf, wanted->index, &attributes);
     }
 }
 

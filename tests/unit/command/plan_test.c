@@ -234,6 +234,35 @@ static void outages_of_one_that_runs_change_at_once(void **state)
     assert_false(plan.items[0].outage.restart);
 }
 
+static void a_standby_is_said_as_one(void **state)
+{
+    struct partition_config config = definition("web", 1);
+
+    (void)state;
+    config.vfs[1] = config.vfs[0];
+    strcpy(config.vfs[1].card, "net1");
+    config.vfs_count = 2;
+    config.standby_of[1] = 1;
+    propose(config);
+    makes(2);
+    is(0, PLAN_PARTITION, PLAN_CHANGE, PLAN_HOT_PLUG);
+    is(1, PLAN_VF, PLAN_ADD, PLAN_HOT_PLUG);
+    says(1, "stand-by of none -> net0/1");
+    host.partitions[0].config = config;
+    host.vfs[5].owner = host.vfs[1].owner;
+    proposal.partitions[0].standby_of[1] = 0; /* it is to come to the guest, too */
+    makes(2);
+    is(1, PLAN_VF, PLAN_CHANGE, PLAN_HOT_PLUG);
+    says(1, "stand-by of net0/1 -> none");
+    proposal.partitions[0] = definition("web", 1);
+    makes(2);
+    is(1, PLAN_VF, PLAN_REMOVE, PLAN_HOT_PLUG);
+    assert_false(plan.items[1].outage.for_good); /* its guest did not have it */
+    host.partitions[0].standbys = 1;
+    makes(2);
+    assert_true(plan.items[1].outage.for_good);
+}
+
 static void vfs_of_one_that_is_frozen_come_and_go(void **state)
 {
     (void)state;
@@ -522,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup(vfs_of_one_that_runs_come_and_go, setup),
         cmocka_unit_test_setup(outages_of_one_that_runs_change_at_once, setup),
         cmocka_unit_test_setup(vfs_of_one_that_is_frozen_come_and_go, setup),
+        cmocka_unit_test_setup(a_standby_is_said_as_one, setup),
         cmocka_unit_test_setup(a_vf_waits_for_its_pf, setup),
         cmocka_unit_test_setup(a_vf_that_another_has, setup),
         cmocka_unit_test_setup(a_vf_that_two_are_to_have, setup),

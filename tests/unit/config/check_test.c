@@ -129,6 +129,9 @@ static void bad_partitions(void **state)
     REFUSES(strcpy(partition.disk, "/d"));
     REFUSES(strcpy(partition.variables, "/v"));
     REFUSES(partition.on_outage = OUTAGE_POLICIES);
+    REFUSES(partition.standby_of[0] = 1); /* its own */
+    REFUSES(partition.standby_of[0] = 255);
+    REFUSES(partition.standby_of[PARCLOSE_MAX_PARTITION_VFS - 1] = 1); /* no VF */
     REFUSES(partition.reserved = 1);
 }
 

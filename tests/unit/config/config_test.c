@@ -346,6 +346,61 @@ static void a_partition_and_outages(void **state)
                       "monitor=\"native\"");
 }
 
+#define STANDBY(vf, more) PARTITION(SMALL more, "<vfs>" vf "</vfs>")
+
+static void a_vf_with_a_standby(void **state)
+{
+    (void)state;
+    assert_int_equal(read_partition(STANDBY("<vf card='net0' index='0' mac='52:54:00:00:01:00'>"
+                                            "<standby card='net1' index='3'/></vf>"
+                                            "<vf card='net0' index='1'/>",
+                                            ""),
+                                    NULL),
+                     0);
+    assert_int_equal(partition.vfs_count, 3);
+    assert_string_equal(partition.vfs[1].card, "net1");
+    assert_int_equal(partition.vfs[1].index, 3);
+    assert_int_equal(partition.standby_of[1], 1);
+    assert_int_equal(partition.standby_of[0] | partition.standby_of[2], 0);
+    assert_memory_equal(&partition.vfs[1].attributes, &partition.vfs[0].attributes,
+                        sizeof(struct vf_attributes));
+    assert_true(partition_vf_in_use(&partition, 0, 0));
+    assert_false(partition_vf_in_use(&partition, 0, 1));
+    assert_true(partition_vf_in_use(&partition, 0, 2));
+    assert_false(partition_vf_in_use(&partition, 1, 0));
+    assert_true(partition_vf_in_use(&partition, 1, 1));
+    assert_int_equal(partition_vf_mate(&partition, 0), 1);
+    assert_int_equal(partition_vf_mate(&partition, 1), 0);
+    assert_int_equal(partition_vf_mate(&partition, 2), -1);
+    refuses_partition(
+        STANDBY("<vf card='net0' index='0'><standby card='net0' index='1'/></vf>", ""),
+        "another card");
+    refuses_partition(STANDBY("<vf card='net0' index='0'><standby card='net1' index='1'/></vf>"
+                              "<vf card='net1' index='1'/>",
+                              ""),
+                      "named twice");
+    refuses_partition(STANDBY("<vf card='net0' index='0'><standby card='net1'/></vf>", ""),
+                      "index");
+    refuses_partition(STANDBY("<vf card='net0' index='0'><standby card='net1' index='1' mac='x'/>"
+                              "</vf>",
+                              ""),
+                      "mac");
+    refuses_partition(STANDBY("<vf card='net0' index='0'><standby card='net1' index='1'/>"
+                              "<standby card='net2' index='1'/></vf>",
+                              ""),
+                      "standby");
+    refuses_partition(STANDBY("<vf card='net0' index='0'><standby card='net1' index='1'/></vf>",
+                              " monitor='qemu'"),
+                      "monitor=\"native\"");
+    refuses_partition(STANDBY("<vf card='a' index='0'/><vf card='a' index='1'/>"
+                              "<vf card='a' index='2'/><vf card='a' index='3'/>"
+                              "<vf card='a' index='4'/><vf card='a' index='5'/>"
+                              "<vf card='a' index='6'/><vf card='a' index='7'>"
+                              "<standby card='b' index='0'/></vf>",
+                              ""),
+                      "stand-bys included");
+}
+
 static void texts_that_are_too_long(void **state)
 {
     static char text[4096];
@@ -757,6 +812,7 @@ int main(void)
         cmocka_unit_test(images_of_a_partition),
         cmocka_unit_test(a_partition_with_a_firmware),
         cmocka_unit_test(a_partition_and_outages),
+        cmocka_unit_test(a_vf_with_a_standby),
         cmocka_unit_test(texts_that_are_too_long),
         cmocka_unit_test(bytes_count_not_characters),
         cmocka_unit_test(attributes_of_a_vf),

@@ -791,6 +791,32 @@ static void apply_is_undone(struct world *world)
     assert_memory_equal(&world_named(world, "web")->config, &before, sizeof(before));
 }
 
+/* Its PF was in error, the stand-by's ready; nobody was told. */
+static void failover_goes_on(struct world *world)
+{
+    struct partition_config config = world_partition("web", 1, "net0", 0, "net1", 3, NULL);
+    struct pf *net0;
+
+    config.standby_of[1] = 1;
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_run(world, "web");
+    net0 = db_pf(world->control->db, NET0);
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    for (unsigned i = 0; i < 20 && !net0->image.in_error; i++)
+        world_wait(world, SECOND);
+    assert_int_equal(run(world)->standbys, 1);
+    killed(world);
+    assert_int_equal(run(world)->standbys, 1);
+    const struct vf_seat seat = {{NET0.value + 0x80}, VF_PRESENT};
+    world_seats(world, "web", &seat, 1);
+    world_vf(world, NET0, 0, true, true);
+    world_lead_sync(world);
+    const struct lead_vf *order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, seat.vf.value);
+}
+
 #define CASE(kind, name)                                                                           \
     {                                                                                              \
         kind, #name, name                                                                          \
@@ -808,6 +834,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_RUNG, first_rung_is_asked_for_again),
     CASE(AUDIT_OUTAGE, outage_goes_on_and_is_over),
     CASE(AUDIT_FREEZE, freeze_is_ordered_again_and_is_over),
+    CASE(AUDIT_FAILOVER, failover_goes_on),
     CASE(AUDIT_RECOVERED, recovery_of_a_pf_is_not_forgotten),
     CASE(AUDIT_ATTACH, attach_that_did_not_go_is_undone),
     CASE(AUDIT_ATTACH, attach_with_an_open_gate_goes_on),

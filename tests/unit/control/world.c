@@ -13,6 +13,7 @@
 
 #include "config/config_check.h"
 #include "config/proposal.h"
+#include "failover.h"
 #include "names/pcpu_set.h"
 
 char world_result_text[PARCLOSE_REASON_MAX];
@@ -502,6 +503,7 @@ static void seat(struct world *world, const struct partition *partition,
                  struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
 {
     const struct partition_config *config = &partition->config;
+    size_t count = 0;
 
     if (partition->monitor.states & STATE_BIT(STATE_CHANNEL_IMAGE)) {
         memcpy(seats, partition->monitor.vfs, sizeof(partition->monitor.vfs));
@@ -509,7 +511,9 @@ static void seat(struct world *world, const struct partition *partition,
     }
     for (uint32_t i = 0; i < config->vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(world->control->db, config->vfs[i].card);
-        seats[i] = (struct vf_seat){{pf->bdf.value + 0x80 + 2 * config->vfs[i].index}, VF_PRESENT};
+        if (failover_in_use(partition, i))
+            seats[count++] =
+                (struct vf_seat){{pf->bdf.value + 0x80 + 2 * config->vfs[i].index}, VF_PRESENT};
     }
 }
 
