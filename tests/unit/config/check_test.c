@@ -135,6 +135,44 @@ static void bad_partitions(void **state)
     REFUSES(partition.reserved = 1);
 }
 
+/* VF 1 stands by for VF 0, VF 2 is alone. */
+static struct partition_config with_standby(void)
+{
+    struct partition_config partition = good_partition();
+
+    partition.channels_count = 0;
+    partition.vfs_count = 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        partition.vfs[i] = (struct partition_vf){.index = i};
+        strcpy(partition.vfs[i].card, "net0");
+        partition.vfs[i].card[3] = (char)('0' + i);
+    }
+    partition.standby_of[1] = 1;
+    return partition;
+}
+
+#define REFUSES_STANDBY(change)                                                                    \
+    do {                                                                                           \
+        struct partition_config partition = with_standby();                                        \
+        assert_int_equal(partition_config_check(&partition, reason), 0);                           \
+        change;                                                                                    \
+        assert_int_equal(partition_config_check(&partition, reason), -EINVAL);                     \
+    } while (0)
+
+static void bad_standbys(void **state)
+{
+    (void)state;
+    REFUSES_STANDBY(partition.standby_of[2] = 1); /* two of one */
+    REFUSES_STANDBY(partition.standby_of[2] = 2); /* of a stand-by */
+    REFUSES_STANDBY(partition.standby_of[2] = 3); /* of itself */
+    REFUSES_STANDBY(partition.standby_of[2] = 4); /* of none */
+    REFUSES_STANDBY(partition.standby_of[0] = 2); /* each of the other */
+    REFUSES_STANDBY(partition.vfs_count = 1);
+    REFUSES_STANDBY(strcpy(partition.vfs[1].card, "net0"));
+    REFUSES_STANDBY(partition.vfs[1].attributes.present = VF_ATTR_TRUST);
+    REFUSES_STANDBY(strcpy(partition.monitor, "qemu"));
+}
+
 /* The same for one with a firmware, which needs no kernel. */
 #define REFUSES_UEFI(change)                                                                       \
     REFUSES(strcpy(partition.monitor, "qemu"); partition.firmware = FIRMWARE_UEFI;                 \
@@ -245,6 +283,7 @@ int main(void)
         cmocka_unit_test(bad_partitions),
         cmocka_unit_test(bad_channels),
         cmocka_unit_test(bad_ones_with_a_firmware),
+        cmocka_unit_test(bad_standbys),
         cmocka_unit_test(bad_vfs),
         cmocka_unit_test(vfs_that_the_cards_do_not_have),
         cmocka_unit_test(many_cards_fit_in_the_reason),
