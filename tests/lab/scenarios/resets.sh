@@ -118,7 +118,8 @@ check "the gap that the guest saw is the time that it was frozen" apart "$gap" "
 check "its clock is as far from the host's as before" apart "$(behind)" "$behind" 2000
 equal "one entry says that it was frozen, one that it was thawed" "1 1" "$(audited_freezes begun) $(audited_freezes applied)"
 wait_for 10 vf_active "$(card $NVME_PF)" 0
-check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
+# a write that was lost times out in the guest (30 s), then its abort does (60 s)
+check "one writes again" wait_for 240 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 
 equal "monitors and vCPUs are the same processes" "$pids" "$(pids)"
