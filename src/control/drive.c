@@ -277,6 +277,8 @@ static void climb(struct control *control, struct partition *partition)
     ladder_climb(control, partition);
     if (partition->run.rung == RUNG_ERROR)
         drive_all(control);
+    else
+        drive_partition(control, partition); /* it may lose what its PF has lost */
 }
 
 void drive_deadline(struct control *control, struct partition *partition)

@@ -12,6 +12,7 @@
 #include "lifecycle.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "outage.h"
 #include "replies.h"
 #include "tell.h"
 #include "transaction.h"
@@ -273,14 +274,16 @@ static void order_vf(struct control *control, struct partition *partition, enum 
         place->value = 0;
 }
 
-/* Those that were in use, and are named by its definition still. */
+/* Those that were in use, or are lost, and are named by its definition still. */
 static void add_replaced(struct db *db, const struct partition *partition,
                          struct hotplug_vfs *leaving)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(db, wanted->card);
-        if (!pf || failover_in_use(partition, i) ||
+        if (!pf ||
+            (failover_in_use(partition, i) &&
+             !outage_takes(partition, pf, &pf->vfs[wanted->index])) ||
             leaving->count == sizeof(leaving->vfs) / sizeof(leaving->vfs[0]))
             continue;
         leaving->vfs[leaving->count].pf = pf;
@@ -291,12 +294,13 @@ static void add_replaced(struct db *db, const struct partition *partition,
 static void take_one(struct control *control, struct partition *partition,
                      const struct hotplug_vfs *leaving)
 {
-    if (freeze_stands(partition))
-        return; /* its guest could not give it up */
     for (uint32_t i = 0; !partition->leaving.value && i < leaving->count; i++) {
-        struct bdf bdf = leaving->vfs[i].pf->vfs[leaving->vfs[i].index].observed.bdf;
+        const struct vf *vf = &leaving->vfs[i].pf->vfs[leaving->vfs[i].index];
+        struct bdf bdf = vf->observed.bdf;
         if (!bdf.value || !seated(partition, bdf))
             continue;
+        if (freeze_stands(partition) && vf->observed.answers)
+            continue; /* its guest could not give it up */
         order_vf(control, partition, ORDER_VF_REMOVE, &partition->leaving, bdf);
     }
 }

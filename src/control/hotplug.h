@@ -10,6 +10,8 @@
  *   no                 yes      no                   back to the interconnect, one transaction
  *   stands by          yes      yes                  VF_REMOVE: another VF took its place
  *   stands by          yes      no                   nothing (failover.h)
+ *   yes, lost          yes      yes                  VF_REMOVE at once: its PF is to be restarted
+ *                                                    (outage.h); then it is one that comes
  *
  * A VF that comes passes the same judgement as those of a start: its PF is ready and it is active
  * (gate_vf_trouble). Until then it waits, is the partition's own, and the guest goes on.

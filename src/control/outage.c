@@ -102,10 +102,22 @@ void outage_follow(struct control *control, struct partition *partition)
         end(control, partition);
 }
 
+bool outage_vf_lost(const struct pf *pf, const struct vf *vf)
+{
+    return pf->readiness == PF_VFS_MISSING && pf->observed.driver[0] && vf->present &&
+           !vf->observed.answers;
+}
+
+bool outage_takes(const struct partition *partition, const struct pf *pf, const struct vf *vf)
+{
+    return outage_is_for(partition) && partition->run.rungs_taken[RUNG_RESTART_PF - 1] &&
+           outage_vf_lost(pf, vf);
+}
+
 static bool any_vf_held(struct control *control, const struct pf *pf)
 {
     for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
-        if (action_vf_held(control, &pf->vfs[i]))
+        if (action_vf_held(control, &pf->vfs[i]) && !outage_vf_lost(pf, &pf->vfs[i]))
             return true;
     return false;
 }

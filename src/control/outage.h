@@ -8,7 +8,10 @@
  *
  *   READY(net0), running → LOST(net0): entry "outage begun", deadline: wait_ms[0] from now
  *   → a rung at each deadline; rung 1 is skipped while a guest has a VF of the PF and its driver is
- *     bound: a restart takes all its VFs away, and the TCB would refuse it
+ *     bound: a restart takes all its VFs away, and the TCB would refuse it. But a VF that its PF
+ *     has lost (VF Enable is clear after an error that the kernel could not mend, say) is no loss:
+ *     with rung 1 it is taken from the guest at once, the PF is restarted when it is nobody's, and
+ *     the VF comes back through the gate (hotplug.h)
  *   → READY(net0): entry "outage applied" with the milliseconds, no deadline, no rung
  *
  * A PF that is not judged (SR-PCIM restarts, rung 2) neither begins nor ends it.
@@ -25,6 +28,12 @@ bool outage_is_for(const struct partition *partition);
 
 /* Begins or ends it, by what is: at each event, as often as one likes. */
 void outage_follow(struct control *control, struct partition *partition);
+
+/* A VF that the hardware does not have any more, while its PF has its driver and is judged. */
+bool outage_vf_lost(const struct pf *pf, const struct vf *vf);
+
+/* Its guest is to give it up, so that its PF can be restarted. */
+bool outage_takes(const struct partition *partition, const struct pf *pf, const struct vf *vf);
 
 /* Why rung 1 cannot be taken for the partition; NULL: it can. */
 const char *outage_refusal(struct control *control, const struct partition *partition);

@@ -120,6 +120,81 @@ static void what_would_take_its_vfs_is_skipped_and_said(void **state)
     assert_false(outage_text(world->control, web, text));
 }
 
+/* VF 0 of net0 has, or has not, been lost by the hardware; open or not. */
+static void vf_of_net0(struct world *world, bool answers, bool open)
+{
+    struct tcb_vf message = {.header = frame_header(TCB_VF, sizeof(message), 0),
+                             .vf = {.bdf = {NET0.value + 0x80},
+                                    .pf = NET0,
+                                    .status = answers ? FUNCTION_ACTIVE : FUNCTION_ABSENT,
+                                    .answers = answers,
+                                    .attributes_set = answers,
+                                    .open = open}};
+
+    strcpy(message.vf.driver, "vfio-pci");
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+}
+
+static void a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+    const struct bdf vf = {NET0.value + 0x80}, other = {NET1.value + 0x80};
+    const struct vf_seat both[] = {{vf, VF_PRESENT}, {other, VF_PRESENT}}, one[] = {{other, 1}};
+    const struct lead_vf *order;
+
+    world_seats(world, "web", both, 2);
+    driver(world, NET0, "igb");
+    vf_of_net0(world, false, true);
+    world_readiness(world, NET0, PF_VFS_MISSING);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE)); /* it may come back by itself */
+    world_wait(world, SECOND);
+    assert_int_equal(web->run.rung, RUNG_RESTART_PF);
+    assert_non_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+    assert_int_equal(order->timeout_ms, 1);
+    world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY)); /* its monitor has it still */
+    vf_of_net0(world, false, false);
+    world_seats(world, "web", one, 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_non_null(apply);
+    const struct tcb_applied done = {.header = frame_header(TCB_APPLIED, sizeof(done), 0),
+                                     .transaction = apply->transaction,
+                                     .pf = NET0,
+                                     .index = ACTION_WHOLE_PF};
+    assert_int_equal(world_say(world, PROCESS_TCB, &done), 0);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_ADD));
+    world_vf(world, NET0, 0, true, false);
+    world_readiness(world, NET0, PF_READY);
+    order = world_take(world, PROCESS_LEAD, LEAD_VF_ADD);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+    assert_int_equal(web->run.phase, PHASE_RUNNING);
+    world_check(world);
+}
+
+/* Who has a VF that answers keeps it, whatever happened to others of the PF. */
+static void one_that_answers_is_not_taken(void **state)
+{
+    struct world *world = *state;
+    const struct vf_seat seat = {{NET0.value + 0x80}, VF_PRESENT};
+
+    run_web(world);
+    world_seats(world, "web", &seat, 1);
+    driver(world, NET0, "igb");
+    vf_of_net0(world, true, true);
+    world_readiness(world, NET0, PF_VFS_MISSING);
+    world_wait(world, SECOND);
+    assert_true(last_entry(world, AUDIT_RUNG, AUDIT_UNDONE, "skipped"));
+    world_wait(world, 60 * SECOND);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE));
+}
+
 static void one_restart_serves_all_that_wait(void **state)
 {
     struct world *world = *state;
@@ -163,9 +238,14 @@ static void nobody_to_judge_is_no_outage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(begun_once_and_over_with_its_time), TEST(not_over_before_all_are_ready),
-        TEST(an_unbound_driver_is_bound),        TEST(what_would_take_its_vfs_is_skipped_and_said),
-        TEST(one_restart_serves_all_that_wait),  TEST(nobody_to_judge_is_no_outage),
+        TEST(begun_once_and_over_with_its_time),
+        TEST(not_over_before_all_are_ready),
+        TEST(an_unbound_driver_is_bound),
+        TEST(what_would_take_its_vfs_is_skipped_and_said),
+        TEST(one_restart_serves_all_that_wait),
+        TEST(nobody_to_judge_is_no_outage),
+        TEST(a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back),
+        TEST(one_that_answers_is_not_taken),
     };
     return cmocka_run_group_tests_name("control-outage", tests, NULL, NULL);
 }
