@@ -7,12 +7,14 @@
  * When the PF of the one in use is in error, its ladder spent (ladder.h), and the other one's is
  * ready, the other one takes its place:
  *
- *   its partition runs      entry "failover", with a new descriptor; from then on both are as VFs
- * of a definition that changed (hotplug.h): VF_REMOVE of the one that was in use, at once by force
- * when it does not answer any more; the other one gets the attributes from SR-PCIM, passes the
- * gate, VF_ADD its VFs are not handed  entry "failover": the gate goes on with the other one they
- * are, and it waits  entry "failover", and its monitor begins anew (its guest has not run) before
- * the gate
+ *   its partition runs   entry "failover", with a new descriptor; from then on both are as VFs
+ *                        of a definition that changed (hotplug.h): VF_REMOVE of the one that was
+ *                        in use, at once by force when it does not answer any more; the other one
+ *                        gets the attributes from SR-PCIM, passes the gate, VF_ADD
+ *   it waits, its VFs    entry "failover": the gate goes on with the other one
+ *   not handed over
+ *   it waits, its VFs    entry "failover", and its monitor begins anew before the gate: its guest
+ *   handed over          has not run
  *
  * Nothing goes back by itself: the PF may fail again. Which is in use is running data, so it
  * outlives control and a reboot of the guest, and ends with the run: a start takes the firsts. A
