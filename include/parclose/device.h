@@ -54,6 +54,23 @@ enum function_class {
     CLASS_NVME = 2,    /* class 0x010802 */
 };
 
+/* AER errors of a function, as the kernel has counted them since it found it
+ * (Documentation/ABI/testing/sysfs-bus-pci-devices-aer_stats). */
+struct error_counts {
+    uint64_t correctable, nonfatal, fatal;
+    uint32_t known; /* 1: the kernel counts for it */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct error_counts) == 32, "wire size");
+
+/* What the kernel did about the latest uncorrectable error of a PF, its VFs, or its link. */
+enum error_recovery {
+    RECOVERY_NONE = 0, /* there was none, or it is over */
+    RECOVERY_UNDER_WAY = 1,
+    RECOVERY_FAILED = 2, /* the driver's device is off until the driver is bound anew */
+    ERROR_RECOVERIES
+};
+
 #define DRIVER_NAME_MAX 24
 #define CARD_SERIAL_MAX 24
 
@@ -76,6 +93,9 @@ struct pf_observed {
     uint32_t node;        /* NUMA node it is attached to; UINT32_MAX: the firmware does not say */
     struct bar bars[6];
     struct bar rom;
+    struct error_counts errors;
+    uint32_t recovery; /* enum error_recovery */
+    uint32_t reserved;
     uint64_t event_ns; /* CLOCK_MONOTONIC at which the TCB learnt of the change */
 };
 
@@ -90,6 +110,7 @@ struct vf_observed {
     uint32_t open;           /* 1: handed out through VFIO by us and the holder lives */
     char driver[DRIVER_NAME_MAX];
     struct bar bars[6];
+    struct error_counts errors;
     uint64_t event_ns;
 };
 
@@ -154,6 +175,7 @@ enum pf_readiness {
     PF_IN_ERROR = 9,     /* the ladder is spent */
     PF_VF_RESET = 10,    /* a VF of it was reset under its guest */
     PF_DISABLED = 11,    /* by an administrator: it is to have no VFs */
+    PF_ERRORS = 12,      /* an uncorrectable error, and the kernel has not recovered from it */
     PF_READINESS_KINDS
 };
 

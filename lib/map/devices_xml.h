@@ -29,7 +29,7 @@ struct map_pf {
     const struct map_vf *vfs;
     size_t vfs_count;
     const struct function_capabilities *capabilities; /* NULL: not known */
-    struct aer_counts aer;
+    struct error_counts aer;
     bool stuck; /* a child of ours has not come back from a write to it */
 };
 

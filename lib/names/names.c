@@ -81,8 +81,20 @@ const char *name_of_readiness(uint32_t readiness)
         [PF_BUSY] = "busy",
         [PF_IN_ERROR] = "in-error",
         [PF_VF_RESET] = "vf-reset",
+        [PF_DISABLED] = "disabled",
+        [PF_ERRORS] = "errors",
     };
     return NAME(names, readiness);
+}
+
+const char *name_of_recovery(uint32_t recovery)
+{
+    static const char *const names[] = {
+        [RECOVERY_NONE] = "none",
+        [RECOVERY_UNDER_WAY] = "under-way",
+        [RECOVERY_FAILED] = "failed",
+    };
+    return NAME(names, recovery);
 }
 
 const char *name_of_status(uint32_t status)

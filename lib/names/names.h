@@ -14,6 +14,7 @@ const char *name_of_phase(uint32_t phase);          /* enum partition_phase: "de
 const char *name_of_apply_state(uint32_t state);    /* enum apply_state: "trial" … */
 const char *name_of_exit(uint32_t reason);          /* enum exit_reason: "power-off" … */
 const char *name_of_readiness(uint32_t readiness);  /* enum pf_readiness: "ready" … */
+const char *name_of_recovery(uint32_t recovery);    /* enum error_recovery */
 const char *name_of_status(uint32_t status);        /* enum function_status: "active" … */
 const char *name_of_class(uint32_t class);          /* enum function_class: "network" … */
 const char *name_of_class_code(uint32_t code);      /* 24 bits: "bridge"; PCI Code and ID 1 */

@@ -102,9 +102,9 @@ static bool read_total(int folder, const char *name, uint64_t *total)
     return true;
 }
 
-void aer_counts_read(int folder, struct aer_counts *counts)
+void aer_counts_read(int folder, struct error_counts *counts)
 {
-    *counts = (struct aer_counts){0};
+    *counts = (struct error_counts){0};
     counts->known = read_total(folder, "aer_dev_correctable", &counts->correctable) &&
                     read_total(folder, "aer_dev_nonfatal", &counts->nonfatal) &&
                     read_total(folder, "aer_dev_fatal", &counts->fatal);

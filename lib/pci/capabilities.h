@@ -27,13 +27,8 @@ struct function_capabilities {
     uint32_t aer_correctable;
 };
 
-struct aer_counts {
-    bool known; /* the kernel counts for it */
-    uint64_t correctable, nonfatal, fatal;
-};
-
 /* `folder`: the function's, of function_open(). What cannot be read is as if it were not there. */
 void capabilities_read(int folder, struct function_capabilities *capabilities);
 
 /* Of a PF or VF with AER; known is false for others. */
-void aer_counts_read(int folder, struct aer_counts *counts);
+void aer_counts_read(int folder, struct error_counts *counts);

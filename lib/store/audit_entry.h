@@ -62,6 +62,7 @@ enum audit_kind {
     AUDIT_FREEZE = 22,    /* a partition's processors are frozen for an outage, thawed again */
     AUDIT_APPLY = 23,     /* a proposal: host, definitions and attributes at once */
     AUDIT_FAILOVER = 24,  /* a stand-by takes the place of a partition's VF */
+    AUDIT_ERRORS = 25,    /* AER errors of a PF were counted; of a VF in use: VF_NEWS */
     AUDIT_KINDS
 };
 

@@ -34,6 +34,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_FREEZE] = "freeze",
     [AUDIT_APPLY] = "apply",
     [AUDIT_FAILOVER] = "failover",
+    [AUDIT_ERRORS] = "errors",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

@@ -23,6 +23,7 @@ static const char *owner_text(const json_t *device)
 static void pf_row(struct table *table, const json_t *pf)
 {
     const char *card = text_of(pf, "card");
+    char errors[128];
 
     table_cell(table, "%s", card[0] ? card : text_of(pf, "address"));
     table_cell(table, "%s", text_of(pf, "address"));
@@ -30,21 +31,24 @@ static void pf_row(struct table *table, const json_t *pf)
     table_cell(table, "%s", owner_text(pf));
     table_cell(table, "%s", text_of(pf, "status"));
     table_cell(table, "%s", text_of(pf, "readiness"));
-    table_cell(table, "%lld of %lld VFs%s%s", (long long)number_of(pf, "vfs_created"),
+    table_cell(table, "%lld of %lld VFs%s%s%s%s", (long long)number_of(pf, "vfs_created"),
                (long long)number_of(pf, "vfs_desired"), text_of(pf, "reason")[0] ? "; " : "",
-               text_of(pf, "reason"));
+               text_of(pf, "reason"), *errors_text(pf, errors, sizeof(errors)) ? "; " : "", errors);
 }
 
 static void vf_row(struct table *table, const json_t *vf, bool last)
 {
+    char errors[128];
+
     table_cell(table, "%s %lld", last ? "└" : "├", (long long)number_of(vf, "index"));
     table_cell(table, "%s", text_of(vf, "address"));
     table_cell(table, "%s", text_of(vf, "driver"));
     table_cell(table, "%s", owner_text(vf));
     table_cell(table, "%s", text_of(vf, "status"));
     table_cell(table, "-");
-    table_cell(table, "%s%s", true_of(vf, "open") ? "open" : "closed",
-               true_of(vf, "answers") ? "" : "; does not answer");
+    table_cell(table, "%s%s%s%s", true_of(vf, "open") ? "open" : "closed",
+               true_of(vf, "answers") ? "" : "; does not answer",
+               *errors_text(vf, errors, sizeof(errors)) ? "; " : "", errors);
 }
 
 static void function_row(struct table *table, const json_t *function)

@@ -23,6 +23,20 @@ bool true_of(const json_t *object, const char *key)
     return json_is_true(json_object_get(object, key));
 }
 
+const char *errors_text(const json_t *function, char *text, size_t size)
+{
+    const json_t *errors = json_object_get(function, "errors");
+    long long fatal = (long long)number_of(errors, "fatal");
+    long long nonfatal = (long long)number_of(errors, "nonfatal");
+    long long correctable = (long long)number_of(errors, "correctable");
+
+    text[0] = 0;
+    if (fatal || nonfatal || correctable)
+        snprintf(text, size, "errors: %lld fatal, %lld non-fatal, %lld correctable", fatal,
+                 nonfatal, correctable);
+    return text;
+}
+
 const char *vfs_text(const json_t *vfs, char *text, size_t size)
 {
     const json_t *vf;

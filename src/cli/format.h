@@ -9,6 +9,9 @@ const char *text_of(const json_t *object, const char *key);
 int64_t number_of(const json_t *object, const char *key);
 bool true_of(const json_t *object, const char *key);
 
+/* "errors: 1 fatal, 2 non-fatal, 7 correctable" of a PF or VF; "": none, or nobody counts. */
+const char *errors_text(const json_t *function, char *text, size_t size);
+
 /* "net0/0 nvme0/0". */
 const char *vfs_text(const json_t *vfs, char *text, size_t size);
 

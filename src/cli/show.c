@@ -128,6 +128,8 @@ static void print_running(const json_t *partition)
 static void vf_row(struct table *table, const json_t *vf)
 {
     const json_t *pf = json_object_get(vf, "pf"), *is = json_object_get(vf, "vf");
+    const char *reason = *text_of(vf, "news") ? text_of(vf, "news") : text_of(pf, "reason");
+    char errors[128];
 
     table_cell(table, "%s/%lld%s", text_of(vf, "card"), (long long)number_of(vf, "index"),
                true_of(vf, "in_use") ? "" : " (stand-by)");
@@ -136,7 +138,8 @@ static void vf_row(struct table *table, const json_t *vf)
     table_cell(table, "%s", json_is_object(is) ? text_of(is, "status") : "absent");
     table_cell(table, "%s", text_of(pf, "address"));
     table_cell(table, "%s", text_of(pf, "readiness"));
-    table_cell(table, "%s", *text_of(vf, "news") ? text_of(vf, "news") : text_of(pf, "reason"));
+    errors_text(is, errors, sizeof(errors));
+    table_cell(table, "%s%s%s", reason, *reason && *errors ? "; " : "", errors);
 }
 
 static void print_vfs(const json_t *partition)

@@ -39,17 +39,26 @@ json_t *report_pf_brief(const struct snapshot_pf *pf)
                      name_of_readiness(pf->readiness), "reason", report_text(pf->reason));
 }
 
+/* AER: null where the kernel does not count. */
+static json_t *errors_json(const struct error_counts *errors)
+{
+    if (!errors->known)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I}", "correctable", (json_int_t)errors->correctable, "nonfatal",
+                     (json_int_t)errors->nonfatal, "fatal", (json_int_t)errors->fatal);
+}
+
 json_t *report_vf(const struct command *command, const struct snapshot_vf *vf)
 {
     const struct vf_observed *observed = &vf->observed;
 
-    return json_pack("{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "index",
-                     (int)observed->index, "address", bdf_json(observed->bdf), "driver",
-                     report_text(observed->driver), "status", name_of_status(observed->status),
-                     "answers", observed->answers != 0, "attributes_set",
-                     observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
-                     number_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
-                     "desired", report_attributes(&vf->desired));
+    return json_pack(
+        "{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "index", (int)observed->index,
+        "address", bdf_json(observed->bdf), "driver", report_text(observed->driver), "status",
+        name_of_status(observed->status), "answers", observed->answers != 0, "attributes_set",
+        observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
+        number_json(observed->iommu_group), "owner", owner_json(command, vf->owner), "desired",
+        report_attributes(&vf->desired), "errors", errors_json(&observed->errors));
 }
 
 static json_t *sriov_json(const struct sriov_capability *sriov)
@@ -100,6 +109,8 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
         sriov_json(&observed->sriov), "vfs", vfs_of(command, observed->bdf));
 
     json_object_set_new(report, "restart", restart_json(observed));
+    json_object_set_new(report, "errors", errors_json(&observed->errors));
+    json_object_set_new(report, "recovery", json_string(name_of_recovery(observed->recovery)));
     json_object_set_new(report, "disabled", json_boolean(pf->disabled));
     json_object_update(report, rest);
     json_decref(rest);

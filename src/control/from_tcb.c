@@ -10,15 +10,22 @@
 #include "control.h"
 #include "drive.h"
 #include "edit.h"
+#include "errors.h"
 #include "log/log.h"
 #include "orders.h"
 #include "parclose/msg_control_tcb.h"
 #include "tell.h"
 
+static bool errors_ok(const struct error_counts *errors)
+{
+    return errors->known <= 1;
+}
+
 static bool pf_ok(const struct pf_observed *pf)
 {
     return pf->bdf.value && pf->class <= CLASS_NVME && pf->status <= FUNCTION_ERROR &&
            pf->answers <= 1 && pf->link_up <= 1 && pf->open_vfs <= PARCLOSE_MAX_VFS_PER_PF &&
+           errors_ok(&pf->errors) && pf->recovery < ERROR_RECOVERIES &&
            frame_string_ok(pf->driver, sizeof(pf->driver)) &&
            frame_string_ok(pf->netdev, sizeof(pf->netdev)) &&
            frame_string_ok(pf->serial, sizeof(pf->serial));
@@ -37,6 +44,7 @@ static int on_pf(void *context, struct frame *frame)
         return 0;
     }
     db_function_drop(control->db, message->pf.bdf);
+    errors_of_pf(control, pf, &message->pf.errors);
     pf->observed = message->pf;
     pf->present = pf->said = true;
     control_changed(control);
@@ -48,7 +56,8 @@ static bool vf_ok(const struct vf_observed *vf)
 {
     return vf->bdf.value && vf->pf.value && vf->index < PARCLOSE_MAX_VFS_PER_PF &&
            vf->status <= FUNCTION_ERROR && vf->answers <= 1 && vf->attributes_set <= 1 &&
-           vf->open <= 1 && frame_string_ok(vf->driver, sizeof(vf->driver));
+           vf->open <= 1 && errors_ok(&vf->errors) &&
+           frame_string_ok(vf->driver, sizeof(vf->driver));
 }
 
 static int on_vf(void *context, struct frame *frame)
@@ -65,6 +74,7 @@ static int on_vf(void *context, struct frame *frame)
     }
     struct vf *vf = &pf->vfs[message->vf.index];
     db_function_drop(control->db, message->vf.bdf);
+    errors_of_vf(control, vf, &message->vf.errors);
     vf->observed = message->vf;
     vf->present = vf->said = true;
     control_changed(control);

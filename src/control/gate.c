@@ -37,6 +37,7 @@ const char *readiness_text(uint32_t readiness)
         [PF_IN_ERROR] = "in error: every means of recovery was tried",
         [PF_VF_RESET] = "a VF of it was reset under its guest",
         [PF_DISABLED] = "disabled by an administrator",
+        [PF_ERRORS] = "an uncorrectable error of it was reported",
     };
     return readiness < PF_READINESS_KINDS ? texts[readiness] : "?";
 }

@@ -37,6 +37,20 @@ static bool has_driver(const struct pcim_pf *pf, struct judgement *judgement)
     return true;
 }
 
+/* It may look well: a driver whose recovery failed has let go of its device, no more. */
+static bool is_recovered(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    const struct error_counts *errors = &pf->observed.errors;
+
+    if (pf->observed.recovery == RECOVERY_NONE)
+        return true;
+    return no(judgement, PF_ERRORS,
+              "an uncorrectable error (%llu fatal, %llu non-fatal of the PF itself): the kernel's "
+              "recovery %s",
+              (unsigned long long)errors->fatal, (unsigned long long)errors->nonfatal,
+              pf->observed.recovery == RECOVERY_FAILED ? "failed" : "is under way");
+}
+
 static bool has_vfs(const struct pcim_pf *pf, struct judgement *judgement)
 {
     const struct sriov_capability *sriov = &pf->observed.sriov;
@@ -85,7 +99,7 @@ void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
         no(judgement, PF_DISABLED, "disabled by an administrator");
     else if (pf->proposal.id && pf->proposal.action == ACTION_PF_RESTART)
         no(judgement, PF_BUSY, "it is being restarted");
-    else if (is_there(pf, judgement) && has_driver(pf, judgement) && has_vfs(pf, judgement) &&
-             vfs_answer(pf, judgement) && vfs_work(pf, judgement))
+    else if (is_there(pf, judgement) && has_driver(pf, judgement) && is_recovered(pf, judgement) &&
+             has_vfs(pf, judgement) && vfs_answer(pf, judgement) && vfs_work(pf, judgement))
         is_up(pf, judgement);
 }

@@ -27,6 +27,12 @@ static bool any_vf_reset(const struct pcim_pf *pf)
     return false;
 }
 
+/* Its driver has to begin anew, and nobody would lose a VF by that. */
+static bool broken(const struct pcim_pf *pf)
+{
+    return pf->observed.recovery == RECOVERY_FAILED && !pf->observed.open_vfs;
+}
+
 /*
  * An unbound PF is left alone until the ladder orders rung 1: whoever unbound it may be about to
  * bind it. A PF with fewer VFs than configured needs 0 first, which kills the others: not ours to
@@ -40,6 +46,8 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
         return pf->observed.driver[0] ? ACTION_PF_RESTART : ACTION_PF_BIND;
     if (!driver_bound(pf))
         return ACTION_NONE;
+    if (broken(pf))
+        return ACTION_PF_RESTART;
     if (pf->observed.sriov.offset && !vfs_exist(pf) && !pf->observed.open_vfs)
         return ACTION_PF_CREATE_VFS;
     if (any_vf_reset(pf))

@@ -55,7 +55,6 @@ static void fill(const struct tcb *tcb, struct tcb_pf_state *pf, struct map_pf *
 
     if (folder >= 0) {
         capabilities_read(folder, &page->capabilities);
-        aer_counts_read(folder, &pf->aer);
         close(folder);
     }
     *map = (struct map_pf){.card = &pf->card,
@@ -64,7 +63,7 @@ static void fill(const struct tcb *tcb, struct tcb_pf_state *pf, struct map_pf *
                            .config = page->config,
                            .config_size = size > 0 ? (size_t)size : 0,
                            .capabilities = &page->capabilities,
-                           .aer = pf->aer,
+                           .aer = pf->errors,
                            .stuck = jobs_stuck(tcb, pf->card.bdf)};
     fill_vfs(pf, map, page->vfs);
 }

@@ -17,6 +17,7 @@
 #include "pci/config_space.h"
 #include "pci/function.h"
 #include "tcb.h"
+#include "uevent.h"
 
 #define UEVENT_GROUP_KERNEL 1
 #define UEVENT_MAX          8192
@@ -41,13 +42,13 @@ static struct tcb_pf_state *pf_of(struct tcb *tcb, struct bdf bdf)
 }
 
 /* Each "/dddd:bb:dd.f" of the path, the innermost last. */
-static void device_event(struct tcb *tcb, const char *path)
+static void device_event(struct tcb *tcb, const struct uevent *event)
 {
     struct tcb_pf_state *pf = NULL;
     struct bdf bdf, last = {0};
     bool pci = false;
 
-    for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/')) {
+    for (const char *at = strchr(event->path, '/'); at; at = strchr(at + 1, '/')) {
         char text[13] = "";
         strncpy(text, at + 1, 12);
         if (!function_parse(text, &bdf))
@@ -57,6 +58,10 @@ static void device_event(struct tcb *tcb, const char *path)
         struct tcb_pf_state *found = pf_of(tcb, bdf);
         pf = found ? found : pf;
     }
+    if (pci && event->error[0])
+        errors_event(tcb, last, event->error);
+    if (pf && pf->card.bdf.value == last.value && !strcmp(event->action, "bind"))
+        errors_set(pf, RECOVERY_NONE);
     if (pf)
         picture_changed(tcb, pf, tcb_now_ns());
     else if (pci) /* perhaps a VF that is new to us */
@@ -81,15 +86,14 @@ static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *dat
 {
     struct tcb *tcb = data;
     char bytes[UEVENT_MAX + 1];
+    struct uevent event;
     ssize_t got;
     (void)source;
     (void)events;
 
     while ((got = receive(fd, bytes, UEVENT_MAX)) >= 0) {
-        bytes[got] = 0;
-        const char *path = strchr(bytes, '@');
-        if (path)
-            device_event(tcb, path + 1);
+        if (uevent_parse(bytes, (size_t)got, &event))
+            device_event(tcb, &event);
     }
     if (got == -ENOBUFS) { /* some were lost */
         change_all(tcb, CLASS_OTHER);
@@ -222,31 +226,16 @@ static bool look_at(struct tcb_pf_state *pf)
     return changed || control_changed_at(pf) || controller_changed(pf);
 }
 
-/* Correctable ones may come by the thousand: they are in the file, but do not have it written. */
-static bool errors_counted(struct tcb_pf_state *pf)
-{
-    struct aer_counts now = {0};
-    int folder = function_open(SYSFS_ROOT, pf->card.bdf);
-
-    if (folder >= 0) {
-        aer_counts_read(folder, &now);
-        close(folder);
-    }
-    bool more = now.known && (now.nonfatal != pf->aer.nonfatal || now.fatal != pf->aer.fatal);
-    pf->aer = now;
-    return more;
-}
-
 static int on_tick(sd_event_source *source, uint64_t time, void *data)
 {
     struct tcb *tcb = data;
     (void)time;
 
     for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
-        if (tcb->pfs[i] && look_at(tcb->pfs[i]))
-            picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
-        if (tcb->pfs[i] && errors_counted(tcb->pfs[i]))
-            document_due(tcb);
+        struct tcb_pf_state *pf = tcb->pfs[i];
+        bool changed = pf && look_at(pf);
+        if (pf && (errors_tick(pf) || changed))
+            picture_changed(tcb, pf, tcb_now_ns());
     }
     sd_event_source_set_time_relative(source, TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

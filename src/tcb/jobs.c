@@ -118,6 +118,9 @@ static void finish(struct job *job, const struct result *result)
 
     if (pf && job->pid) {
         pf->busy = 0;
+        if (!result->error &&
+            (job->apply.action == ACTION_PF_RESTART || job->apply.action == ACTION_PF_RESET))
+            errors_set(pf, RECOVERY_NONE);
         take_verified(tcb, pf, job, result);
         pf->event_ns = tcb_now_ns();
         picture_observe(tcb, pf);

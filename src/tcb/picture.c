@@ -97,6 +97,7 @@ static uint32_t pf_status(const struct tcb_pf_state *pf)
 static void complete_vf(struct tcb_vf_state *vf, struct vf_observed *seen)
 {
     seen->open = vf->holder.value != 0;
+    seen->errors = vf->errors;
     seen->attributes_set = vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_YES;
     if (!seen->answers)
         seen->status = FUNCTION_ABSENT;
@@ -178,6 +179,7 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
         vf->present = false;
         vf->verified = VERIFIED_UNKNOWN;
         vf->memory_seen = false;
+        vf->errors = (struct error_counts){0};
         vf->seen = (struct vf_attributes){0};
         say_gone(tcb, vf->observed.bdf);
         document_due(tcb);
@@ -216,6 +218,9 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
 
     pf->changed = false;
     function_observe_pf(SYSFS_ROOT, bdf, &seen);
+    errors_look(pf, true);
+    if (strcmp(seen.driver, pf->observed.driver) != 0) /* a driver that is bound begins anew */
+        errors_set(pf, RECOVERY_NONE);
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
         if (i < seen.numvfs || pf->vfs[i].present)
             observe_vf(tcb, pf, i);
@@ -224,6 +229,8 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
         for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
             pf->vfs[i].recheck = true;
     seen.open_vfs = picture_open_vfs(pf);
+    seen.errors = pf->errors;
+    seen.recovery = pf->recovery;
     seen.event_ns = pf->event_ns;
     pf->observed = seen;
     pf->observed.status = pf_status(pf);

@@ -42,6 +42,7 @@ struct tcb_vf_state {
     bool recheck;              /* its PF may have forgotten since what was verified */
     struct vf_attributes seen; /* as last read, in a child; all 0: not yet */
     struct function_capabilities capabilities;
+    struct error_counts errors; /* as last looked at */
     uint32_t assignment;        /* one more at each change of owner or desired */
     bool memory_seen;           /* open, and its Command register had memory enabled */
     uint32_t lost_ticks;        /* how often in a row it then had neither memory nor bus master */
@@ -56,10 +57,13 @@ struct tcb_pf_state {
     bool disabled; /* as control committed it: for the document; nothing is done because of it */
     bool told;
     struct pf_observed observed;
-    struct aer_counts aer;
-    bool changed;      /* to be observed again */
-    uint64_t event_ns; /* when that was learnt */
-    uint32_t busy;     /* enum device_action that a child applies, or BUSY_VERIFY; 0: none */
+    struct error_counts errors;
+    uint32_t recovery;          /* enum error_recovery */
+    uint32_t recovery_ticks;    /* so long it is under way */
+    uint32_t correctable_ticks; /* so long there are correctable errors that nobody was told of */
+    bool changed;               /* to be observed again */
+    uint64_t event_ns;          /* when that was learnt */
+    uint32_t busy; /* enum device_action that a child applies, or BUSY_VERIFY; 0: none */
     uint32_t busy_index;
     struct tcb_vf_state vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
@@ -106,6 +110,13 @@ int picture_on_observe(sd_event_source *source, void *data);
 void functions_scan(struct tcb *tcb);                 /* at all, and tells what changed */
 void functions_look(struct tcb *tcb, struct bdf bdf); /* at one */
 void functions_say_all(struct tcb *tcb);              /* to control, on its new link */
+
+/* --- errors.c */
+#define CORRECTABLE_TICKS 10                         /* they may come by the thousand */
+bool errors_look(struct tcb_pf_state *pf, bool all); /* true: there are uncorrectable ones */
+bool errors_tick(struct tcb_pf_state *pf);           /* true: there is something to tell */
+void errors_set(struct tcb_pf_state *pf, enum error_recovery recovery);
+void errors_event(struct tcb *tcb, struct bdf bdf, const char *error); /* a uevent's ERROR_EVENT */
 
 /* --- events.c: how changes are learnt */
 int events_open(struct tcb *tcb, sd_event *event);

@@ -649,6 +649,48 @@ static void vf_news_is_noted(struct world *world)
     assert_int_equal(audit_log_next(world->control->log), next + 3);
 }
 
+static void say_errors(struct world *world, struct error_counts of_pf, struct error_counts of_vf)
+{
+    struct tcb_pf pf = {.header = frame_header(TCB_PF, sizeof(pf), 0),
+                        .pf = {.bdf = NET0, .answers = 1, .errors = of_pf}};
+    struct tcb_vf vf = {
+        .header = frame_header(TCB_VF, sizeof(vf), 0),
+        .vf = {.bdf = {NET0.value + 0x80}, .pf = NET0, .answers = 1, .errors = of_vf}};
+
+    assert_int_equal(world_say(world, PROCESS_TCB, &pf), 0);
+    assert_int_equal(world_say(world, PROCESS_TCB, &vf), 0);
+}
+
+/* The first counts that are heard are no news; of the correctable ones each doubling is. */
+static void errors_are_noted(struct world *world)
+{
+    struct error_counts pf = {.known = 1, .fatal = 4}, vf = {.known = 1, .correctable = 4};
+
+    start(world);
+    uint64_t next = audit_log_next(world->control->log);
+    say_errors(world, pf, vf);
+    say_errors(world, pf, vf);
+    assert_int_equal(audit_log_next(world->control->log), next);
+    pf.fatal = 5;
+    say_errors(world, pf, vf);
+    assert_int_equal(audit_log_next(world->control->log), next + 1);
+    for (uint64_t i = 5; i <= 1000; i++) {
+        vf.correctable = i;
+        say_errors(world, pf, vf);
+    }
+    assert_int_equal(audit_log_next(world->control->log), next + 1 + 7); /* 8, 16, … 512 */
+    pf = (struct error_counts){.known = 1}; /* another card in its place */
+    say_errors(world, pf, vf);
+    assert_int_equal(audit_log_next(world->control->log), next + 8);
+    pf.nonfatal = 1;
+    say_errors(world, pf, vf);
+    assert_int_equal(audit_log_next(world->control->log), next + 9);
+    killed(world);
+    next = audit_log_next(world->control->log);
+    say_errors(world, pf, vf);
+    assert_int_equal(audit_log_next(world->control->log), next);
+}
+
 /* Who asked is asked again by command, and gets another one. */
 static void session_that_did_not_go_is_asked_for_again(struct world *world)
 {
@@ -848,6 +890,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_RELEASE, release_of_what_is_still_there),
     CASE(AUDIT_CHANNEL, channel_whose_files_did_not_go),
     CASE(AUDIT_VF_NEWS, vf_news_is_noted),
+    CASE(AUDIT_ERRORS, errors_are_noted),
     CASE(AUDIT_SESSION, session_that_did_not_go_is_asked_for_again),
     CASE(AUDIT_SHUTDOWN, shutdown_goes_on),
     CASE(AUDIT_ACTION, action_is_applied_again),

@@ -199,7 +199,7 @@ static void usual_page(struct page *page)
          .vfs = igb_vfs,
          .vfs_count = 2,
          .capabilities = &translated,
-         .aer = {true, 7, 1, 2}},
+         .aer = {7, 1, 2, 1}},
         {.observed = &nvme},
     };
     page_print(page, pfs, 2);

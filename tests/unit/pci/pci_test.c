@@ -311,7 +311,7 @@ static void translation_and_isolation_are_decoded(void **state)
 
 static void errors_are_counted_by_the_kernel(void **state)
 {
-    struct aer_counts counts;
+    struct error_counts counts;
     (void)state;
 
     int folder = function_open(root, TREE_PF);

@@ -146,6 +146,29 @@ static void one_that_is_disabled_is_left_alone(void **state)
     assert_int_equal(judged(pf), PF_ABSENT);
 }
 
+/* Everything else looks well. Under way: it is the kernel's turn. */
+static void one_that_was_not_recovered_begins_anew(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    pf->observed.errors = (struct error_counts){.known = 1, .correctable = 9, .fatal = 2};
+    assert_int_equal(judged(pf), PF_READY);
+    pf->observed.recovery = RECOVERY_UNDER_WAY;
+    assert_int_equal(judged(pf), PF_ERRORS);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.recovery = RECOVERY_FAILED;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_ERRORS);
+    assert_non_null(strstr(judgement.reason, "2 fatal, 0 non-fatal"));
+    assert_non_null(strstr(judgement.reason, "recovery failed"));
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RESTART);
+    pf->observed.open_vfs = 1; /* a guest has one: it is told, and keeps it */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.driver[0] = 0;
+    assert_int_equal(judged(pf), PF_DRIVER_UNBOUND);
+}
+
 static void any_silent_vf(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -275,6 +298,7 @@ int main(void)
         WITH_PF(fewer_vfs_than_configured_is_not_ours_to_mend),
         WITH_PF(sysfs_is_not_the_truth),
         WITH_PF(one_that_is_disabled_is_left_alone),
+        WITH_PF(one_that_was_not_recovered_begins_anew),
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),

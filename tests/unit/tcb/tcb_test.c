@@ -164,6 +164,45 @@ static void a_vf_that_was_reset_under_its_user_is_in_error(void **state)
     assert_int_equal(vf->vf.open, 1);
 }
 
+/* Until it is said; what was said before may come twice. */
+static struct error_counts hear_recovery(struct stage *stage, enum error_recovery recovery)
+{
+    struct frame frame;
+    const struct observed_pf *seen = (const void *)frame.bytes;
+
+    do
+        stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_PF, &frame);
+    while (seen->pf.recovery != recovery);
+    return seen->pf.errors;
+}
+
+/* Told within a tick; its driver, bound anew, has let go of it. */
+static void an_uncorrectable_error_is_said_until_the_driver_begins_anew(void **state)
+{
+    struct stage *stage = *state;
+    struct error_counts errors;
+    char root[80], driver[160];
+
+    root_of(state, root);
+    tree_text(root, TREE_PF, "aer_dev_correctable", "TOTAL_ERR_COR 3\n");
+    tree_text(root, TREE_PF, "aer_dev_nonfatal", "TOTAL_ERR_NONFATAL 0\n");
+    tree_text(root, TREE_PF, "aer_dev_fatal", "TOTAL_ERR_FATAL 0\n");
+    begin(stage);
+    errors = hear_recovery(stage, RECOVERY_NONE);
+    assert_int_equal(errors.known, 1);
+    assert_int_equal(errors.correctable, 3);
+    tree_text(root, TREE_PF, "aer_dev_fatal", "TOTAL_ERR_FATAL 1\n");
+    assert_int_equal(hear_recovery(stage, RECOVERY_UNDER_WAY).fatal, 1);
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const names[] = {"", "/igb", "/igb/unbind"};
+        snprintf(driver, sizeof(driver), "%s/bus/pci/drivers%s", root, names[i]);
+        assert_int_equal(i < 2 ? mkdir(driver, 0700) : mknod(driver, S_IFREG | 0600, 0), 0);
+    }
+    apply(stage, 9, ACTION_PF_RESTART, 0);
+    assert_int_equal(applied(stage, 9).error, 0);
+    assert_int_equal(hear_recovery(stage, RECOVERY_NONE).fatal, 1);
+}
+
 static void a_card_named_no_more_is_gone(void **state)
 {
     struct stage *stage = *state;
@@ -818,6 +857,7 @@ int main(int argc, char **argv)
         on_stage(nothing_is_said_before_control_named_the_cards),
         on_stage(a_change_behind_our_back_is_noticed),
         on_stage(a_vf_that_was_reset_under_its_user_is_in_error),
+        on_stage(an_uncorrectable_error_is_said_until_the_driver_begins_anew),
         on_stage(a_card_named_no_more_is_gone),
         on_stage(every_other_function_is_said),
         on_stage(a_managed_card_is_no_other_function),
