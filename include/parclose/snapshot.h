@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 11
+#define SNAPSHOT_VERSION 12
 
 struct snapshot_partition {
     struct partition_id id;
@@ -61,6 +61,23 @@ struct snapshot_memory { /* one extent */
     struct owner owner;
 };
 
+/* Times to recover are counted by the smallest of these bounds that they are within. */
+#define RECOVERY_BOUNDS 8
+#define RECOVERY_BOUNDS_MS                                                                         \
+    {                                                                                              \
+        500, 1000, 2000, 5000, 10000, 30000, 60000, 300000                                         \
+    }
+
+/* Since this control began. */
+struct pf_counts {
+    uint64_t writes;                          /* to it and its VFs, by committed actions */
+    uint64_t rungs[RUNG_ERROR];               /* how often each of rungs 1..4 was taken for it */
+    uint64_t recoveries[RECOVERY_BOUNDS + 1]; /* it was ready, was not, and was again; the last:
+                                                 beyond all bounds */
+    uint64_t recovery_ns;                     /* the time of all of them */
+};
+_Static_assert(sizeof(struct pf_counts) == 8 + 32 + 72 + 8, "in a memfd");
+
 struct snapshot_pf {
     struct pf_observed observed;
     uint32_t readiness; /* enum pf_readiness */
@@ -70,12 +87,17 @@ struct snapshot_pf {
     struct owner owner;
     uint32_t disabled; /* 1: an administrator wants no VFs of it */
     uint32_t reserved;
+    struct pf_counts counts;
 };
 
 struct snapshot_vf {
     struct vf_observed observed;
     struct owner owner;
     struct vf_attributes desired;
+    uint32_t reserved;
+    uint64_t outage_ns; /* in which guests that run had it and it did not work, since this control
+                           began; without the one under way */
+    uint64_t outage_since_boottime_ns; /* CLOCK_BOOTTIME of the one under way; 0: there is none */
 };
 
 struct snapshot_function { /* neither a managed PF nor a VF of one */

@@ -384,10 +384,10 @@ static int watch_once(struct connection *connection, json_t *request, uint64_t d
     return got == -ETIMEDOUT ? CLI_TIMEOUT : code;
 }
 
-int watch(const struct cli *cli, const char *name, uint64_t deadline_ms, watch_step *step,
-          void *context)
+/* Takes `request`. */
+static int watch_for(const struct cli *cli, json_t *request, uint64_t deadline_ms, watch_step *step,
+                     void *context)
 {
-    json_t *request = request_new(cli, "watch", name);
     int code = WATCH_ON;
 
     json_object_del(request, "reason");
@@ -407,4 +407,18 @@ int watch(const struct cli *cli, const char *name, uint64_t deadline_ms, watch_s
     }
     json_decref(request);
     return code;
+}
+
+int watch(const struct cli *cli, const char *name, uint64_t deadline_ms, watch_step *step,
+          void *context)
+{
+    return watch_for(cli, request_new(cli, "watch", name), deadline_ms, step, context);
+}
+
+int watch_devices(const struct cli *cli, uint64_t deadline_ms, watch_step *step, void *context)
+{
+    json_t *request = request_new(cli, "watch", NULL);
+
+    json_object_set_new(request, "devices", json_true());
+    return watch_for(cli, request, deadline_ms, step, context);
 }

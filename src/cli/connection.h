@@ -68,3 +68,6 @@ int unreachable(const struct cli *cli, int error);
 typedef int watch_step(void *context, const json_t *report);
 int watch(const struct cli *cli, const char *name, uint64_t deadline_ms, watch_step *step,
           void *context);
+
+/* The same of devices. */
+int watch_devices(const struct cli *cli, uint64_t deadline_ms, watch_step *step, void *context);

@@ -103,19 +103,69 @@ static int print_xml(void)
     return got < 0 || fflush(stdout) ? CLI_FAILED : CLI_OK;
 }
 
+/* ---- at each change */
+
+struct watching {
+    const struct cli *cli;
+    bool all, lost;
+};
+
+/* On a terminal in the same place, else one after the other; in JSON a line each. */
+static void show_change(const struct watching *watching, const json_t *report)
+{
+    if (watching->cli->json) {
+        json_dumpf(report, stdout, JSON_COMPACT);
+        putchar('\n');
+        return;
+    }
+    if (isatty(STDOUT_FILENO))
+        fputs("\033[H\033[J", stdout);
+    print_tree(report, watching->all);
+    if (!isatty(STDOUT_FILENO))
+        putchar('\n');
+}
+
+static int on_change(void *context, const json_t *report)
+{
+    struct watching *watching = context;
+
+    if (!report && !watching->lost)
+        cli_error("the service is not there just now");
+    watching->lost = !report;
+    if (report)
+        show_change(watching, report);
+    return fflush(stdout) ? CLI_FAILED : WATCH_ON;
+}
+
+static int watch_tree(const struct cli *cli, bool all, uint32_t timeout_ms)
+{
+    struct watching watching = {.cli = cli, .all = all};
+    uint64_t deadline_ms = timeout_ms ? cli_now_ms() + timeout_ms : NO_DEADLINE;
+
+    return watch_devices(cli, deadline_ms, on_change, &watching);
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
-    bool xml = false, all = false;
-    const struct option_row options[] = {{"xml", OPTION_FLAG, &xml}, {"all", OPTION_FLAG, &all}};
+    bool xml = false, all = false, watches = false;
+    uint32_t timeout_ms = 0;
+    const struct option_row options[] = {{"xml", OPTION_FLAG, &xml},
+                                         {"all", OPTION_FLAG, &all},
+                                         {"watch", OPTION_FLAG, &watches},
+                                         {"timeout", OPTION_SECONDS, &timeout_ms}};
     json_t *answer;
-    int code = options_parse(cli, options, 2, &argc, argv);
+    int code = options_parse(cli, options, 4, &argc, argv);
 
     if (code)
         return code;
     if (argc > 1)
         return cli_usage(cli, "takes no argument");
+    if ((xml && watches) || (timeout_ms && !watches))
+        return cli_usage(cli, xml ? "--xml cannot be watched" : "--timeout is of --watch");
     if (xml)
         return print_xml();
+    if (watches)
+        return watch_tree(cli, all, timeout_ms);
     code = ask(cli, request_new(cli, "devices", NULL), &answer, NULL);
     if (code)
         return code;
@@ -135,6 +185,8 @@ const struct verb verb_devices = {
     .arguments = "",
     .summary = "cards, their PFs and VFs: owner, driver, status, readiness; refused edits",
     .help = "  --all           and every other PCI function of the host; JSON always has them\n"
+            "  --watch         again at each change; with --json a line each; ^C ends it\n"
+            "  --timeout S     of --watch: end after so long, with exit status 4\n"
             "  --xml           the TCB's own file, " DEVICES_XML "\n",
     .run = run,
 };

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "connection.h"
 #include "format.h"
@@ -81,6 +82,103 @@ static void put_pfs(FILE *file, const struct picture *picture)
                        text_of(card, "card"), "address", text_of(vf, "address"), "partition",
                        text_of(json_object_get(vf, "owner"), "partition"), "status",
                        text_of(vf, "status"), NULL);
+}
+
+/* Outages that are over, and the one under way until now. */
+static double outage_seconds(const json_t *vf)
+{
+    int64_t since = number_of(vf, "outage_since_boottime_ns");
+    double under_way = 0;
+    struct timespec now;
+
+    if (since > 0 && clock_gettime(CLOCK_BOOTTIME, &now) == 0)
+        under_way = (double)now.tv_sec + (double)now.tv_nsec / 1e9 - (double)since / 1e9;
+    return seconds(vf, "outage_ns") + (under_way > 0 ? under_way : 0);
+}
+
+static void put_outages(FILE *file, const struct picture *picture)
+{
+    const json_t *cards = json_object_get(picture->devices, "cards"), *card, *vf;
+    size_t i, v;
+
+    metrics_family(file, "parclose_vf_outage_seconds_total", "counter",
+                   "Time in which guests that run had the VF and it did not work.");
+    json_array_foreach(cards, i, card) json_array_foreach(json_object_get(card, "vfs"), v, vf)
+    {
+        char index[24];
+        snprintf(index, sizeof(index), "%lld", (long long)number_of(vf, "index"));
+        metrics_sample(file, "parclose_vf_outage_seconds_total", outage_seconds(vf), "card",
+                       text_of(card, "card"), "address", text_of(card, "address"), "vf", index,
+                       NULL);
+    }
+}
+
+static void put_rungs(FILE *file, const struct picture *picture)
+{
+    const json_t *cards = json_object_get(picture->devices, "cards"), *card, *number;
+    size_t i, r;
+
+    metrics_family(file, "parclose_pf_rungs_total", "counter",
+                   "How often each rung of recovery was taken for the physical function.");
+    json_array_foreach(cards, i, card)
+        json_array_foreach(json_object_get(json_object_get(card, "counts"), "rungs"), r, number)
+            metrics_sample(file, "parclose_pf_rungs_total", (double)json_integer_value(number),
+                           "card", text_of(card, "card"), "address", text_of(card, "address"),
+                           "rung", name_of_rung((uint32_t)r + 1), NULL);
+}
+
+static void put_recovery(FILE *file, const json_t *card)
+{
+    const json_t *counts = json_object_get(card, "counts");
+    const char *name = text_of(card, "card"), *address = text_of(card, "address");
+    const json_t *bounds = json_object_get(counts, "recovery_bounds_ms"), *number;
+    double count = 0;
+    char le[32];
+    size_t i;
+
+    json_array_foreach(json_object_get(counts, "recoveries"), i, number)
+    {
+        count += (double)json_integer_value(number);
+        if (i < json_array_size(bounds))
+            snprintf(le, sizeof(le), "%g",
+                     (double)json_integer_value(json_array_get(bounds, i)) / 1000);
+        else
+            snprintf(le, sizeof(le), "+Inf");
+        metrics_sample(file, "parclose_pf_recovery_seconds_bucket", count, "card", name, "address",
+                       address, "le", le, NULL);
+    }
+    metrics_sample(file, "parclose_pf_recovery_seconds_sum", seconds(counts, "recovery_ns"), "card",
+                   name, "address", address, NULL);
+    metrics_sample(file, "parclose_pf_recovery_seconds_count", count, "card", name, "address",
+                   address, NULL);
+}
+
+static void put_recoveries(FILE *file, const struct picture *picture)
+{
+    const json_t *cards = json_object_get(picture->devices, "cards"), *card;
+    size_t i;
+
+    metrics_family(file, "parclose_pf_recovery_seconds", "histogram",
+                   "From the loss of the physical function until it was ready again.");
+    json_array_foreach(cards, i, card) put_recovery(file, card);
+}
+
+static void put_writes(FILE *file, const struct picture *picture)
+{
+    const json_t *cards = json_object_get(picture->devices, "cards"), *card;
+    size_t i;
+
+    metrics_family(file, "parclose_device_writes_total", "counter",
+                   "Writes to the card, its VFs included, that Parclose made.");
+    json_array_foreach(cards, i, card)
+        metrics_sample(file, "parclose_device_writes_total",
+                       (double)number_of(json_object_get(card, "counts"), "device_writes"), "card",
+                       text_of(card, "card"), "address", text_of(card, "address"), NULL);
+    metrics_family(file, "parclose_pf_disabled", "gauge",
+                   "1: an administrator wants no VFs of the physical function.");
+    json_array_foreach(cards, i, card)
+        metrics_sample(file, "parclose_pf_disabled", true_of(card, "disabled"), "card",
+                       text_of(card, "card"), "address", text_of(card, "address"), NULL);
 }
 
 /* ---- partitions ---- */
@@ -313,6 +411,10 @@ static void put_all(FILE *file, const struct picture *picture)
     put_vcpus(file, picture);
     put_owners(file, picture);
     put_pfs(file, picture);
+    put_outages(file, picture);
+    put_rungs(file, picture);
+    put_recoveries(file, picture);
+    put_writes(file, picture);
     put_processes(file, picture);
 }
 

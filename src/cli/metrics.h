@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 
-/* Begins a family. `type`: "gauge" or "counter"; a counter's name ends in _total. */
+/* Begins a family. `type`: "gauge", "counter" (its name ends in _total), or "histogram" (samples
+ * NAME_bucket with le, NAME_sum, NAME_count). */
 void metrics_family(FILE *file, const char *name, const char *type, const char *help);
 
 /*

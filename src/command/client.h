@@ -57,6 +57,7 @@ struct client {
     int pass_fds[WIRE_MAX_FDS]; /* go with the byte of `out` at pass_at */
     size_t pass_count, pass_at;
     char watched[PARCLOSE_NAME_MAX]; /* a partition, or "" for all */
+    bool watches_devices;            /* instead */
     uint64_t watched_hash;           /* of what it was told last */
     struct reload *reload;           /* under way; knows us */
     struct apply *apply;             /* under way; knows us */

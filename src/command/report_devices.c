@@ -48,17 +48,40 @@ static json_t *errors_json(const struct error_counts *errors)
                      (json_int_t)errors->nonfatal, "fatal", (json_int_t)errors->fatal);
 }
 
+static json_t *numbers_json(const uint64_t *numbers, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_integer((json_int_t)numbers[i]));
+    return array;
+}
+
+/* recoveries: by bounds_ms, one more for those beyond. */
+static json_t *counts_json(const struct pf_counts *counts)
+{
+    static const uint64_t bounds_ms[RECOVERY_BOUNDS] = RECOVERY_BOUNDS_MS;
+
+    return json_pack("{s:I, s:o, s:o, s:o, s:I}", "device_writes", (json_int_t)counts->writes,
+                     "rungs", numbers_json(counts->rungs, RUNG_ERROR), "recovery_bounds_ms",
+                     numbers_json(bounds_ms, RECOVERY_BOUNDS), "recoveries",
+                     numbers_json(counts->recoveries, RECOVERY_BOUNDS + 1), "recovery_ns",
+                     (json_int_t)counts->recovery_ns);
+}
+
 json_t *report_vf(const struct command *command, const struct snapshot_vf *vf)
 {
     const struct vf_observed *observed = &vf->observed;
 
-    return json_pack(
-        "{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "index", (int)observed->index,
-        "address", bdf_json(observed->bdf), "driver", report_text(observed->driver), "status",
-        name_of_status(observed->status), "answers", observed->answers != 0, "attributes_set",
-        observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
-        number_json(observed->iommu_group), "owner", owner_json(command, vf->owner), "desired",
-        report_attributes(&vf->desired), "errors", errors_json(&observed->errors));
+    return json_pack("{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "index",
+                     (int)observed->index, "address", bdf_json(observed->bdf), "driver",
+                     report_text(observed->driver), "status", name_of_status(observed->status),
+                     "answers", observed->answers != 0, "attributes_set",
+                     observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
+                     number_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
+                     "desired", report_attributes(&vf->desired), "errors",
+                     errors_json(&observed->errors), "outage_ns", (json_int_t)vf->outage_ns,
+                     "outage_since_boottime_ns", (json_int_t)vf->outage_since_boottime_ns);
 }
 
 static json_t *sriov_json(const struct sriov_capability *sriov)
@@ -109,8 +132,15 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
         sriov_json(&observed->sriov), "vfs", vfs_of(command, observed->bdf));
 
     json_object_set_new(report, "restart", restart_json(observed));
-    json_object_set_new(report, "errors", errors_json(&observed->errors));
-    json_object_set_new(report, "recovery", json_string(name_of_recovery(observed->recovery)));
+    return json_pack("{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "index",
+                     (int)observed->index, "address", bdf_json(observed->bdf), "driver",
+                     report_text(observed->driver), "status", name_of_status(observed->status),
+                     "answers", observed->answers != 0, "attributes_set",
+                     observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
+                     number_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
+                     "desired", report_attributes(&vf->desired), "errors",
+                     errors_json(&observed->errors), "outage_ns", (json_int_t)vf->outage_ns,
+                     "outage_since_boottime_ns", (json_int_t)vf->outage_since_boottime_ns);
     json_object_set_new(report, "disabled", json_boolean(pf->disabled));
     json_object_update(report, rest);
     json_decref(rest);

@@ -187,8 +187,9 @@ void verbs_watch(struct client *client)
 {
     if (client->dead || client->out_used)
         return; /* it is told the latest when it has read what it has */
-    json_t *report = client->watched[0] ? report_show(client->command, client->watched)
-                                        : report_list(client->command);
+    json_t *report = client->watches_devices ? report_devices(client->command)
+                     : client->watched[0]    ? report_show(client->command, client->watched)
+                                             : report_list(client->command);
     if (!report)
         report = verbs_refusal(-ENOENT, "there is no such partition");
     json_t *plain = json_copy(report);
@@ -206,7 +207,7 @@ void verbs_watch(struct client *client)
 
 static void handle_watch(struct client *client, const json_t *request, const char *name)
 {
-    (void)request;
+    client->watches_devices = member_bool(request, "devices", false);
     strcpy(client->watched, name);
     client->watched_hash = 0;
     client->mode = CLIENT_WATCH;

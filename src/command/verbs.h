@@ -6,6 +6,7 @@
  *   {"verb": "show", "name": "db"}                      one partition in full
  *   {"verb": "devices"}                                 cards, PFs, VFs
  *   {"verb": "watch"} or {"verb": "watch", "name": …}   list or show again at each change
+ *   {"verb": "watch", "devices": true}                  devices again at each change
  *   {"verb": "start", "name": "db", "reason": "…"}
  *   {"verb": "stop", "name": "db", "force": false, "timeout_ms": 30000, "reason": "…"}
  *   {"verb": "reload", "reason": "…"}                   the files are read anew

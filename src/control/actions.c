@@ -203,6 +203,8 @@ void action_applied(struct control *control, const struct tcb_applied *result)
         return;
     if (result->error)
         log_warning("%s on %s failed: %s", name_of_action(image.action), bdf, result->text);
+    if (db_pf(control->db, image.pf))
+        db_pf(control->db, image.pf)->counts.writes += result->writes;
     verdict(control, proposal, result->error, result->writes, result->text);
     if (image.action == ACTION_PF_RENEW)
         resets_renewed(control, image.pf, result->error);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "apply.h"
+#include "counts.h"
 #include "drive.h"
 #include "host.h"
 #include "lifecycle.h"
@@ -69,6 +70,7 @@ void control_idle(struct control *control)
 
     control->changed = false;
     apply_settle(control);
+    counts_look(control);
     snapshot_publish(control);
     since_published(control);
     if (db_check(control->db, text))

@@ -14,6 +14,7 @@
 
 #include "parclose/msg_boot.h"
 #include "parclose/msg_control_lead.h"
+#include "parclose/snapshot.h"
 #include "store/audit_entry.h"
 
 #define DB_EXTENTS_MAX 131072 /* blocks of memory, of all nodes */
@@ -55,6 +56,7 @@ struct vf {
     struct vf_observed observed;
     uint64_t
         reset_boottime_ns; /* since when it is known to be reset under its guest; 0: it is not */
+    uint64_t outage_boottime_ns, outage_ns; /* counts.h: since when; those that are over */
 };
 
 struct pf {
@@ -69,6 +71,9 @@ struct pf {
     char reason[PARCLOSE_REASON_MAX]; /* SR-PCIM's words for it */
     uint64_t renew_boottime_ns;       /* not renewed again before it */
     struct order_image order;         /* the latest about it; of a managed one */
+    struct pf_counts counts;          /* counts.h */
+    uint64_t lost_boottime_ns;        /* when it was ready last; 0: it is, or was never */
+    bool was_ready;                   /* by the latest word of SR-PCIM */
     struct vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 

@@ -6,6 +6,7 @@
 
 #include "actions.h"
 #include "control.h"
+#include "counts.h"
 #include "drive.h"
 #include "gate.h"
 #include "ladder.h"
@@ -47,6 +48,7 @@ static int on_readiness(void *context, struct frame *frame)
     drive_users(control, pf);
     if (is_ready && pf->image.in_error)
         recovered(control, pf);
+    counts_readiness(control, pf);
     orders_follow(control);
     return 0;
 }

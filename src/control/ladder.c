@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "counts.h"
 #include "failover.h"
 #include "gate.h"
 #include "log/log.h"
@@ -172,6 +173,15 @@ static void wait_on(struct control *control, struct partition *partition)
     transaction_commit(control, false);
 }
 
+static void count(struct control *control, const struct partition *partition, enum rung rung)
+{
+    struct pf *pf;
+
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++)
+        if (waits_for(control->db, partition, i, &pf) && pf)
+            counts_rung(pf, rung);
+}
+
 static void take(struct control *control, const struct partition *partition, enum rung rung,
                  const char *reason)
 {
@@ -213,6 +223,8 @@ void ladder_climb(struct control *control, struct partition *partition)
     log_warning("partition %s: rung %s%s%s: %s", partition->config.name, name_of_rung(rung),
                 refusal ? ": skipped: " : "", refusal ? refusal : "", reason);
     orders_tell(control, number);
-    if (!refusal)
-        take(control, partition, rung, reason);
+    if (refusal)
+        return;
+    count(control, partition, rung);
+    take(control, partition, rung, reason);
 }

@@ -113,7 +113,8 @@ static void fill_pf(const struct db *db, const struct pf *pf, struct snapshot_pf
                                .readiness = pf->readiness,
                                .desired_vfs = pf->vfs_count,
                                .owner = pf->image.owner,
-                               .disabled = pf->image.disabled};
+                               .disabled = pf->image.disabled,
+                               .counts = pf->counts};
     to->observed.bdf = pf->bdf;
     if (card)
         memcpy(to->card, card->name, sizeof(to->card));
@@ -141,8 +142,11 @@ static void fill_vf(struct db *db, const struct pf *pf, uint32_t index, struct s
 {
     const struct vf *vf = &pf->vfs[index];
 
-    *to = (struct snapshot_vf){
-        .observed = vf->observed, .owner = vf->owner, .desired = desired(db, pf, index)};
+    *to = (struct snapshot_vf){.observed = vf->observed,
+                               .owner = vf->owner,
+                               .desired = desired(db, pf, index),
+                               .outage_ns = vf->outage_ns,
+                               .outage_since_boottime_ns = vf->outage_boottime_ns};
     to->observed.pf = pf->bdf;
     to->observed.index = index;
     if (vf->reset_boottime_ns)

@@ -605,6 +605,30 @@ static void orders_say_what_was_done(void **state)
     was_asked("\"order\":\"reset\",\"force\":false}");
 }
 
+#define CARD(readiness)                                                                            \
+    "{\"ok\":true," SNAPSHOT ",\"cards\":[{\"card\":\"net0\",\"address\":\"0000:01:00.0\","        \
+    "\"readiness\":\"" readiness "\",\"vfs\":[]}],\"functions\":[]}"
+
+static void devices_are_watched(void **state)
+{
+    static const struct answer answers[] = {
+        {"watch", {CARD("ready"), CARD("disabled")}}, /* and command dies */
+        {"watch", {CARD("ready"), ".", "."}},
+        {"watch", {CARD("ready"), CARD("busy"), ".", ".", ".", "."}},
+        {0}};
+
+    (void)state;
+    serve(answers);
+    exits("devices --watch --timeout 0.5", TIMEOUT);
+    was_asked("\"verb\":\"watch\",\"devices\":true}");
+    says("disabled");
+    assert_null(strchr(output, '\033'));
+    exits("devices --watch --json --timeout 0.5", TIMEOUT);
+    assert_non_null(strstr(output, "\"readiness\":\"ready\""));
+    exits("devices --watch --xml", USAGE);
+    exits("devices --timeout 1", USAGE);
+}
+
 #define RUN(phase, exit, pid)                                                                      \
     "{\"ok\":true," SNAPSHOT ",\"partition\":{\"name\":\"db\",\"phase\":\"" phase                  \
     "\",\"exit\":\"" exit "\",\"monitor_pid\":" pid "}}"
@@ -747,6 +771,7 @@ int main(void)
         CASE(console_without_a_terminal),
         CASE(console_goes_on_when_the_guest_reboots),
         CASE(orders_say_what_was_done),
+        CASE(devices_are_watched),
         CASE(up_waits_for_processes_and_autostart),
         CASE(up_tells_of_a_failed_autostart),
         CASE(host_init_writes_what_host_check_likes),

@@ -33,7 +33,10 @@ static const char list[] =
     "\"name\":\"lead\",\"health\":\"up\",\"restarts\":3}]}";
 static const char devices[] =
     "{\"ok\":true,\"cards\":[{\"card\":\"net0\",\"address\":\"0000:01:00.0\",\"readiness\":"
-    "\"ready\",\"vfs\":[{\"address\":\"0000:01:10.0\",\"status\":\"active\",\"owner\":{\"kind\":"
+    "\"ready\",\"disabled\":false,\"counts\":{\"device_writes\":17,\"rungs\":[2,1,0,0],"
+    "\"recovery_bounds_ms\":[500,1000],\"recoveries\":[3,1,2],\"recovery_ns\":4500000000},"
+    "\"vfs\":[{\"index\":3,\"outage_ns\":2500000000,\"outage_since_boottime_ns\":0,\"address\":"
+    "\"0000:01:10.0\",\"status\":\"active\",\"owner\":{\"kind\":"
     "\"guest\",\"partition\":\"db\"}}]}]}";
 static const char show_db[] =
     "{\"ok\":true,\"partition\":{\"name\":\"db\",\"monitor_pid\":1,\"main_restarts\":1,"
@@ -202,10 +205,19 @@ static bool matches(const char *pattern, const char *line)
     return found;
 }
 
-static bool same_name(const char *sample, const char *family)
+/* A histogram's samples have three names. */
+static bool same_name(const char *sample, const char *family, bool histogram)
 {
-    size_t length = strcspn(sample, "{ ");
-    return strlen(family) == length && !strncmp(sample, family, length);
+    static const char *const ends[] = {"_bucket", "_sum", "_count"};
+    size_t length = strcspn(sample, "{ "), begins = strlen(family);
+
+    if (!histogram || length < begins || strncmp(sample, family, begins) != 0)
+        return !histogram && begins == length && !strncmp(sample, family, length);
+    for (size_t i = 0; i < 3; i++)
+        if (strlen(ends[i]) == length - begins &&
+            !strncmp(sample + begins, ends[i], length - begins))
+            return i > 0 || strstr(sample, ",le=\"");
+    return false;
 }
 
 /* Each family once, HELP then TYPE then its samples; each sample once; counters end in _total. */
@@ -225,7 +237,7 @@ static void read_strictly(void)
             assert_null(strstr(families, word));
             strcat(families, word);
             type[0] = '\0';
-        } else if (matches("^# TYPE " NAME " (gauge|counter)$", line)) {
+        } else if (matches("^# TYPE " NAME " (gauge|counter|histogram)$", line)) {
             char of[128];
             assert_int_equal(sscanf(line, "# TYPE %127s %15s", of, type), 2);
             assert_string_equal(of, name);
@@ -234,7 +246,7 @@ static void read_strictly(void)
         } else {
             if (!matches("^" NAME "(\\{" LABEL "(," LABEL ")*\\})? " VALUE "$", line))
                 fail_msg("not a sample: %s", line);
-            assert_true(type[0] && same_name(line, name));
+            assert_true(type[0] && same_name(line, name, !strcmp(type, "histogram")));
             *strrchr(line, ' ') = '\0';
             assert_null(strstr(series, line));
             strcat(strcat(series, line), "\n");
@@ -270,6 +282,20 @@ static void the_text_is_what_prometheus_reads(void **state)
     has("parclose_vf_active{card=\"net0\",address=\"0000:01:10.0\",partition=\"db\",status="
         "\"active\"} "
         "1\n");
+    has("parclose_vf_outage_seconds_total{card=\"net0\",address=\"0000:01:00.0\",vf=\"3\"} 2.5\n");
+    has("parclose_pf_rungs_total{card=\"net0\",address=\"0000:01:00.0\",rung=\"restart the PF\"} "
+        "2\n");
+    has("parclose_pf_rungs_total{card=\"net0\",address=\"0000:01:00.0\",rung=\"restart SR-PCIM\"} "
+        "1\n");
+    has("parclose_pf_recovery_seconds_bucket{card=\"net0\",address=\"0000:01:00.0\",le=\"0.5\"} "
+        "3\n");
+    has("parclose_pf_recovery_seconds_bucket{card=\"net0\",address=\"0000:01:00.0\",le=\"1\"} 4\n");
+    has("parclose_pf_recovery_seconds_bucket{card=\"net0\",address=\"0000:01:00.0\",le=\"+Inf\"} "
+        "6\n");
+    has("parclose_pf_recovery_seconds_sum{card=\"net0\",address=\"0000:01:00.0\"} 4.5\n");
+    has("parclose_pf_recovery_seconds_count{card=\"net0\",address=\"0000:01:00.0\"} 6\n");
+    has("parclose_device_writes_total{card=\"net0\",address=\"0000:01:00.0\"} 17\n");
+    has("parclose_pf_disabled{card=\"net0\",address=\"0000:01:00.0\"} 0\n");
     has("parclose_process_restarts_total{process=\"lead\"} 3\n");
     has("parclose_main_restarts_total{partition=\"db\"} 1\n");
     has("parclose_monitor_answered{partition=\"db\"} 1\n");

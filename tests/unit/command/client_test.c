@@ -199,6 +199,31 @@ static void orders_that_are_none(void **state)
     works(harness);
 }
 
+static void devices_are_watched(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    have_pfs(harness);
+    say(fd, "{\"verb\": \"watch\", \"devices\": true}");
+    json_t *json = hear_ok(fd, true);
+    assert_int_equal(json_array_size(json_object_get(json, "cards")), 2);
+    json_decref(json);
+    send_snapshot(harness); /* nothing has changed */
+    harness->model.pfs[0].disabled = 1;
+    harness->model.pfs[0].counts.rungs[1] = 5;
+    send_snapshot(harness);
+    json = hear_ok(fd, true);
+    json_t *card = json_array_get(json_object_get(json, "cards"), 0);
+    json_t *rungs = json_object_get(json_object_get(card, "counts"), "rungs");
+    assert_true(json_is_true(json_object_get(card, "disabled")));
+    assert_int_equal(json_array_size(rungs), 4);
+    assert_int_equal(json_integer_value(json_array_get(rungs, 1)), 5);
+    json_decref(json);
+    close(fd);
+    works(harness);
+}
+
 static void one_that_closes_its_half(void **state)
 {
     struct harness *harness = *state;
@@ -417,6 +442,7 @@ int main(void)
         CASE(wrong_members),
         CASE(orders_name_a_card),
         CASE(orders_that_are_none),
+        CASE(devices_are_watched),
         CASE(one_that_closes_its_half),
         CASE(many_requests_at_once),
         CASE(the_thirty_third),
