@@ -73,7 +73,7 @@ mark 33
 order 0 "left alone, VFs in use: $nvme" sr-pcim reset --reason "a test"
 mark 34
 check "it is another process" [ "$(pid_of sr-pcim)" != "$old" ]
-equal "no write to the NVMe PF or a VF of it" "" "$(written "$before" | grep -E '0000:03|nvme')"
+equal "no write to the NVMe PF or a VF of it" "" "$(written "$before" | grep -E '0000:03|nvme0')"
 check "the others were reset" eval "written $before | grep -q '$NET_PF/reset' && written $before | grep -q '$PEER_PF/reset'"
 check "all are ready" wait_for 10 eval 'both_ready && ready $PEER_PF'
 check "the guest goes on" wait_for 30 more 1
@@ -95,7 +95,7 @@ before=$(tcb_writes)
 kill -STOP "$(pid_of sr-pcim)"
 check "the PFs are reset" wait_for 30 eval "written $before | grep -q '$NET_PF/reset' && written $before | grep -q '$PEER_PF/reset'"
 check "all are ready again" wait_for 30 eval 'both_ready && ready $PEER_PF'
-equal "no write to the NVMe PF or a VF of it" "" "$(written "$before" | grep -E '0000:03|nvme')"
+equal "no write to the NVMe PF or a VF of it" "" "$(written "$before" | grep -E '0000:03|nvme0')"
 
 say "SR-PCIM is reset without a VF in use"
 check "one is stopped" parclose stop one --force
