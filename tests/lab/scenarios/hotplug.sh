@@ -54,6 +54,39 @@ check "the definition is taken while it runs" with "$disk"
 check "it goes" wait_for 60 on_bus 2
 check "it belongs to nobody" wait_for 20 owns 1
 
+say "apply: there, what cannot be, and back"
+# proposes VF_ELEMENT…: partition one's file, in another folder
+proposes() { (CONFIG=/tmp/proposed; mkdir -p $CONFIG/partitions; partition one 1 256 "nvme=loop hot=10.0.9.11/24 $WORDS" "$@"); }
+NEW=/tmp/proposed/partitions/one.xml OLD=$CONFIG/partitions/one.xml
+in_place() { cmp $NEW $OLD && [ ! -e $CONFIG/.apply ]; }
+proposes "$disk" "$nic"
+check "apply adds a VF to the running partition" parclose apply $NEW
+check "it is on the guest's bus" on_bus 3
+check "its file is in its place" in_place
+AUTOSTART=no partition two 1 192 "" "$(vf "$nvme" 1)"
+check "another one is defined" parclose reload
+check "and has a VF" parclose start two
+cp $OLD /tmp/before.xml
+proposes "$disk" "$nic" "$(vf "$nvme" 1)"
+check "apply of a VF that another has is refused" eval '! parclose apply $NEW'
+check "it says who has it" eval "parclose apply $NEW | grep -q 'partition two has it'"
+check "nothing has changed: the file" cmp /tmp/before.xml $OLD
+check "nothing is left of it" [ ! -e $CONFIG/.apply ]
+check "nothing has changed: the guest" on_bus 3
+check "the other one stops" parclose stop two --force
+rm -f $CONFIG/partitions/two.xml
+check "it goes" wait_for 20 parclose reload
+proposes "$disk"
+parclose apply $NEW &
+sleep 0.5
+kill -9 "$(pid_of control)"
+check "apply takes it back although control died" wait $!
+check "the guest has given it up" on_bus 2
+check "it belongs to nobody" wait_for 10 owns 1
+check "its file is in its place" in_place
+check "the audit log has it" eval "parclose audit --kind apply | grep -q apply"
+check "parclose db check" wait_for 20 parclose db check
+
 say "$ROUNDS times there and back while processes die"
 for n in $(seq "$ROUNDS"); do
     for kind in control lead tcb; do
