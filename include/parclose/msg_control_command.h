@@ -91,7 +91,7 @@ struct control_apply {
     uint32_t left;       /* 1 << number of a partition of the proposal: is left as it is */
     uint32_t added;      /* of the others: is not defined yet */
     uint32_t running;    /* of the others: runs, and its VFs change while it does */
-    uint32_t reserved;
+    uint32_t restarted;  /* of the others: was stopped for it, and is to run again */
 };
 _Static_assert(sizeof(struct control_apply) == 16 + 72 + 32, "wire size");
 

@@ -145,7 +145,8 @@ struct apply_image {
     uint32_t state;                /* enum apply_state */
     int32_t error;                 /* why it is undone */
     uint32_t uid;                  /* who asked */
-    uint32_t reserved;
+    uint32_t
+        restarted; /* 1 << number of a definition that its entry changes: of one that must run */
     char text[PARCLOSE_REASON_MAX]; /* what failed, and what is not as it was */
 };
 _Static_assert(sizeof(struct apply_image) == 40 + 160, "on disk");

@@ -2,6 +2,11 @@
 /*
  * apply: files laid ready, the service asked, its end waited for, files moved or removed. What
  * another apply left that died in between is gone on with first.
+ *
+ * With --restart: planned with all that runs; those that the plan restarts are written down beside
+ * the files, stopped, planned again as stopped ones and asked for; started once that is committed,
+ * which it stays if they run. Whatever happens, they are started before it is forgotten who they
+ * are: with the old definitions if it was refused or undone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +27,12 @@
 
 struct run {
     const struct cli *cli;
-    const char *config; /* its path */
-    const char *plan;   /* the only one that may be carried out; NULL: any */
-    int folder;         /* locked */
-    int file;           /* the proposal */
+    const char *config;              /* its path */
+    const char *plan;                /* the only one that may be carried out; NULL: any */
+    bool restart;                    /* partitions may be restarted for it */
+    struct staged_restarts restarts; /* those that are */
+    int folder, lock;
+    int file; /* the proposal */
     struct proposal_texts texts;
     char id[17];
     json_t *answer; /* of the service */
@@ -67,6 +74,31 @@ static int settle_as(const struct run *run, enum outcome outcome)
     return CLI_OK;
 }
 
+/* One that runs already is no failure. */
+static int start_all(const struct run *run, const struct staged_restarts *restarts)
+{
+    int worst = CLI_OK;
+
+    for (uint32_t i = 0; i < restarts->count; i++) {
+        json_t *answer;
+        int code =
+            ask(run->cli, request_once(run->cli, "start", restarts->names[i]), &answer, NULL);
+        json_decref(answer);
+        worst = code > worst ? code : worst;
+    }
+    return worst;
+}
+
+/* Whoever was stopped is started, then files go where they belong: until then it is known who. */
+static int settle_and_start(const struct run *run, enum outcome outcome)
+{
+    struct staged_restarts restarts;
+
+    staged_restarts(run->folder, &restarts);
+    int started = start_all(run, &restarts), settled = settle_as(run, outcome);
+    return settled ? settled : started;
+}
+
 /* What is left of another apply, or of this one when it was refused; the service must be there. */
 static int settle(const struct run *run, enum outcome *outcome)
 {
@@ -81,7 +113,7 @@ static int settle(const struct run *run, enum outcome *outcome)
     *outcome = left ? outcome_of(report, id) : NOT_DONE;
     json_decref(report);
     if (*outcome != UNDER_WAY)
-        return settle_as(run, *outcome);
+        return settle_and_start(run, *outcome);
     cli_error("another apply is under way: try again when it is over");
     return CLI_FAILED;
 }
@@ -153,7 +185,7 @@ static int conclude(struct run *run, int code)
     if (code != CLI_OK && code != CLI_FAILED)
         return unknown(run, code);
     json_object_set_new(run->answer, "ok", json_boolean(code == CLI_OK));
-    int settled = settle_as(run, code ? UNDONE : DONE);
+    int settled = settle_and_start(run, code ? UNDONE : DONE);
     say_end(run, code == CLI_OK);
     return code ? code : settled;
 }
@@ -163,7 +195,7 @@ static int refused_by_plan(const struct run *run)
     if (run->cli->json)
         print_json(run->answer);
     fflush(stdout);
-    settle_as(run, NOT_DONE);
+    settle_and_start(run, NOT_DONE);
     cli_error("refused: nothing is changed");
     return CLI_FAILED;
 }
@@ -183,38 +215,121 @@ static int not_answered(struct run *run, int code)
 
 static json_t *request_of(struct run *run)
 {
-    json_t *request = request_once(run->cli, "apply", NULL);
+    json_t *request = request_once(run->cli, "apply", NULL), *names = json_array();
 
     snprintf(run->id, sizeof(run->id), "%s", text_of(request, "request"));
-    if (run->plan)
+    for (uint32_t i = 0; i < run->restarts.count; i++)
+        json_array_append_new(names, json_string(run->restarts.names[i]));
+    json_object_set_new(request, "restarted", names);
+    if (run->plan && !run->restart) /* it was planned with them running */
         json_object_set_new(request, "plan", json_string(run->plan));
     return request;
+}
+
+/* ---- restarts: planned before anybody is stopped */
+
+static int take_restarts(struct run *run, const json_t *plan)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(plan, "items"), i, item)
+    {
+        if (strcmp(text_of(item, "object"), "partition") != 0 ||
+            strcmp(text_of(item, "way"), "restart") != 0 ||
+            run->restarts.count == PROPOSAL_PARTITIONS_MAX)
+            continue;
+        snprintf(run->restarts.names[run->restarts.count++], PARCLOSE_NAME_MAX, "%s",
+                 text_of(item, "partition"));
+    }
+    if (!run->plan || !strcmp(run->plan, text_of(plan, "plan")))
+        return CLI_OK;
+    cli_error("the plan is %s by now, not %s: look at it again", text_of(plan, "plan"), run->plan);
+    return CLI_FAILED;
+}
+
+static int plan_restarts(struct run *run)
+{
+    json_t *request = request_new(run->cli, "plan", NULL), *plan;
+
+    json_object_set_new(request, "restart", json_true());
+    int code = ask_with(run->cli, request, run->file, &plan);
+    if (code)
+        return code;
+    if (!run->cli->json)
+        plan_print(plan, true);
+    else if (true_of(plan, "refused"))
+        print_json(plan);
+    fflush(stdout);
+    code = take_restarts(run, plan);
+    if (!code && true_of(plan, "refused")) {
+        cli_error("refused: nothing is changed");
+        code = CLI_FAILED;
+    }
+    json_decref(plan);
+    return code;
+}
+
+static int stopped(void *context, const json_t *report)
+{
+    const char *phase = text_of(json_object_get(report, "partition"), "phase");
+
+    (void)context;
+    return strcmp(phase, "defined") != 0 && strcmp(phase, "failed") != 0 ? WATCH_ON : CLI_OK;
+}
+
+static int stop_all(struct run *run)
+{
+    int code = CLI_OK;
+
+    for (uint32_t i = 0; i < run->restarts.count && !code; i++) {
+        const char *name = run->restarts.names[i];
+        json_t *answer;
+        tell(run, "stops", name);
+        code = ask(run->cli, request_once(run->cli, "stop", name), &answer, NULL);
+        json_decref(answer);
+        if (!code)
+            code = watch(run->cli, name, NO_DEADLINE, stopped, NULL);
+    }
+    return code;
+}
+
+static int ask_service(struct run *run, json_t *request)
+{
+    int code = ask_with(run->cli, request, run->file, &run->answer);
+
+    if (code)
+        return not_answered(run, code);
+    if (!run->cli->json && !run->restart)
+        plan_print(run->answer, false);
+    fflush(stdout);
+    if (true_of(run->answer, "refused"))
+        return refused_by_plan(run);
+    start_all(run, &run->restarts); /* one that cannot start is undone with all the rest */
+    return conclude(run, watch(run->cli, NULL, NO_DEADLINE, step, run));
 }
 
 static int apply(struct run *run)
 {
     json_t *request = request_of(run);
-    int error = staged_write(run->folder, run->id, &run->texts);
+    int error = staged_write(run->folder, run->id, &run->restarts, &run->texts);
+    int code = CLI_FAILED;
 
-    if (error) {
-        json_decref(request);
+    if (error)
         cli_error("%s: files cannot be laid ready: %s", run->config, strerror(-error));
-        return CLI_FAILED;
-    }
-    int code = ask_with(run->cli, request, run->file, &run->answer);
-    if (code)
-        return not_answered(run, code);
-    if (!run->cli->json)
-        plan_print(run->answer, false);
-    fflush(stdout);
-    if (true_of(run->answer, "refused"))
-        return refused_by_plan(run);
-    return conclude(run, watch(run->cli, NULL, NO_DEADLINE, step, run));
+    else
+        code = stop_all(run);
+    if (!code)
+        return ask_service(run, request);
+    json_decref(request);
+    if (!error)
+        settle_and_start(run, NOT_DONE);
+    return code;
 }
 
 static int lock(struct run *run)
 {
-    run->folder = staged_lock(run->config);
+    run->folder = staged_lock(run->config, &run->lock);
     if (run->folder >= 0)
         return CLI_OK;
     if (run->folder == -EWOULDBLOCK)
@@ -250,6 +365,8 @@ static int run_files(struct run *run, char **files, int count)
         code = lock(run);
     if (!code)
         code = settle(run, &outcome);
+    if (!code && run->restart)
+        code = plan_restarts(run);
     if (!code)
         code = apply(run);
     return code;
@@ -257,10 +374,11 @@ static int run_files(struct run *run, char **files, int count)
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    struct run run = {.cli = cli, .config = CONFIG_FOLDER, .folder = -1, .file = -1};
+    struct run run = {.cli = cli, .config = CONFIG_FOLDER, .folder = -1, .lock = -1, .file = -1};
     const struct option_row options[] = {{"config", OPTION_TEXT, &run.config},
-                                         {"plan", OPTION_TEXT, &run.plan}};
-    int code = options_parse(cli, options, 2, &argc, argv);
+                                         {"plan", OPTION_TEXT, &run.plan},
+                                         {"restart", OPTION_FLAG, &run.restart}};
+    int code = options_parse(cli, options, 3, &argc, argv);
 
     if (code)
         return code;
@@ -271,6 +389,8 @@ static int run(struct cli *cli, int argc, char **argv)
         close(run.file);
     if (run.folder >= 0)
         close(run.folder);
+    if (run.lock >= 0)
+        close(run.lock);
     return code;
 }
 
@@ -278,7 +398,8 @@ const struct verb verb_apply = {
     .name = "apply",
     .arguments = "[FILE...]",
     .summary = "bring files into force as `parclose plan` says: all of it or nothing",
-    .help = "  --plan NUMBER   only if that is the plan, as `parclose plan` showed it\n"
+    .help = "  --restart       partitions may be restarted for it, as `plan --restart` says\n"
+            "  --plan NUMBER   only if that is the plan, as `parclose plan` showed it\n"
             "  --config DIR    instead of " CONFIG_FOLDER "\n"
             "  without a file: goes on with one that was interrupted\n",
     .run = run,

@@ -223,6 +223,7 @@ static const struct field_row apply_rows[] = {
     ROW_NAMED(apply_image, state, name_of_apply_state),
     ROW(FLAGS, apply_image, error),
     ROW(NUMBER, apply_image, uid),
+    ROW(FLAGS, apply_image, restarted),
     ROW(TEXT, apply_image, text),
 };
 

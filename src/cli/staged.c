@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STAGED_NEW PROPOSAL_STAGED ".new"
-#define PARTITIONS "partitions"
+#define STAGED_NEW  PROPOSAL_STAGED ".new"
+#define STAGED_LOCK PROPOSAL_STAGED ".lock"
+#define PARTITIONS  "partitions"
+#define RESTARTS    "restart" /* names, one a line */
 
 static int open_folder(int at, const char *name)
 {
@@ -20,16 +22,23 @@ static int open_folder(int at, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-int staged_lock(const char *config)
+int staged_lock(const char *config, int *lock)
 {
-    int fd = open(config, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = 0, folder = open(config, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0)
+    if (folder < 0)
         return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    int error = -errno;
-    close(fd);
+    *lock = openat(folder, STAGED_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (*lock < 0)
+        error = -errno;
+    else if (flock(*lock, LOCK_EX | LOCK_NB) < 0)
+        error = -errno;
+    if (!error)
+        return folder;
+    if (*lock >= 0)
+        close(*lock);
+    *lock = -1;
+    close(folder);
     return error;
 }
 
@@ -73,7 +82,8 @@ static int each_in(int config, int staged, const char *inner, each_file *act)
     for (int i = 0; i < count; i++) {
         const char *name = names[i]->d_name;
         if (!error && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-            strcmp(name, PROPOSAL_STAGED_ID) != 0 && strcmp(name, PARTITIONS) != 0)
+            strcmp(name, PROPOSAL_STAGED_ID) != 0 && strcmp(name, RESTARTS) != 0 &&
+            strcmp(name, PARTITIONS) != 0)
             error = act(config, folder, inner, name);
         free(names[i]);
     }
@@ -103,6 +113,8 @@ static int remove_folder(int config, int staged, const char *name)
     int error = sync_folder(staged); /* before anything else of it can be missing */
     if (!error)
         error = each(config, staged, drop);
+    if (!error && unlinkat(staged, RESTARTS, 0) < 0 && errno != ENOENT)
+        error = -errno;
     if (!error && unlinkat(staged, PARTITIONS, AT_REMOVEDIR) < 0 && errno != ENOENT)
         error = -errno;
     if (!error && unlinkat(config, name, AT_REMOVEDIR) < 0)
@@ -187,9 +199,43 @@ static int make_folder(int at, const char *name)
     return fchmodat(at, name, 0755, 0) < 0 ? -errno : 0; /* whatever the umask is */
 }
 
-static int fill(int config, int staged, const char *id, const struct proposal_texts *texts)
+static int write_restarts(int config, int staged, const struct staged_restarts *restarts)
+{
+    char text[PROPOSAL_PARTITIONS_MAX * (PARCLOSE_NAME_MAX + 1) + 1] = "";
+
+    for (uint32_t i = 0; i < restarts->count; i++) {
+        strcat(text, restarts->names[i]);
+        strcat(text, "\n");
+    }
+    return write_file(config, staged, RESTARTS, text, strlen(text));
+}
+
+void staged_restarts(int config, struct staged_restarts *restarts)
+{
+    int folder = open_folder(config, PROPOSAL_STAGED), fd = -1;
+    char line[PARCLOSE_NAME_MAX];
+
+    restarts->count = 0;
+    if (folder >= 0)
+        fd = openat(folder, RESTARTS, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    while (file && restarts->count < PROPOSAL_PARTITIONS_MAX && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        memcpy(restarts->names[restarts->count++], line, sizeof(line));
+    }
+    if (file)
+        fclose(file);
+    if (folder >= 0)
+        close(folder);
+}
+
+static int fill(int config, int staged, const char *id, const struct staged_restarts *restarts,
+                const struct proposal_texts *texts)
 {
     int error = make_folder(staged, PARTITIONS);
+
+    if (!error && restarts->count)
+        error = write_restarts(config, staged, restarts);
 
     for (size_t i = 0; i < texts->count && !error; i++)
         error = write_file(config, staged, texts->files[i].path, texts->files[i].text.bytes,
@@ -201,7 +247,8 @@ static int fill(int config, int staged, const char *id, const struct proposal_te
     return error ? error : sync_folder(staged);
 }
 
-int staged_write(int config, const char *id, const struct proposal_texts *texts)
+int staged_write(int config, const char *id, const struct staged_restarts *restarts,
+                 const struct proposal_texts *texts)
 {
     int error = remove_named(config, STAGED_NEW);
 
@@ -210,7 +257,7 @@ int staged_write(int config, const char *id, const struct proposal_texts *texts)
     int staged = error ? error : open_folder(config, STAGED_NEW);
     if (staged < 0)
         return staged;
-    error = fill(config, staged, id, texts);
+    error = fill(config, staged, id, restarts, texts);
     close(staged);
     if (!error && renameat(config, STAGED_NEW, config, PROPOSAL_STAGED) < 0)
         error = -errno;

@@ -24,6 +24,7 @@ struct apply {
     uint64_t generation; /* of the snapshot that it was planned from last */
     unsigned attempts;
     bool stale; /* waits for a newer one */
+    struct apply_restarted restarted;
     struct proposal *proposal;
     int file;       /* the same, sealed, as it came */
     json_t *report; /* of the plan; NULL: not asked yet */
@@ -61,8 +62,17 @@ static const struct plan_item *item_of(const struct plan *plan, const char *name
     return NULL;
 }
 
+static bool is_restarted(const struct apply *apply, const char *name)
+{
+    for (uint32_t i = 0; i < apply->restarted.count; i++)
+        if (!strcmp(apply->restarted.names[i], name))
+            return true;
+    return false;
+}
+
 /* What each is planned as. */
-static void say_ways(const struct plan *plan, struct control_apply *message)
+static void say_ways(const struct apply *apply, const struct plan *plan,
+                     struct control_apply *message)
 {
     for (uint32_t i = 0; i < plan->proposal->partitions_count; i++) {
         const struct plan_item *item = item_of(plan, plan->proposal->partitions[i].name);
@@ -73,6 +83,8 @@ static void say_ways(const struct plan *plan, struct control_apply *message)
             message->added |= bit;
         else if (item->way == PLAN_HOT_PLUG)
             message->running |= bit;
+        else if (is_restarted(apply, item->partition))
+            message->restarted |= bit;
     }
 }
 
@@ -83,7 +95,7 @@ static void send(struct apply *apply, const struct plan *plan)
     struct control_apply message = {
         .requester = apply->requester, .generation = apply->generation, .plan = apply->plan};
 
-    say_ways(plan, &message);
+    say_ways(apply, plan, &message);
     int error = requests_add_file(&apply->client->command->requests, apply->id, CONTROL_APPLY,
                                   &message, sizeof(message), apply->file, on_result, apply);
     if (error == -EALREADY)
@@ -165,7 +177,7 @@ static void on_result(void *context, const struct control_result *result, struct
 }
 
 void apply_ask(struct client *client, uint64_t id, const struct requester *requester, uint64_t plan,
-               struct proposal *proposal)
+               const struct apply_restarted *restarted, struct proposal *proposal)
 {
     struct apply *apply = calloc(1, sizeof(*apply));
     int file = fcntl(client->file, F_DUPFD_CLOEXEC, 3);
@@ -182,6 +194,7 @@ void apply_ask(struct client *client, uint64_t id, const struct requester *reque
                             .id = id,
                             .requester = *requester,
                             .plan = plan,
+                            .restarted = *restarted,
                             .proposal = proposal,
                             .file = file};
     client->apply = apply;

@@ -13,10 +13,16 @@
 #include "parclose/msg_control_command.h"
 #include "parclose/proposal.h"
 
+/* Partitions that the client has stopped for it, and starts again. */
+struct apply_restarted {
+    uint32_t count;
+    char names[PROPOSAL_PARTITIONS_MAX][PARCLOSE_NAME_MAX];
+};
+
 /* Answers the client, now or later. Takes `proposal`, a checked copy of the client's file. `plan`:
  * the digest that it must have; 0: any. */
 void apply_ask(struct client *client, uint64_t id, const struct requester *requester, uint64_t plan,
-               struct proposal *proposal);
+               const struct apply_restarted *restarted, struct proposal *proposal);
 
 /* A new snapshot is there. */
 void apply_snapshot(struct client *client);

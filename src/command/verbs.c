@@ -153,9 +153,27 @@ static void handle_plan(struct client *client, const json_t *request, const char
     free(plan);
 }
 
+/* "restarted": an array of names; false: it is something else. */
+static bool restarted_of(const json_t *request, struct apply_restarted *restarted)
+{
+    const json_t *names = json_object_get(request, "restarted");
+
+    *restarted = (struct apply_restarted){.count = 0};
+    if (names && (!json_is_array(names) || json_array_size(names) > PROPOSAL_PARTITIONS_MAX))
+        return false;
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        if (!name || strlen(name) >= PARCLOSE_NAME_MAX)
+            return false;
+        strcpy(restarted->names[restarted->count++], name);
+    }
+    return true;
+}
+
 static void handle_apply(struct client *client, const json_t *request, const char *name)
 {
     const struct requester requester = requester_of(client, request);
+    struct apply_restarted restarted;
     char plan[17];
 
     (void)name;
@@ -168,9 +186,14 @@ static void handle_apply(struct client *client, const json_t *request, const cha
         client_refuse(client, -EINVAL, "\"plan\" must be the 16 hexadecimal digits of a plan");
         return;
     }
+    if (!restarted_of(request, &restarted)) {
+        client_refuse(client, -EINVAL, "\"restarted\" must be an array of partitions' names");
+        return;
+    }
     struct proposal *proposal = proposal_of(client);
     if (proposal)
-        apply_ask(client, request_id_of(request), &requester, strtoull(plan, NULL, 16), proposal);
+        apply_ask(client, request_id_of(request), &requester, strtoull(plan, NULL, 16), &restarted,
+                  proposal);
 }
 
 /* FNV-1a: only to see whether a report changed. */

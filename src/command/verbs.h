@@ -20,7 +20,9 @@
  *                                                       along: what it would change
  *   {"verb": "apply", "request": "…", "plan": "…"}      brings a proposal along, whose files are
  *                                                       laid ready (staged.h): it is carried out,
- *                                                       if "plan" is given only as that plan
+ *                                                       if "plan" is given only as that plan;
+ *                                                       "restarted": ["db"], who was stopped for
+ *                                                       it and must run again, or all is undone
  *   {"verb": "pf", "order": "restart", "pf": "net0", "force": false, "reason": "…"}
  *                                                       or "reset", "disable", "enable"; "pf": a
  * card's name or address; answered when it is over

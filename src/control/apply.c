@@ -196,41 +196,90 @@ static uint32_t place(const struct db *db, uint32_t *id)
     return (*id)++;
 }
 
-static void change_partitions(const struct making *making)
+/* One that was stopped for it begins anew, however it ended. */
+static struct partition_run run_stopped(const struct partition *partition)
+{
+    return (struct partition_run){.phase = PHASE_DEFINED,
+                                  .exit = EXIT_STOPPED,
+                                  .descriptor_generation = partition->run.descriptor_generation,
+                                  .enabled = partition->run.enabled};
+}
+
+static void change_partition(const struct making *making, uint32_t number, uint32_t *free)
 {
     struct control *control = making->control;
-    const struct partition_run fresh = {.phase = PHASE_DEFINED, .enabled = lifecycle_now(control)};
+    const struct partition_config *config = &making->proposal->partitions[number];
+    const struct partition *partition = db_partition_named(control->db, config->name);
+
+    if (partition && has(making->request->running, number)) {
+        hotplug_change(control, partition, config);
+        return;
+    }
+    const struct partition_run run =
+        partition
+            ? run_stopped(partition)
+            : (struct partition_run){.phase = PHASE_DEFINED, .enabled = lifecycle_now(control)};
+    uint32_t id = partition ? partition->id.value : place(control->db, free);
+    transaction_change(control, RESOURCE_PARTITION, id, 0, config);
+    if (!partition || has(making->request->restarted, number))
+        transaction_change(control, RESOURCE_RUN, id, 0, &run);
+}
+
+/* It is in the entry: in the order of their numbers. */
+static bool is_changed(const struct making *making, uint32_t number)
+{
+    const struct partition_config *config = &making->proposal->partitions[number];
+
+    return !has(making->request->left, number) &&
+           differs(db_partition_named(making->control->db, config->name), config);
+}
+
+static void change_partitions(const struct making *making)
+{
     uint32_t free = 1;
 
-    for (uint32_t i = 0; i < making->proposal->partitions_count; i++) {
-        const struct partition_config *config = &making->proposal->partitions[i];
-        const struct partition *partition = db_partition_named(control->db, config->name);
-        if (has(making->request->left, i) || !differs(partition, config))
-            continue;
-        if (partition && has(making->request->running, i)) {
-            hotplug_change(control, partition, config);
-            continue;
-        }
-        uint32_t id = partition ? partition->id.value : place(control->db, &free);
-        transaction_change(control, RESOURCE_PARTITION, id, 0, config);
-        if (!partition)
-            transaction_change(control, RESOURCE_RUN, id, 0, &fresh);
-    }
+    for (uint32_t i = 0; i < making->proposal->partitions_count; i++)
+        if (is_changed(making, i))
+            change_partition(making, i, &free);
+}
+
+/* By their numbers in the entry. */
+static uint32_t restarted(const struct making *making)
+{
+    uint32_t set = 0, number = 0;
+
+    for (uint32_t i = 0; i < making->proposal->partitions_count; i++)
+        if (is_changed(making, i))
+            set |= (uint32_t)has(making->request->restarted, i) << number++;
+    return set;
+}
+
+/* A gate that is shut for a start takes its time. */
+static uint64_t time_for_gate(const struct making *making)
+{
+    uint64_t ms = 0;
+
+    for (int rung = 0; rung < 4; rung++)
+        ms += making->host->gate.wait_ms[rung];
+    return ms * 1000000;
 }
 
 static uint64_t time_for_trial(const struct making *making)
 {
-    uint64_t time = 0;
+    uint64_t going = 0;
+    bool some = making->edit.vfs_count != 0;
 
-    if (making->edit.vfs_count)
-        time = APPLY_COME_NS;
     for (uint32_t i = 0; i < making->proposal->partitions_count; i++) {
-        const struct partition_config *config = &making->proposal->partitions[i];
-        const struct partition *partition = db_partition_named(making->control->db, config->name);
-        if (partition && has(making->request->running, i) && differs(partition, config))
-            time += (time ? 0 : APPLY_COME_NS) + partition->config.vfs_count * APPLY_GO_NS;
+        const struct partition *partition =
+            db_partition_named(making->control->db, making->proposal->partitions[i].name);
+        if (!partition || !has(making->request->running, i) || !is_changed(making, i))
+            continue;
+        some = true;
+        going += partition->config.vfs_count;
     }
-    return time;
+    if (restarted(making))
+        return APPLY_COME_NS + going * APPLY_GO_NS + time_for_gate(making);
+    return some ? APPLY_COME_NS + going * APPLY_GO_NS : 0;
 }
 
 static int commit(struct making *making)
@@ -242,7 +291,8 @@ static int commit(struct making *making)
                                       .deadline_boottime_ns =
                                           time ? control_boottime(control) + time : 0,
                                       .state = time ? APPLY_TRIAL : APPLY_DONE,
-                                      .uid = making->request->requester.uid};
+                                      .uid = making->request->requester.uid,
+                                      .restarted = restarted(making)};
     int error = 0;
 
     transaction_begin(control, AUDIT_APPLY, AUDIT_BEGUN, 0);

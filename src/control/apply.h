@@ -12,6 +12,10 @@
  *              → the edit failed (and undid itself), or a VF is not there when its time is over:
  *                  entry with all images before it → UNDOING → VFs move back → entry, UNDONE
  *
+ * A partition that was stopped for it (`restarted`) must run for it to be done; one that fails, or
+ * is not there in time, undoes it. It is ended then, before anything is given back; that it is to
+ * be is committed first (an error beside TRIAL).
+ *
  * Whether a VF is where it belongs is asked of the VFs that it moves and of no others: one of
  * another PF that is lost meanwhile undoes nothing.
  *
@@ -57,14 +61,15 @@ bool apply_under_way(const struct db *db);
 void apply_text(struct control *control, char text[PARCLOSE_REASON_MAX]);
 
 /* -EBUSY when it would be in the way of one that is under way: a partition (NULL: a new one) gets
- * another definition, is started; the host is configured; a VF that is nobody's is taken. */
+ * another definition, is started; the host is configured; a VF that is nobody's is taken by
+ * somebody who had it not. */
 int apply_frees_partition(const struct control *control, const struct partition *partition,
                           char text[PARCLOSE_REASON_MAX]);
 int apply_frees_start(const struct control *control, const struct partition *partition,
                       char text[PARCLOSE_REASON_MAX]);
 int apply_frees_host(const struct control *control, char text[PARCLOSE_REASON_MAX]);
-int apply_frees_vf(const struct control *control, const struct partition_vf *wanted,
-                   char text[PARCLOSE_REASON_MAX]);
+int apply_frees_vf(const struct control *control, const struct partition *partition,
+                   const struct partition_vf *wanted, char text[PARCLOSE_REASON_MAX]);
 
 /* An entry was applied, or replayed: if it is an apply, it is kept, or given up. */
 void apply_note(struct control *control, const struct audit_entry *entry);

@@ -9,7 +9,9 @@
 #include "edit.h"
 #include "host.h"
 #include "hotplug.h"
+#include "lifecycle.h"
 #include "log/log.h"
+#include "names/names.h"
 #include "replies.h"
 #include "transaction.h"
 
@@ -45,6 +47,7 @@ void apply_note(struct control *control, const struct audit_entry *entry)
 /* The next partition whose definition it changed, in the entry. */
 struct changed {
     const struct audit_change *change;
+    uint32_t count;                        /* of those up to it */
     const struct partition_config *before; /* NULL: it was not defined */
     const struct partition_config *after;
 };
@@ -57,6 +60,7 @@ static bool next_changed(const struct control *control, struct changed *at)
         change = control->trial ? audit_entry_next(control->trial, change) : NULL;
     while (change && change->kind != RESOURCE_PARTITION);
     at->change = change;
+    at->count++;
     at->before = change ? audit_change_before(change) : NULL;
     at->after = change ? audit_change_after(change) : NULL;
     return change != NULL;
@@ -65,6 +69,17 @@ static bool next_changed(const struct control *control, struct changed *at)
 static struct partition *changed_partition(const struct control *control, const struct changed *at)
 {
     return db_partition(control->db, (struct partition_id){.value = (uint32_t)at->change->key[0]});
+}
+
+/* It was stopped for this, and must run for it to be done. */
+static bool restarts(const struct control *control, const struct changed *at)
+{
+    return at->count <= 32 && control->db->apply.restarted & UINT32_C(1) << (at->count - 1);
+}
+
+static bool runs(const struct partition *partition)
+{
+    return partition->run.phase == PHASE_RUNNING && partition->run.attach == ATTACH_DONE;
 }
 
 static const struct audit_change *changed_host(const struct control *control)
@@ -119,24 +134,32 @@ int apply_frees_partition(const struct control *control, const struct partition 
     return 0;
 }
 
-/* With a host that may become another one, nobody takes of what it has. */
+/* With a host that may become another one, nobody takes of what it has; but those start that are to
+ * run, unless it is given up. */
 int apply_frees_start(const struct control *control, const struct partition *partition,
                       char text[PARCLOSE_REASON_MAX])
 {
+    const struct apply_image *apply = &control->db->apply;
+
+    for (struct changed at = {0}; apply->restarted && next_changed(control, &at);)
+        if (at.change->key[0] == partition->id.value && restarts(control, &at) &&
+            apply->state == APPLY_TRIAL && !apply->error)
+            return 0;
     if (apply_under_way(control->db) && changed_host(control))
         return apply_frees_host(control, text);
     return apply_frees_partition(control, partition, text);
 }
 
-int apply_frees_vf(const struct control *control, const struct partition_vf *wanted,
-                   char text[PARCLOSE_REASON_MAX])
+int apply_frees_vf(const struct control *control, const struct partition *partition,
+                   const struct partition_vf *wanted, char text[PARCLOSE_REASON_MAX])
 {
     char what[64];
 
     snprintf(what, sizeof(what), "VF %u of card %s", wanted->index, wanted->card);
     for (struct changed at = {0}; apply_under_way(control->db) && next_changed(control, &at);)
         for (uint32_t i = 0; at.before && i < at.before->vfs_count; i++)
-            if (at.before->vfs[i].index == wanted->index &&
+            if (at.change->key[0] != partition->id.value &&
+                at.before->vfs[i].index == wanted->index &&
                 !strcmp(at.before->vfs[i].card, wanted->card))
                 return busy(control, what, text);
     return 0;
@@ -187,18 +210,35 @@ static void finish(struct control *control)
                     image.text);
 }
 
-/* One that is neither stopped nor runs: its VFs cannot be changed just now. */
+/* One that is neither stopped nor runs: its VFs cannot be changed just now. One that was stopped
+ * for it, and started, has to stop again. */
 static bool in_between(struct control *control)
 {
     struct changed at = {0};
+    bool some = false;
 
     while (next_changed(control, &at)) {
-        const struct partition *partition = changed_partition(control, &at);
-        if (partition && partition_started(partition) && !is_edited(control->db, partition) &&
-            (partition->run.phase != PHASE_RUNNING || partition->run.attach != ATTACH_DONE))
-            return true;
+        struct partition *partition = changed_partition(control, &at);
+        if (!partition || !partition_started(partition))
+            continue;
+        if (restarts(control, &at) && !partition_ending(partition))
+            partition_end(control, partition, "what it was restarted for is undone");
+        some |= restarts(control, &at) || (!is_edited(control->db, partition) && !runs(partition));
     }
-    return false;
+    return some;
+}
+
+/* It may take a while until it can begin: it is decided all the same. */
+static void decide(struct control *control, int error, const char *why)
+{
+    struct apply_image image = control->db->apply;
+
+    image.error = error;
+    snprintf(image.text, sizeof(image.text), "%s", why);
+    transaction_begin(control, AUDIT_APPLY, AUDIT_UNDONE, image.begun);
+    transaction_text(control, "is to be undone: %.100s", why);
+    transaction_change(control, RESOURCE_APPLY, 0, 0, &image);
+    transaction_commit(control, true);
 }
 
 static void change_back(struct control *control)
@@ -243,8 +283,11 @@ static void begin_undoing(struct control *control, int error, const char *why)
     struct apply_image image = control->db->apply;
     char text[PARCLOSE_REASON_MAX] = "";
 
-    if (in_between(control))
+    if (in_between(control)) {
+        if (!image.error)
+            decide(control, error, why);
         return;
+    }
     bool edit = has_edit(control->db) && control->db->edit.state == EDIT_DONE;
     image.deadline_boottime_ns =
         control_boottime(control) + APPLY_COME_NS + PARCLOSE_MAX_PARTITION_VFS * APPLY_GO_NS;
@@ -265,6 +308,16 @@ static void begin_undoing(struct control *control, int error, const char *why)
 
 /* ---- how far it is */
 
+/* Of one that was stopped for it: 1 until it runs. */
+static uint32_t starting(const struct partition *partition, char text[PARCLOSE_REASON_MAX])
+{
+    if (runs(partition))
+        return 0;
+    snprintf(text, PARCLOSE_REASON_MAX, "partition %s to run: it is %s", partition->config.name,
+             name_of_phase(partition->run.phase));
+    return 1;
+}
+
 /* VFs that are not where they belong yet; `text`: what the first waits for. */
 static uint32_t moving(struct control *control, char text[PARCLOSE_REASON_MAX])
 {
@@ -275,7 +328,9 @@ static uint32_t moving(struct control *control, char text[PARCLOSE_REASON_MAX])
     text[0] = 0;
     while (!count && next_changed(control, &at)) {
         const struct partition *partition = changed_partition(control, &at);
-        if (partition && at.before)
+        if (partition && !back && restarts(control, &at))
+            count = starting(partition, text);
+        else if (partition && at.before)
             count = hotplug_moving(control->db, partition, back ? at.after : at.before,
                                    back ? at.before : at.after, text);
     }
@@ -292,12 +347,34 @@ void apply_text(struct control *control, char text[PARCLOSE_REASON_MAX])
         snprintf(text, PARCLOSE_REASON_MAX, "attributes of %u VFs", control->db->edit.vfs_count);
 }
 
+/* Whether one that was to run has failed, and why. */
+static bool has_failed(const struct control *control, char why[PARCLOSE_REASON_MAX])
+{
+    struct changed at = {0};
+
+    while (next_changed(control, &at)) {
+        const struct partition *partition = changed_partition(control, &at);
+        if (!partition || !restarts(control, &at) || partition->run.phase != PHASE_FAILED)
+            continue;
+        snprintf(why, PARCLOSE_REASON_MAX, "partition %s: %.100s", partition->config.name,
+                 partition->run.reason[0] ? partition->run.reason
+                                          : name_of_exit(partition->run.exit));
+        return true;
+    }
+    return false;
+}
+
 static void settle_trial(struct control *control)
 {
     const struct db *db = control->db;
     char text[PARCLOSE_REASON_MAX], why[PARCLOSE_REASON_MAX];
 
-    if (has_edit(db) && db->edit.state == EDIT_UNDONE) {
+    if (db->apply.error) {
+        snprintf(why, sizeof(why), "%s", db->apply.text);
+        begin_undoing(control, db->apply.error, why);
+    } else if (has_failed(control, why)) {
+        begin_undoing(control, -ECANCELED, why);
+    } else if (has_edit(db) && db->edit.state == EDIT_UNDONE) {
         snprintf(why, sizeof(why), "%s", db->edit.text);
         begin_undoing(control, db->edit.error, why);
     } else if (!moving(control, text)) {

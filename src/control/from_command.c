@@ -67,9 +67,12 @@ static int take_apply(struct control *control, const struct frame *frame, struct
     if (error)
         return error == -ENOMEM ? error : -EBADMSG;
     const uint64_t all = (UINT64_C(1) << proposal->partitions_count) - 1;
-    if ((request->left | request->added | request->running) & ~all ||
-        request->left & (request->added | request->running) || request->added & request->running)
-        return -EBADMSG;
+    const uint32_t sets[] = {request->left, request->added, request->running, request->restarted};
+    uint32_t seen = 0;
+
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); seen |= sets[i++])
+        if (sets[i] & ~all || sets[i] & seen)
+            return -EBADMSG;
     return apply_begin(control, request, proposal, text);
 }
 

@@ -123,7 +123,7 @@ static int check_vf(struct control *control, const struct partition *partition,
         return refuse(text, -EAGAIN,
                       "VF %u of card %s is being given up: try again when it is gone",
                       wanted->index, wanted->card);
-    return lifecycle_vf_free(control, wanted, text);
+    return lifecycle_vf_free(control, partition, wanted, text);
 }
 
 int hotplug_judge(struct control *control, const struct partition *partition,

@@ -234,6 +234,18 @@ void partition_fail(struct control *control, struct partition *partition, const 
     stopping(control, partition);
 }
 
+void partition_end(struct control *control, struct partition *partition, const char *reason)
+{
+    struct partition_run run = run_stopping(
+        control, partition, partition->run.phase != PHASE_RUNNING, SHUTDOWN_TIMEOUT_MS);
+
+    transaction_begin(control, AUDIT_STOP, AUDIT_BEGUN, 0);
+    transaction_text(control, "partition %s: %.100s", partition->config.name, reason);
+    transaction_run(control, partition, &run);
+    if (!transaction_commit(control, true))
+        stopping(control, partition);
+}
+
 /* What is left of a run that is over. */
 static struct partition_run run_over(const struct partition *partition, enum exit_reason exit,
                                      const char *reason)

@@ -34,8 +34,8 @@ int lifecycle_judge(struct control *control, const struct host_config *host,
                     const struct partition_config *config, char text[PARCLOSE_REASON_MAX]);
 
 /* Whether nobody has a VF that a partition wants. */
-int lifecycle_vf_free(struct control *control, const struct partition_vf *wanted,
-                      char text[PARCLOSE_REASON_MAX]);
+int lifecycle_vf_free(struct control *control, const struct partition *partition,
+                      const struct partition_vf *wanted, char text[PARCLOSE_REASON_MAX]);
 
 /* The partition that a request names; NULL, and what is wrong in `error` and `text`. */
 struct partition *lifecycle_named(struct control *control, const char *name,
@@ -51,6 +51,9 @@ void shutdown_finish(struct control *control);
 
 /* Ends a started partition on control's own account; it will be FAILED for `reason`. */
 void partition_fail(struct control *control, struct partition *partition, const char *reason);
+
+/* The same without a failure: its guest has its time, if it runs. */
+void partition_end(struct control *control, struct partition *partition, const char *reason);
 
 /* Its monitor is gone: everything it had goes back, once no server has a channel of it attached. */
 void partition_gone(struct control *control, struct partition *partition, enum exit_reason exit,

@@ -92,8 +92,8 @@ static int check_pcpus(struct control *control, const struct partition *partitio
     return 0;
 }
 
-int lifecycle_vf_free(struct control *control, const struct partition_vf *wanted,
-                      char text[PARCLOSE_REASON_MAX])
+int lifecycle_vf_free(struct control *control, const struct partition *partition,
+                      const struct partition_vf *wanted, char text[PARCLOSE_REASON_MAX])
 {
     const struct pf *pf = db_pf_of_card(control->db, wanted->card);
     char owner[64];
@@ -101,7 +101,7 @@ int lifecycle_vf_free(struct control *control, const struct partition_vf *wanted
     if (!pf)
         return refuse(text, -EINVAL, "card %s is not in the host configuration", wanted->card);
     if (pf->vfs[wanted->index].owner.kind == OWNER_INTERCONNECT)
-        return apply_frees_vf(control, wanted, text);
+        return apply_frees_vf(control, partition, wanted, text);
     owner_text(control, pf->vfs[wanted->index].owner, owner);
     return refuse(text, -EBUSY, "VF %u of card %s belongs to %s: stop it or choose another VF",
                   wanted->index, wanted->card, owner);
@@ -113,7 +113,7 @@ static int check_vfs(struct control *control, const struct partition *partition,
     int error = partition_config_check_cards(&partition->config, &control->db->host, text);
 
     for (uint32_t i = 0; i < partition->config.vfs_count && !error; i++)
-        error = lifecycle_vf_free(control, &partition->config.vfs[i], text);
+        error = lifecycle_vf_free(control, partition, &partition->config.vfs[i], text);
     return error;
 }
 

@@ -104,6 +104,7 @@ static int teardown(void **state)
 
 /* What it says; states are of the apply whose id it was asked with, or `id`. */
 static struct {
+    const char *plan;      /* answer to plan */
     const char *answer;    /* to apply; NULL: it dies before it says anything */
     const char *states[6]; /* of watch, one after the other */
     const char *listed;    /* state in list */
@@ -160,6 +161,28 @@ static void on_apply(int fd, const json_t *request, int file)
         dprintf(fd, "%s\n", script.answer);
 }
 
+static void note_verb(const char *verb)
+{
+    char path[96];
+
+    snprintf(path, sizeof(path), "%s/verbs", folder);
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fprintf(file, "%s ", verb);
+    fclose(file);
+}
+
+/* A partition that stops, or is started. */
+static void on_partition(int fd, const char *verb)
+{
+    if (!strcmp(verb, "watch"))
+        dprintf(fd, "{\"ok\":true,\"partition\":{\"phase\":\"stopping\"}}\n"
+                    "{\"ok\":true,\"partition\":{\"phase\":\"defined\"}}\n");
+    else
+        dprintf(fd, "{\"ok\":true}\n");
+    usleep(20000);
+}
+
 static void serve_one(int fd)
 {
     char line[4096], id[64];
@@ -168,7 +191,12 @@ static void serve_one(int fd)
     const char *verb = json_string_value(json_object_get(request, "verb"));
 
     snprintf(id, sizeof(id), "%s", script.id ? script.id : get("id"));
-    if (verb && !strcmp(verb, "apply"))
+    note_verb(verb ? verb : "?");
+    if (json_object_get(request, "name"))
+        on_partition(fd, verb);
+    else if (verb && !strcmp(verb, "plan"))
+        dprintf(fd, "%s\n", script.plan);
+    else if (verb && !strcmp(verb, "apply"))
         on_apply(fd, request, file);
     else if (verb && !strcmp(verb, "list"))
         say_state(fd, id, script.listed ? script.listed : "none");
@@ -320,6 +348,67 @@ static void no_service(void **state)
     exits("--config /nonexistent web.xml", FAILED);
 }
 
+/* ---- restarts */
+
+#define RESTART                                                                                    \
+    "{\"ok\":true,\"plan\":\"00000000000000aa\",\"refused\":false,\"items\":[{\"object\":"         \
+    "\"partition\",\"change\":\"change\",\"way\":\"restart\",\"partition\":\"web\",\"text\":\"\"," \
+    "\"reason\":\"its monitor is made with it\",\"outage\":null}]}"
+
+static void stopped_applied_started(void **state)
+{
+    (void)state;
+    SCRIPT(.plan = RESTART, .answer = "{\"ok\":true," ITEMS "}", .states = {"trial", "done"});
+    serve();
+    exits("--restart --plan 00000000000000aa web.xml", OK);
+    says("by a restart");
+    assert_non_null(strstr(get("asked"), "\"restarted\":[\"web\"]"));
+    assert_string_equal(get("verbs"), "list plan stop watch apply start watch start ");
+    is_in_its_place(NEW);
+}
+
+static void started_with_the_old_when_it_is_undone(void **state)
+{
+    (void)state;
+    SCRIPT(.plan = RESTART, .answer = "{\"ok\":true," ITEMS "}", .states = {"undone"});
+    serve();
+    exits("--restart web.xml", FAILED);
+    assert_string_equal(get("verbs"), "list plan stop watch apply start watch start ");
+    is_in_its_place(OLD);
+}
+
+static void started_when_it_is_refused(void **state)
+{
+    (void)state;
+    SCRIPT(.plan = RESTART, .answer = "{\"ok\":false,\"errno\":16,\"text\":\"no\"}",
+           .id = "00000000000000bb");
+    serve();
+    exits("--restart web.xml", FAILED);
+    assert_string_equal(get("verbs"), "list plan stop watch apply list start ");
+    is_in_its_place(OLD);
+}
+
+static void nobody_is_stopped_for_what_is_refused(void **state)
+{
+    (void)state;
+    SCRIPT(.plan = "{\"ok\":true,\"plan\":\"00000000000000aa\",\"refused\":true,\"items\":[]}");
+    serve();
+    exits("--restart web.xml", FAILED);
+    assert_string_equal(get("verbs"), "list plan ");
+    is_in_its_place(OLD);
+}
+
+static void nor_for_another_plan(void **state)
+{
+    (void)state;
+    SCRIPT(.plan = RESTART);
+    serve();
+    exits("--restart --plan 00000000000000bb web.xml", FAILED);
+    says("look at it again");
+    assert_string_equal(get("verbs"), "list plan ");
+    is_in_its_place(OLD);
+}
+
 /* ---- what another left */
 
 static void leave(void)
@@ -354,6 +443,19 @@ static void another_that_was_not_done_is_removed(void **state)
     assert_false(there("etc/partitions/db.xml"));
     exits("", OK);
     says("nothing was left");
+}
+
+/* It died after it had stopped one. */
+static void who_was_stopped_for_another_is_started(void **state)
+{
+    (void)state;
+    leave();
+    put("etc/.apply/restart", "web\n");
+    SCRIPT(.listed = "done", .id = "00000000000000bb");
+    serve();
+    exits("", OK);
+    assert_string_equal(get("verbs"), "list start ");
+    is_in_its_place(OLD);
 }
 
 static void another_that_was_undone_is_removed(void **state)
@@ -396,8 +498,8 @@ static void one_at_a_time(void **state)
     char path[96];
 
     (void)state;
-    snprintf(path, sizeof(path), "%s/etc", folder);
-    int other = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    snprintf(path, sizeof(path), "%s/etc/.apply.lock", folder);
+    int other = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(flock(other, LOCK_EX), 0);
     exits("web.xml", FAILED);
     says("another apply is under way");
@@ -416,6 +518,12 @@ int main(void)
         CASE(refused_by_the_plan),
         CASE(a_bad_file_is_never_asked),
         CASE(no_service),
+        CASE(stopped_applied_started),
+        CASE(started_with_the_old_when_it_is_undone),
+        CASE(started_when_it_is_refused),
+        CASE(nobody_is_stopped_for_what_is_refused),
+        CASE(nor_for_another_plan),
+        CASE(who_was_stopped_for_another_is_started),
         CASE(another_that_was_done_is_finished_first),
         CASE(another_that_was_not_done_is_removed),
         CASE(another_that_was_undone_is_removed),

@@ -33,8 +33,7 @@ static const struct {
     /* ends of name and text */
     {RESOURCE_EDIT, 2},
     {RESOURCE_ORDER, 1}, /* end of text */
-    /* end of text, reserved bytes */
-    {RESOURCE_APPLY, 5},
+    {RESOURCE_APPLY, 1}, /* end of text */
 };
 
 static void count(void *context, const struct audit_field *field)

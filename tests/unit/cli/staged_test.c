@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,7 +163,9 @@ static const struct proposal_texts *texts(void)
 
 static int do_write(int config)
 {
-    return staged_write(config, ID, texts());
+    static const struct staged_restarts restarts = {2, {"web", "db"}};
+
+    return staged_write(config, ID, &restarts, texts());
 }
 
 /* Until the number of calls suffices: true, once it does. */
@@ -172,7 +175,7 @@ static bool dies_after(unsigned calls, int (*act)(int config))
     pid_t child = fork();
 
     if (child == 0) {
-        int config = staged_lock(folder);
+        int lock, config = staged_lock(folder, &lock);
         calls_left = calls;
         _exit(act(config) ? 1 : 0);
     }
@@ -305,16 +308,60 @@ static void died_while_removing(void **state)
 
 static void one_at_a_time(void **state)
 {
-    int first = staged_lock(folder);
+    int lock, other = -1, first = staged_lock(folder, &lock);
 
     (void)state;
     assert_true(first >= 0);
-    assert_int_equal(staged_lock(folder), -EWOULDBLOCK);
+    assert_int_equal(staged_lock(folder, &other), -EWOULDBLOCK);
+    assert_int_equal(other, -1);
     close(first);
-    first = staged_lock(folder);
+    close(lock);
+    first = staged_lock(folder, &lock);
     assert_true(first >= 0);
     close(first);
-    assert_int_equal(staged_lock("/nonexistent"), -ENOENT);
+    close(lock);
+    assert_int_equal(staged_lock("/nonexistent", &lock), -ENOENT);
+}
+
+/* Who can only read the folder cannot keep others from applying. */
+static void the_lock_is_its_owners(void **state)
+{
+    char path[96];
+    struct stat stat_of;
+    int lock, config = staged_lock(folder, &lock);
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/.apply.lock", folder);
+    assert_int_equal(stat(path, &stat_of), 0);
+    assert_int_equal(stat_of.st_mode & 0777, 0600);
+    close(lock);
+    lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    close(config);
+    int again, folder_again = staged_lock(folder, &again);
+    assert_true(folder_again >= 0);
+    close(folder_again);
+    close(again);
+    close(lock);
+}
+
+static void who_is_to_be_started(void **state)
+{
+    struct staged_restarts restarts;
+    int lock, config = staged_lock(folder, &lock);
+
+    (void)state;
+    staged_restarts(config, &restarts);
+    assert_int_equal(restarts.count, 0);
+    assert_int_equal(do_write(config), 0);
+    staged_restarts(config, &restarts);
+    assert_int_equal(restarts.count, 2);
+    assert_string_equal(restarts.names[0], "web");
+    assert_string_equal(restarts.names[1], "db");
+    assert_int_equal(staged_remove(config), 0);
+    nothing_is_left();
+    close(config);
+    close(lock);
 }
 
 /* The TCB's and command's users read them; whoever kept one from them did so on purpose. */
@@ -344,7 +391,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(died_while_laying_ready), CASE(died_while_moving),
         CASE(died_once_while_moving),  CASE(died_while_removing),
-        CASE(one_at_a_time),           CASE(files_are_as_those_whose_places_they_take),
+        CASE(one_at_a_time),           CASE(the_lock_is_its_owners),
+        CASE(who_is_to_be_started),    CASE(files_are_as_those_whose_places_they_take),
     };
     return cmocka_run_group_tests_name("cli-staged", tests, NULL, NULL);
 }

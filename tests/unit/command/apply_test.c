@@ -189,6 +189,29 @@ static void by_the_way_that_the_plan_names(void **state)
     close(fd);
 }
 
+static void who_was_stopped_for_it(void **state)
+{
+    struct harness *harness = *state;
+    struct proposal got;
+
+    stage(harness);
+    refused(ask(harness, "{\"verb\": \"apply\", \"request\": \"feed\", \"restarted\": [7]}",
+                proposal()),
+            "EINVAL", "restarted");
+    refused(ask(harness, "{\"verb\": \"apply\", \"request\": \"feed\", \"restarted\": \"db\"}",
+                proposal()),
+            "EINVAL", "restarted");
+    int fd = ask(harness,
+                 "{\"verb\": \"apply\", \"request\": \"feed\", "
+                 "\"restarted\": [\"db\", \"other\"]}",
+                 proposal());
+    struct control_apply message = heard(harness, &got);
+    assert_int_equal(message.restarted, 1);
+    assert_int_equal(message.added, 2);
+    assert_int_equal(message.left, 0);
+    close(fd);
+}
+
 static void what_the_plan_refuses_is_not_asked(void **state)
 {
     struct harness *harness = *state;
@@ -422,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(one_request_with_all_of_it),
         CASE(by_the_way_that_the_plan_names),
+        CASE(who_was_stopped_for_it),
         CASE(what_the_plan_refuses_is_not_asked),
         CASE(wrong_requests),
         CASE(control_says_no),

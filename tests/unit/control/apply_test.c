@@ -546,6 +546,114 @@ static void one_that_is_stopped_on_trial_is_undone_too(void **state)
     world_check(world);
 }
 
+/* ---- one that is stopped for it, and must run again */
+
+/* db ran and was stopped; it gets two vCPUs. */
+static int restart_db(struct world *world)
+{
+    struct proposal *proposal = world_proposal();
+
+    run_web(world);
+    proposal->partitions_count = 2;
+    proposal->partitions[0] = world_partition("mail", 1, NULL);
+    proposal->partitions[1] = world_partition("db", 2, "net0", 5, NULL);
+    struct control_apply message = world_apply_request(world, 500, proposal);
+    message.restarted = 2;
+    return world_apply_as(world, &message, proposal);
+}
+
+static uint32_t vcpus_of_db(struct world *world)
+{
+    return world_named(world, "db")->config.vcpus;
+}
+
+static void done_once_it_runs(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(restart_db(world), 0);
+    assert_int_equal(apply(world)->state, APPLY_TRIAL);
+    assert_int_equal(world_start(world, "mail"), -EBUSY);
+    idle(world);
+    assert_int_equal(world_start(world, "db"), 0);
+    idle(world);
+    assert_int_equal(apply(world)->state, APPLY_TRIAL);
+    assert_int_equal(world_restart(world, 2), 0);
+    assert_int_equal(apply(world)->state, APPLY_TRIAL);
+    world_links_up(world);
+    world_lead_sync(world);
+    world_forget_sent(world);
+    idle(world);
+    world_monitor(world, "web", STATES_BEFORE_GATE, false);
+    lead_down(world->control);
+    lead_up(world->control);
+    world_lead_sync(world);
+    world_run(world, "db");
+    idle(world);
+    assert_int_equal(apply(world)->state, APPLY_DONE);
+    assert_int_equal(vcpus_of_db(world), 2);
+}
+
+static void undone_when_it_fails(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(restart_db(world), 0);
+    idle(world);
+    assert_int_equal(world_start(world, "db"), 0);
+    world_monitor(world, "db", OWN_STATES, true);
+    world_monitor_gone(world, "db", EXIT_MONITOR_ERROR);
+    idle(world);
+    idle(world);
+    assert_int_equal(apply(world)->state, APPLY_UNDONE);
+    assert_int_equal(apply(world)->error, -ECANCELED);
+    assert_non_null(strstr(apply(world)->text, "partition db: "));
+    assert_int_equal(vcpus_of_db(world), 1);
+    assert_null(db_partition_named(world->control->db, "mail"));
+    assert_int_equal(world_start(world, "db"), 0);
+}
+
+/* It waits before the gate, and is ended for it; nobody starts it meanwhile. */
+static void undone_when_it_takes_too_long(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(restart_db(world), 0);
+    idle(world);
+    assert_int_equal(world_start(world, "db"), 0);
+    world_monitor(world, "db", OWN_STATES, true);
+    world_readiness(world, net0, PF_LINK_DOWN);
+    world_forget_sent(world);
+    world_wait(world, 30 * SECOND);
+    assert_int_equal(apply(world)->state, APPLY_TRIAL);
+    assert_int_equal(apply(world)->error, 0);
+    world_wait(world, 60 * SECOND);
+    assert_int_equal(apply(world)->state, APPLY_TRIAL); /* it is decided; db has to end */
+    assert_int_equal(apply(world)->error, -ETIMEDOUT);
+    assert_int_equal(world_named(world, "db")->run.phase, PHASE_STOPPING);
+    assert_int_equal(world_restart(world, 2), 0);
+    assert_int_equal(apply(world)->error, -ETIMEDOUT);
+    assert_int_equal(vcpus_of_db(world), 2);
+    world_links_up(world);
+    world_monitor_gone(world, "db", EXIT_STOPPED);
+    world_lead_sync(world);
+    idle(world);
+    idle(world);
+    assert_int_equal(apply(world)->state, APPLY_UNDONE);
+    assert_int_equal(vcpus_of_db(world), 1);
+}
+
+static void never_started_it_is_undone_in_time(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(restart_db(world), 0);
+    world_wait(world, 200 * SECOND);
+    idle(world);
+    assert_int_equal(apply(world)->state, APPLY_UNDONE);
+    assert_int_equal(vcpus_of_db(world), 1);
+}
+
 /* ---- others */
 
 static void nobody_gets_in_between(void **state)
@@ -709,6 +817,10 @@ int main(void)
         TEST(after_a_reboot_of_the_host_it_is_done),
         TEST(one_that_ends_on_trial_starts_with_the_new),
         TEST(one_that_is_stopped_on_trial_is_undone_too),
+        TEST(done_once_it_runs),
+        TEST(undone_when_it_fails),
+        TEST(undone_when_it_takes_too_long),
+        TEST(never_started_it_is_undone_in_time),
         TEST(nobody_gets_in_between),
         TEST(attributes_are_part_of_it),
         TEST(attributes_that_fail_undo_all),

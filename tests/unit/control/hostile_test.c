@@ -269,6 +269,7 @@ static void lies_of_command_about_a_proposal_end_its_session(void **state)
     BAD_APPLY(added, 1); /* there is none of this number */
     BAD_APPLY(running, UINT32_C(1) << 31);
     BAD_APPLY(left, 1);
+    BAD_APPLY(restarted, 1);
     struct control_apply endless = apply;
     memset(endless.requester.reason, 'x', sizeof(endless.requester.reason));
     assert_int_equal(world_say_file(world, PROCESS_COMMAND, &endless, good), -EBADMSG);
@@ -279,6 +280,9 @@ static void lies_of_command_about_a_proposal_end_its_session(void **state)
     both.added = both.running = 1;
     assert_int_equal(world_say_file(world, PROCESS_COMMAND, &both, bad), -EBADMSG);
     both.running = 0;
+    both.restarted = 1;
+    assert_int_equal(world_say_file(world, PROCESS_COMMAND, &both, bad), -EBADMSG);
+    both.restarted = 0;
     both.left = 1;
     assert_int_equal(world_say_file(world, PROCESS_COMMAND, &both, bad), -EBADMSG);
     assert_int_equal(world->control->db->apply.id, 0);
