@@ -46,6 +46,9 @@
 #define APPLY_GO_NS                                                                                \
     UINT64_C(35000000000) /* more for each VF that goes: HOTPLUG_REMOVE_MS and 5 s */
 
+/* How long a control that was started anew hears others before it holds a deadline against them. */
+#define APPLY_HEAR_NS UINT64_C(10000000000)
+
 /* Refuses with a negative errno and, in `text`, what is wrong: nothing is changed then. -ESTALE:
  * something is not as the plan's snapshot said. 0: it is committed. */
 int apply_begin(struct control *control, const struct control_apply *request,

@@ -364,6 +364,15 @@ static bool has_failed(const struct control *control, char why[PARCLOSE_REASON_M
     return false;
 }
 
+/* A control that has just come up does not know yet what is there: others speak first. */
+static bool time_is_over(const struct control *control)
+{
+    uint64_t now = control_boottime(control);
+
+    return now >= control->db->apply.deadline_boottime_ns && control->lead_synced &&
+           now >= control->settled_boottime_ns + APPLY_HEAR_NS;
+}
+
 static void settle_trial(struct control *control)
 {
     const struct db *db = control->db;
@@ -379,7 +388,7 @@ static void settle_trial(struct control *control)
         begin_undoing(control, db->edit.error, why);
     } else if (!moving(control, text)) {
         finish(control);
-    } else if (control_boottime(control) >= db->apply.deadline_boottime_ns) {
+    } else if (time_is_over(control)) {
         snprintf(why, sizeof(why), "not there in time: %.130s", text);
         begin_undoing(control, -ETIMEDOUT, why);
     }

@@ -475,6 +475,29 @@ static void killed_on_trial_it_is_undone_in_time(void **state)
     assert_int_equal(apply(world)->state, APPLY_UNDONE);
 }
 
+/* It was dead when the time was over; all had come before. */
+static void what_it_has_not_heard_of_is_not_late(void **state)
+{
+    struct world *world = *state;
+
+    begin(world);
+    world->now_ns += 300 * SECOND;
+    assert_int_equal(world_restart(world, 2), 0);
+    idle(world);
+    world_wait(world, 3 * SECOND);
+    assert_int_equal(apply(world)->state, APPLY_TRIAL);
+    world_links_up(world);
+    seats(world, false, true);
+    world_vf(world, net0, 0, false, false);
+    world_vf(world, net1, 3, true, true);
+    world_lead_sync(world);
+    idle(world);
+    idle(world);
+    assert_int_equal(apply(world)->state, APPLY_DONE);
+    assert_int_equal(apply(world)->error, 0);
+    is_new(world);
+}
+
 /* The log does not go on in another file before the images are not needed any more. */
 static void the_log_is_not_rotated_on_trial(void **state)
 {
@@ -813,6 +836,7 @@ int main(void)
         TEST(the_host_is_given_back_too),
         TEST(killed_on_trial_it_goes_on),
         TEST(killed_on_trial_it_is_undone_in_time),
+        TEST(what_it_has_not_heard_of_is_not_late),
         TEST(the_log_is_not_rotated_on_trial),
         TEST(after_a_reboot_of_the_host_it_is_done),
         TEST(one_that_ends_on_trial_starts_with_the_new),
