@@ -132,15 +132,9 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
         sriov_json(&observed->sriov), "vfs", vfs_of(command, observed->bdf));
 
     json_object_set_new(report, "restart", restart_json(observed));
-    return json_pack("{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "index",
-                     (int)observed->index, "address", bdf_json(observed->bdf), "driver",
-                     report_text(observed->driver), "status", name_of_status(observed->status),
-                     "answers", observed->answers != 0, "attributes_set",
-                     observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
-                     number_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
-                     "desired", report_attributes(&vf->desired), "errors",
-                     errors_json(&observed->errors), "outage_ns", (json_int_t)vf->outage_ns,
-                     "outage_since_boottime_ns", (json_int_t)vf->outage_since_boottime_ns);
+    json_object_set_new(report, "errors", errors_json(&observed->errors));
+    json_object_set_new(report, "recovery", json_string(name_of_recovery(observed->recovery)));
+    json_object_set_new(report, "counts", counts_json(&pf->counts));
     json_object_set_new(report, "disabled", json_boolean(pf->disabled));
     json_object_update(report, rest);
     json_decref(rest);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "counts.h"
 
+#include "failover.h"
 #include "hotplug.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -16,7 +17,7 @@ static void recovered(struct pf_counts *counts, uint64_t ns)
     counts->recovery_ns += ns;
 }
 
-/* Of a guest that runs: it would have it now. */
+/* Of a guest that runs: it has it, or had it when the outage began and is to get it back. */
 static bool in_use(struct db *db, const struct vf *vf)
 {
     const struct partition *partition =
@@ -24,13 +25,15 @@ static bool in_use(struct db *db, const struct vf *vf)
 
     return partition && partition->run.phase == PHASE_RUNNING &&
            partition->run.attach == ATTACH_DONE && partition->run.channels &&
-           !hotplug_pending(partition, vf);
+           !failover_idle(db, partition, vf) &&
+           (vf->outage_boottime_ns || !hotplug_pending(db, partition, vf));
 }
 
 static void look(struct db *db, const struct pf *pf, struct vf *vf, uint64_t now)
 {
     bool used = in_use(db, vf);
-    bool out = used && (vf->reset_boottime_ns || pf->readiness != PF_READY);
+    bool out = used && (vf->reset_boottime_ns || pf->readiness != PF_READY ||
+                        hotplug_pending(db, db_partition(db, vf->owner.partition), vf));
 
     if (used && pf->readiness == PF_UNKNOWN && !vf->reset_boottime_ns)
         return; /* nobody judges it: as it was */
