@@ -54,9 +54,6 @@
 int apply_begin(struct control *control, const struct control_apply *request,
                 const struct proposal *proposal, char text[PARCLOSE_REASON_MAX]);
 
-/* Whether the latest apply has this id. */
-bool apply_known(const struct control *control, uint64_t id);
-
 /* Whether the latest is on trial or being undone. */
 bool apply_under_way(const struct db *db);
 

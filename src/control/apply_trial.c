@@ -20,11 +20,6 @@ bool apply_under_way(const struct db *db)
     return db->apply.state == APPLY_TRIAL || db->apply.state == APPLY_UNDOING;
 }
 
-bool apply_known(const struct control *control, uint64_t id)
-{
-    return control->db->apply.id == id;
-}
-
 /* ---- its entry */
 
 void apply_note(struct control *control, const struct audit_entry *entry)

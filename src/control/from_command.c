@@ -86,18 +86,19 @@ static int on_apply(void *context, struct frame *frame)
 
     if (!request_ok(request))
         return -EBADMSG;
-    if (!apply_known(control, request->header.id)) {
+    uint64_t known = request_known_by_id(control, request->header.id, CONTROL_APPLY);
+    if (!known) {
         struct proposal *proposal = malloc(sizeof(*proposal));
         error = proposal ? take_apply(control, frame, proposal, text)
                          : refuse(text, -ENOMEM, "there is no memory for it");
         free(proposal);
+        known = error ? 0 : control->db->apply.begun;
     }
     if (error == -EBADMSG)
         return error;
     if (error)
         log_info("apply refused: %s", text);
-    reply_command(control, request->header.id, error, error ? 0 : control->db->apply.begun, text,
-                  NULL, 0);
+    reply_command(control, request->header.id, error, known, text, NULL, 0);
     return 0;
 }
 

@@ -184,6 +184,16 @@ uint64_t request_known(const struct control *control, const struct wire_header *
     return 0;
 }
 
+uint64_t request_known_by_id(const struct control *control, uint64_t id, uint32_t type)
+{
+    for (size_t i = 0; i < CONTROL_REQUESTS_MAX; i++) {
+        const struct request_image *done = &control->requests[i];
+        if (id && done->id == id && done->type == type)
+            return done->transaction;
+    }
+    return 0;
+}
+
 void request_remember(struct control *control, const struct request_image *request)
 {
     if (!request->id)

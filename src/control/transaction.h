@@ -75,5 +75,7 @@ int transaction_commit(struct control *control, bool durable);
 
 /* The request's number among the committed ones; 0: it is new. */
 uint64_t request_known(const struct control *control, const struct wire_header *request);
+/* The same by id and type alone: whoever asks again has chosen other words. */
+uint64_t request_known_by_id(const struct control *control, uint64_t id, uint32_t type);
 void request_remember(struct control *control, const struct request_image *request);
 void request_remember_entry(struct control *control, const struct audit_entry *entry);

@@ -195,6 +195,30 @@ static void asked_again_it_is_not_done_again(void **state)
     assert_int_equal(audit_log_next(world->control->log), next);
 }
 
+static struct proposal *adds_one(const char *name)
+{
+    struct proposal *proposal = world_proposal();
+
+    proposal->partitions_count = 1;
+    proposal->partitions[0] = world_partition(name, 1, NULL);
+    return proposal;
+}
+
+/* Its answer was lost with control, and others came after it: it is not the latest any more. */
+static void nor_when_another_came_after_it(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(world_apply(world, 500, adds_one("one")), 0);
+    assert_int_equal(world_apply(world, 501, adds_one("two")), 0);
+    uint64_t next = audit_log_next(world->control->log);
+    assert_int_equal(world_apply(world, 500, adds_one("one")), 0);
+    assert_int_equal(world_restart(world, 2), 0);
+    world_links_up(world);
+    assert_int_equal(world_apply(world, 500, adds_one("one")), 0);
+    assert_int_equal(audit_log_next(world->control->log), next);
+}
+
 /* A PF that it has nothing to do with is lost while its VFs move. */
 static void an_outage_of_another_pf_undoes_nothing(void **state)
 {
@@ -824,6 +848,7 @@ int main(void)
         TEST(without_anything_that_runs_it_is_done_at_once),
         TEST(one_that_is_left_is_left),
         TEST(asked_again_it_is_not_done_again),
+        TEST(nor_when_another_came_after_it),
         TEST(an_outage_of_another_pf_undoes_nothing),
         TEST(one_thing_that_cannot_be_refuses_all),
         TEST(a_vf_of_somebody_else_refuses_all),
