@@ -153,7 +153,7 @@ static void counts_that_fall_are_no_news(void **state)
 #define UEVENT(path, slot, error, online)                                                          \
     "change@" path "\0ACTION=change\0DEVPATH=" path "\0SUBSYSTEM=pci\0ERROR_EVENT=" error          \
     "\0DEVICE_ONLINE=" online "\0DRIVER=igb\0PCI_CLASS=20000\0PCI_ID=8086:10C9\0PCI_SUBSYS_ID="    \
-                              "8086:A03C\0PCI_SLOT_NAME=" slot                                     \
+    "8086:A03C\0PCI_SLOT_NAME=" slot                                                               \
     "\0MODALIAS=pci:v00008086d000010C9sv00008086sd0000A03Cbc02sc00i00\0SEQNUM=2127"
 #define AT_PF "/devices/pci0000:00/0000:00:02.0/0000:01:00.0"
 
