@@ -104,8 +104,7 @@ void outage_follow(struct control *control, struct partition *partition)
 
 bool outage_vf_lost(const struct pf *pf, const struct vf *vf)
 {
-    return pf->readiness == PF_VFS_MISSING && pf->observed.driver[0] && vf->present &&
-           !vf->observed.answers;
+    return lost(pf) && pf->observed.driver[0] && vf->present && !vf->observed.answers;
 }
 
 bool outage_takes(const struct partition *partition, const struct pf *pf, const struct vf *vf)

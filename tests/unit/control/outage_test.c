@@ -147,6 +147,7 @@ static void a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back(void **state)
     driver(world, NET0, "igb");
     vf_of_net0(world, false, true);
     world_readiness(world, NET0, PF_VFS_MISSING);
+    world_readiness(world, NET0, PF_ERRORS);
     assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE)); /* it may come back by itself */
     world_wait(world, SECOND);
     assert_int_equal(web->run.rung, RUNG_RESTART_PF);
