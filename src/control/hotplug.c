@@ -415,7 +415,7 @@ static uint32_t still_to_come(struct db *db, const struct partition *partition,
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < to->vfs_count; i++)
-        if (!named_by(from, to->vfs[i].card, to->vfs[i].index))
+        if (!named_by(from, to->vfs[i].card, to->vfs[i].index) && failover_in_use(partition, i))
             count += coming_text(db, partition, &to->vfs[i], text);
     return count;
 }

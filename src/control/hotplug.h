@@ -60,8 +60,9 @@ void hotplug_changed(struct control *control, struct partition *partition,
 
 /* How many VFs that one definition names and not the other are still on their way: one that comes
  * is not on the guest's bus, one that goes is the partition's. Other VFs do not count, whatever
- * happens to their PFs. 0 for one that does not run: it starts with what its definition names.
- * `text`: what the first of them waits for. */
+ * happens to their PFs; nor does one that stands by (failover.h). `to` is what is in force. 0 for
+ * one that does not run: it starts with what its definition names. `text`: what the first of them
+ * waits for. */
 uint32_t hotplug_moving(struct db *db, const struct partition *partition,
                         const struct partition_config *from, const struct partition_config *to,
                         char text[PARCLOSE_REASON_MAX]);

@@ -241,6 +241,22 @@ static void an_outage_of_another_pf_undoes_nothing(void **state)
     assert_int_equal(apply(world)->state, APPLY_DONE);
 }
 
+/* It is the partition's, and never on its guest's bus as long as the other one is. */
+static void one_that_stands_by_is_not_waited_for(void **state)
+{
+    struct world *world = *state;
+    struct proposal *adds = world_proposal();
+
+    run_web(world);
+    adds->partitions_count = 1;
+    adds->partitions[0] = world_partition("web", 1, "net0", 0, "net1", 3, NULL);
+    adds->partitions[0].standby_of[1] = 1;
+    assert_int_equal(world_apply(world, 500, adds), 0);
+    idle(world);
+    assert_int_equal(apply(world)->state, APPLY_DONE);
+    assert_true(is_webs(world, net1, 3));
+}
+
 /* ---- what is refused changes nothing */
 
 static void refused(struct world *world, int error, const struct proposal *proposal,
@@ -850,6 +866,7 @@ int main(void)
         TEST(asked_again_it_is_not_done_again),
         TEST(nor_when_another_came_after_it),
         TEST(an_outage_of_another_pf_undoes_nothing),
+        TEST(one_that_stands_by_is_not_waited_for),
         TEST(one_thing_that_cannot_be_refuses_all),
         TEST(a_vf_of_somebody_else_refuses_all),
         TEST(two_cannot_have_one_vf),
