@@ -158,6 +158,13 @@ struct vf_edit {
 };
 _Static_assert(sizeof(struct vf_edit) == 64, "wire size, on disk");
 
+/* What an edit wants of a PF. */
+enum pf_state {
+    PF_STATE_SAME = 0,
+    PF_STATE_ENABLED = 1,
+    PF_STATE_DISABLED = 2,
+};
+
 #define PARCLOSE_EDIT_VFS_MAX  32 /* of one edit */
 #define PARCLOSE_EDIT_NAME_MAX 64 /* of its file, NUL included */
 

@@ -15,8 +15,8 @@
  * An edit of devices.xml is proposed as EDIT and answered with EDITED when all that it asks for is
  * on the devices, or when it is refused, or was undone: then the devices have what they had. It is
  * one transaction; one edit is under way at a time (-EBUSY). Its id stays the same when the TCB
- * asks again on a new link of either; without VFs it is only asked what became of it (-ENOENT:
- * control has never had it, or has had another one since).
+ * asks again on a new link of either; without VFs and PF it is only asked what became of it
+ * (-ENOENT: control has never had it, or has had another one since).
  */
 #pragma once
 
@@ -107,10 +107,12 @@ struct tcb_edit {
     struct wire_header header;
     uint32_t uid; /* owner of the file */
     uint32_t vfs_count;
+    struct bdf pf;     /* whose state is to change, alone: then there are no VFs; 0: none's */
+    uint32_t pf_state; /* enum pf_state */
     char name[PARCLOSE_EDIT_NAME_MAX]; /* of the file, for the audit log */
     struct vf_edit vfs[PARCLOSE_EDIT_VFS_MAX];
 };
-_Static_assert(sizeof(struct tcb_edit) == 88 + 64 * PARCLOSE_EDIT_VFS_MAX, "wire size");
+_Static_assert(sizeof(struct tcb_edit) == 96 + 64 * PARCLOSE_EDIT_VFS_MAX, "wire size");
 
 struct tcb_edited {
     struct wire_header header;

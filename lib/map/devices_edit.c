@@ -317,13 +317,17 @@ static bool known_wanted(const char *name)
 
 /* ---- comparing */
 
-/* The first attribute of `one` that `other` has not, or has with another value. */
-static bool find_difference(struct walk *one, struct walk *other, char name[NAME_MAX_SHOWN])
+/* The first attribute of `one`, but for `beside`, that `other` has not, or has with another value.
+ */
+static bool find_difference_beside(struct walk *one, struct walk *other, const char *beside,
+                                   char name[NAME_MAX_SHOWN])
 {
     bool found = false;
 
     while (!found && xmlTextReaderMoveToNextAttribute(one->reader) == 1) {
         const char *attribute = name_of(one);
+        if (!strcmp(attribute, beside))
+            continue;
         xmlChar *value = xmlTextReaderGetAttribute(other->reader, (const xmlChar *)attribute);
         const xmlChar *own = xmlTextReaderConstValue(one->reader);
         found = !value || !own || strcmp((const char *)value, (const char *)own) != 0;
@@ -334,6 +338,11 @@ static bool find_difference(struct walk *one, struct walk *other, char name[NAME
     return found;
 }
 
+static bool find_difference(struct walk *one, struct walk *other, char name[NAME_MAX_SHOWN])
+{
+    return find_difference_beside(one, other, "", name);
+}
+
 static bool differ(struct judge *judge, char name[NAME_MAX_SHOWN])
 {
     return find_difference(&judge->edited, &judge->original, name) ||
@@ -341,12 +350,11 @@ static bool differ(struct judge *judge, char name[NAME_MAX_SHOWN])
 }
 
 /* Where somebody who wants to change an element has to go. */
-static const char *advice(const char *element, const char *attribute)
+static const char *advice(const char *element)
 {
-    if (!strcmp(element, "desired") && !strcmp(attribute, "state"))
-        return "it is ordered by `parclose pf disable` and `parclose pf enable`";
     if (!strcmp(element, "desired"))
-        return "the card is configured in host.xml (then: parclose reload)";
+        return "the card is configured in host.xml (then: parclose reload); only its state can be "
+               "edited";
     if (!strcmp(element, "owner"))
         return "a VF is given to a partition by its definition";
     return "it is observed; only the <desired/> of a VF can be edited";
@@ -371,6 +379,42 @@ static bool compare_desired(struct judge *judge)
     vf->index = judge->index;
     edit->vfs_count++;
     return true;
+}
+
+/* A PF's: all but its state is as it was, and nothing else of the file is changed. */
+static bool compare_state(struct judge *judge)
+{
+    static const char *const states[] = {"", "enabled", "disabled"};
+    struct devices_edit *edit = judge->edit;
+    char ours[16] = "", theirs[16] = "";
+    uint32_t state = PF_STATE_ENABLED;
+
+    value_of(&judge->original, "state", ours, sizeof(ours));
+    value_of(&judge->edited, "state", theirs, sizeof(theirs));
+    if (!strcmp(ours, theirs))
+        return true;
+    while (state <= PF_STATE_DISABLED && strcmp(theirs, states[state]) != 0)
+        state++;
+    if (state > PF_STATE_DISABLED)
+        return refuse_here(judge, "state is \"%.15s\": expected enabled or disabled", theirs);
+    if (edit->pf_state)
+        return refuse_here(judge,
+                           "changes the state of more than one PF: make several edits of it");
+    edit->pf_state = state;
+    edit->pf = judge->pf;
+    return true;
+}
+
+/* Whether they differ in another attribute than this. */
+static bool differ_beside(struct judge *judge, const char *attribute, char name[NAME_MAX_SHOWN])
+{
+    struct walk *ways[][2] = {{&judge->edited, &judge->original},
+                              {&judge->original, &judge->edited}};
+
+    for (size_t i = 0; i < 2; i++)
+        if (find_difference_beside(ways[i][0], ways[i][1], attribute, name))
+            return true;
+    return false;
 }
 
 static bool compare_generation(struct judge *judge)
@@ -424,8 +468,10 @@ static bool compare_begin(struct judge *judge)
         return false;
     if (judge->in_vf && !strcmp(element, "desired"))
         return compare_desired(judge);
+    if (!strcmp(element, "desired") && !differ_beside(judge, "state", name))
+        return compare_state(judge);
     if (differ(judge, name))
-        return refuse_here(judge, "<%.24s> %s differs: %s", element, name, advice(element, name));
+        return refuse_here(judge, "<%.24s> %s differs: %s", element, name, advice(element));
     return true;
 }
 
@@ -475,7 +521,11 @@ void devices_edit_read(const char *original, size_t original_size, const char *e
     } else {
         refuse(edit, EDIT_FAILED, 0, "cannot be read");
     }
+    if (edit->pf_state && edit->vfs_count)
+        refuse(edit, EDIT_REFUSED, 0, "changes the state of a PF and VFs: make two edits of it");
     if (edit->verdict != EDIT_ACCEPTED) {
+        edit->pf_state = 0;
+        edit->pf = (struct bdf){0};
         edit->vfs_count = 0;
         memset(edit->vfs, 0, sizeof(edit->vfs));
     }

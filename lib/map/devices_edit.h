@@ -3,7 +3,7 @@
  * An edited devices.xml against the one that it was copied from: the attributes that it wants
  * changed, as a plain bounded structure. Both documents are walked side by side, node by node, in
  * time linear in their size and in memory that does not grow with it; whatever differs and is not
- * an attribute of a VF's <desired/> refuses the edit, with its line.
+ * an attribute of a VF's <desired/>, or one PF's state alone, refuses the edit, with its line.
  *
  * The edited file is hostile: it must be printable ASCII without DOCTYPE, CDATA or processing
  * instructions before libxml2 sees it, so no entity can be declared and no encoding chosen.
@@ -31,11 +31,13 @@ struct devices_edit {
     uint32_t line;       /* of the edited file; 0: none in particular */
     uint64_t generation; /* that it names */
     uint32_t vfs_count;
+    uint32_t pf_state; /* enum pf_state: of `pf`, and then of nothing else */
+    struct bdf pf;
     uint32_t reserved;
     char text[PARCLOSE_REASON_MAX];
     struct vf_edit vfs[PARCLOSE_EDIT_VFS_MAX]; /* without `before` */
 };
-_Static_assert(sizeof(struct devices_edit) == 24 + 160 + 64 * PARCLOSE_EDIT_VFS_MAX, "one write");
+_Static_assert(sizeof(struct devices_edit) == 32 + 160 + 64 * PARCLOSE_EDIT_VFS_MAX, "one write");
 
 /* `schema`: an xmlSchema of schema/devices.xsd; NULL: not checked (a fuzzer). */
 void devices_edit_read(const char *original, size_t original_size, const char *edited,

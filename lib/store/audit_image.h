@@ -118,6 +118,7 @@ enum order_state {
 /* The latest order about a PF, or SR-PCIM. It stays when it is over, for who asks again. */
 struct order_image {
     uint64_t request; /* command's id; 0: there was none */
+    uint64_t edit;    /* of devices.xml, that it came by: the TCB's id; 0: it did not */
     uint64_t begun;   /* the transaction that it is, and that its actions belong to */
     uint64_t begun_boottime_ns;
     uint32_t order; /* enum device_order */
@@ -134,7 +135,7 @@ struct order_image {
     uint64_t cards_wanted;          /* were ready, and are waited for */
     char text[PARCLOSE_REASON_MAX]; /* the first failure; when it is over, its answer */
 };
-_Static_assert(sizeof(struct order_image) == 24 + 32 + 32 + 160, "on disk");
+_Static_assert(sizeof(struct order_image) == 32 + 32 + 32 + 160, "on disk");
 
 /* The latest proposal that was applied. It stays when it is over: the files of the one that it
  * names are the configuration, whoever dies before they are in their places. */

@@ -199,6 +199,7 @@ static const struct field_row edit_rows[] = {
 
 static const struct field_row order_rows[] = {
     ROW(FLAGS, order_image, request),
+    ROW(FLAGS, order_image, edit),
     ROW(NUMBER, order_image, begun),
     ROW(NUMBER, order_image, begun_boottime_ns),
     ROW_NAMED(order_image, order, name_of_order),

@@ -12,6 +12,7 @@
 #include "failover.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "orders.h"
 #include "replies.h"
 #include "tell.h"
 #include "transaction.h"
@@ -284,6 +285,8 @@ void edit_propose(struct control *control, const struct tcb_edit *message)
     if (latest->id == message->header.id) { /* asked again */
         if (!under_way(latest))
             say_outcome(control);
+    } else if (orders_edit(control, message)) {
+        return; /* it is one of those */
     } else if (!message->vfs_count) {
         say(control, message->header.id, -ENOENT, 0, "");
     } else if ((error = edit_judge(control, message, text))) {

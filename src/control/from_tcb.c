@@ -173,6 +173,8 @@ static int on_edit(void *context, struct frame *frame)
     const struct tcb_edit *message = (const void *)frame->bytes;
 
     if (!message->header.id || message->vfs_count > PARCLOSE_EDIT_VFS_MAX ||
+        message->pf_state > PF_STATE_DISABLED || !message->pf_state != !message->pf.value ||
+        (message->pf_state && message->vfs_count) ||
         !frame_string_ok(message->name, sizeof(message->name)))
         return -EBADMSG;
     edit_propose(control, message);

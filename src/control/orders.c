@@ -267,10 +267,13 @@ static void tell_state(struct control *control)
     tell_pcim(control);
 }
 
-static int begin(struct control *control, const struct control_order *request, char *text)
+/* `edit`: the id of the one that it came by; 0: command asks. */
+static int begin(struct control *control, const struct control_order *request, uint64_t edit,
+                 char *text)
 {
     uint64_t number = transaction_number(control);
     struct order_image order = {.request = request->header.id,
+                                .edit = edit,
                                 .begun = number,
                                 .begun_boottime_ns = control_boottime(control),
                                 .order = request->order,
@@ -279,8 +282,9 @@ static int begin(struct control *control, const struct control_order *request, c
     const struct pf *pf = db_pf(control->db, request->pf);
 
     transaction_begin(control, AUDIT_ORDER, AUDIT_BEGUN, 0);
-    transaction_who(control, PROCESS_COMMAND, &request->requester);
-    transaction_request(control, &request->header);
+    transaction_who(control, edit ? PROCESS_TCB : PROCESS_COMMAND, &request->requester);
+    if (!edit)
+        transaction_request(control, &request->header);
     order_text(control, request);
     if (pf) {
         order.acting = 1;
@@ -340,11 +344,56 @@ void orders_take(struct control *control, const struct control_order *request)
     }
     int error = judge(control, request, text);
     if (!error)
-        error = begin(control, request, text);
+        error = begin(control, request, 0, text);
     if (!error)
         return;
     log_info("%s is not done: %s", name_of_order(request->order), text);
     reply_command(control, request->header.id, error == -EALREADY ? 0 : error, 0, text, NULL, 0);
+}
+
+/* ---- by an edit of devices.xml */
+
+static void say_edited(struct control *control, uint64_t id, int error, uint64_t transaction,
+                       const char *text)
+{
+    struct tcb_edited message = {.header = frame_header(TCB_EDITED, sizeof(message), id),
+                                 .error = error,
+                                 .transaction = transaction};
+
+    snprintf(message.text, sizeof(message.text), "%s", text);
+    control_send(control, PROCESS_TCB, &message, NULL, 0);
+}
+
+static const struct order_image *order_of_edit(struct db *db, uint64_t id)
+{
+    for (size_t i = 0; i <= PARCLOSE_MAX_PFS; i++) {
+        const struct order_image *order = order_at(db, i);
+        if (order && order->edit == id)
+            return order;
+    }
+    return NULL;
+}
+
+bool orders_edit(struct control *control, const struct tcb_edit *edit)
+{
+    const struct order_image *asked = order_of_edit(control->db, edit->header.id);
+    const struct control_order request = {.requester = {.uid = edit->uid},
+                                          .order = edit->pf_state == PF_STATE_DISABLED
+                                                       ? DEVICE_ORDER_PF_DISABLE
+                                                       : DEVICE_ORDER_PF_ENABLE,
+                                          .pf = edit->pf};
+    char text[PARCLOSE_REASON_MAX] = "";
+
+    if (asked && !under_way(asked))
+        say_edited(control, asked->edit, asked->error, asked->begun, asked->text);
+    if (asked || !edit->pf_state)
+        return asked != NULL;
+    int error = judge(control, &request, text);
+    if (!error)
+        error = begin(control, &request, edit->header.id, text);
+    if (error)
+        say_edited(control, edit->header.id, error == -EALREADY ? 0 : error, 0, text);
+    return true;
 }
 
 void orders_pcim_hung(struct control *control)
@@ -529,8 +578,11 @@ static void finish(struct control *control, const struct order_image *now)
     log_notice("%s: %s", name_of_order(order.order), order.text);
     if (order.error && sets_state(order.order))
         tell_state(control);
-    reply_command(control, order.request, order.error, order.error ? 0 : number, order.text, NULL,
-                  0);
+    if (order.edit)
+        say_edited(control, order.edit, order.error, order.begun, order.text);
+    else
+        reply_command(control, order.request, order.error, order.error ? 0 : number, order.text,
+                      NULL, 0);
     control_arm(control);
 }
 

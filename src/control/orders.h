@@ -31,6 +31,10 @@
 /* A request; answered now or when it is over. */
 void orders_take(struct control *control, const struct control_order *request);
 
+/* An edit of devices.xml that changes the state of a PF: an order, too, which EDITED answers.
+ * False: it does not, and there is none of its id that is asked about. */
+bool orders_edit(struct control *control, const struct tcb_edit *edit);
+
 /* An action was answered: adds what that means for the order that it belongs to, if any, to the
  * entry in the making. */
 void orders_answered(struct control *control, const struct action_image *action,

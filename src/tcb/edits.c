@@ -239,9 +239,12 @@ static void judged(struct edits *edits, const struct devices_edit *edit)
         return;
     }
     edits->message.vfs_count = edit->vfs_count;
+    edits->message.pf = edit->pf;
+    edits->message.pf_state = edit->pf_state;
     memcpy(edits->message.vfs, edit->vfs, sizeof(edit->vfs));
     wrong = fill_before(edits);
-    if (wrong || !edit->vfs_count) { /* nothing differs: that is how it is already */
+    if (wrong ||
+        (!edit->vfs_count && !edit->pf_state)) { /* nothing differs: that is how it is already */
         conclude(edits, 0, wrong);
         return;
     }

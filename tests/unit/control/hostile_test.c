@@ -106,6 +106,12 @@ static void lies_of_the_tcb_end_its_session(void **state)
     BAD(PROCESS_TCB, edit, header.id, 0);
     BAD(PROCESS_TCB, edit, vfs_count, PARCLOSE_EDIT_VFS_MAX + 1);
     BAD(PROCESS_TCB, edit, vfs_count, UINT32_MAX);
+    BAD(PROCESS_TCB, edit, pf.value, NET0.value); /* without a state */
+    BAD(PROCESS_TCB, edit, pf_state, PF_STATE_DISABLED);
+    edit.pf = NET0;
+    BAD(PROCESS_TCB, edit, pf_state, PF_STATE_DISABLED + 1);
+    BAD(PROCESS_TCB, edit, pf_state, PF_STATE_DISABLED); /* with a VF */
+    edit.pf = (struct bdf){0};
     ENDLESS(PROCESS_TCB, edit, name);
 }
 

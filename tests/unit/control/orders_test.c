@@ -458,6 +458,82 @@ static void it_outlives_control_and_a_boot_of_the_host(void **state)
     assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 0);
 }
 
+/* ---- by an edit of devices.xml */
+
+static void edit(struct world *world, uint64_t id, uint32_t pf_state)
+{
+    const struct tcb_edit message = {.header = frame_header(TCB_EDIT, sizeof(message), id),
+                                     .uid = 1000,
+                                     .pf = pf_state ? NET0 : (struct bdf){0},
+                                     .pf_state = pf_state,
+                                     .name = "office.xml"};
+
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+}
+
+/* Its answer: an error, or 0; 1: none has come. */
+static int edited(struct world *world, uint64_t id)
+{
+    const struct tcb_edited *message = world_take(world, PROCESS_TCB, TCB_EDITED);
+
+    if (message)
+        assert_int_equal(message->header.id, id);
+    return message ? message->error : 1;
+}
+
+static void an_edit_is_an_order(void **state)
+{
+    struct world *world = *state;
+
+    all_well(world);
+    world_forget_sent(world);
+    edit(world, 77, PF_STATE_SAME); /* what became of it? */
+    assert_int_equal(edited(world, 77), -ENOENT);
+    edit(world, 77, PF_STATE_DISABLED);
+    told(world, 1);
+    assert_int_equal(world->control->entry->who.process, PROCESS_TCB);
+    assert_int_equal(world->control->entry->who.uid, 1000);
+    uint64_t transaction = apply(world, ACTION_PF_DISABLE, NET0, ACTION_SPARE_HOST);
+    edit(world, 77, PF_STATE_SAME); /* on a new link */
+    assert_int_equal(edited(world, 77), 1);
+    applied(world, transaction, NET0, 0);
+    assert_int_equal(edited(world, 77), 0);
+    assert_null(world_take(world, PROCESS_COMMAND, CONTROL_RESULT));
+    edit(world, 77, PF_STATE_SAME);
+    assert_int_equal(edited(world, 77), 0);
+    edit(world, 78, PF_STATE_DISABLED);
+    assert_int_equal(edited(world, 78), 0); /* it is so already */
+    no_apply(world);
+    edit(world, 79, PF_STATE_ENABLED);
+    applied(world, apply(world, ACTION_PF_BIND, NET0, 0), NET0, -EIO);
+    assert_int_equal(edited(world, 79), -EIO);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 1);
+}
+
+static void an_edit_takes_no_vf_away(void **state)
+{
+    struct world *world = *state;
+
+    run_web(world);
+    edit(world, 77, PF_STATE_DISABLED);
+    assert_int_equal(edited(world, 77), -EBUSY);
+    no_apply(world);
+}
+
+static void an_edit_goes_on_when_control_dies(void **state)
+{
+    struct world *world = *state;
+
+    all_well(world);
+    edit(world, 77, PF_STATE_DISABLED);
+    assert_int_equal(world_restart(world, 2), 0);
+    world_links_up(world);
+    edit(world, 77, PF_STATE_SAME);
+    assert_int_equal(edited(world, 77), 1);
+    applied(world, apply(world, ACTION_PF_DISABLE, NET0, ACTION_SPARE_HOST), NET0, 0);
+    assert_int_equal(edited(world, 77), 0);
+}
+
 /* ---- SR-PCIM (R-RST-1) */
 
 static void idle_pfs_are_reset_with_sr_pcim(void **state)
@@ -618,6 +694,9 @@ int main(void)
         TEST(what_fails_is_as_it_was),
         TEST(who_needs_it_waits_for_a_person),
         TEST(it_outlives_control_and_a_boot_of_the_host),
+        TEST(an_edit_is_an_order),
+        TEST(an_edit_takes_no_vf_away),
+        TEST(an_edit_goes_on_when_control_dies),
         TEST(idle_pfs_are_reset_with_sr_pcim),
         TEST(without_vfs_in_use_all_pfs_are),
         TEST(the_same_sr_pcim_is_not_a_new_one),

@@ -141,6 +141,23 @@ static void what_is_the_same_asks_for_nothing(void **state)
     accepted("<vfs>", "<vfs\n>", 0, NULL);
 }
 
+#define ENABLED  "driver=\"igb\" state=\"enabled\"/>"
+#define DISABLED "driver=\"igb\" state=\"disabled\"/>"
+
+static void the_state_of_a_pf_is_read(void **state)
+{
+    (void)state;
+    for (int with_schema = 0; with_schema < 2; with_schema++) {
+        const struct devices_edit edit = judge(ENABLED, DISABLED, with_schema);
+        if (edit.verdict != EDIT_ACCEPTED)
+            fail_msg("line %u: %s", edit.line, edit.text);
+        assert_int_equal(edit.pf.value, 0x100);
+        assert_int_equal(edit.pf_state, PF_STATE_DISABLED);
+        assert_int_equal(edit.vfs_count, 0);
+    }
+    accepted(ENABLED, ENABLED, 0, NULL);
+}
+
 struct refusal {
     const char *from, *to;
     const char *text; /* is in the reason */
@@ -170,6 +187,10 @@ static void everything_else_is_refused(void **state)
         {DESIRED, "<desired " MAC "vlan=\"\" qos=\"3\"/>", "vlan is \"\""},
         {DESIRED, "<desired " MAC "vlan=\"100\" qos=\"8\"/>", "qos is \"8\""},
         {DESIRED, "<desired qos=\"3\"/>", "qos needs a vlan"},
+        {ENABLED, "driver=\"igb\" state=\"off\"/>", "state is \"off\""},
+        {ENABLED, "driver=\"igb\" state=\"\"/>", "state is \"\""},
+        {ENABLED, "driver=\"igb\"/>", "state is \"\""},
+        {ENABLED, "driver=\"e1000\" state=\"disabled\"/>", "host.xml"},
         {DESIRED, "<desired mac=\"01:00:00:0a:0b:0c\"/>", "unicast"},
         {DESIRED, "<desired mac=\"00:00:00:00:00:00\"/>", "unicast"},
         {DESIRED, "<desired mac=\"2:0:0:a:b:c\"/>", "mac is"},
@@ -262,7 +283,15 @@ static void rubbish_is_not_taken(void **state)
     BAD(verdict = EDIT_REFUSED);
     BAD(vfs_count = PARCLOSE_EDIT_VFS_MAX + 1);
     BAD(vfs_count = UINT32_MAX);
-    BAD(reserved = 1);
+    BAD(pf_state = PF_STATE_DISABLED);
+    BAD(pf.value = 0x100);
+    bad = good;
+    bad.vfs_count = 0;
+    bad.pf = (struct bdf){0x100};
+    bad.pf_state = PF_STATE_ENABLED;
+    assert_int_equal(devices_edit_check(&bad), 0);
+    bad.pf_state = PF_STATE_DISABLED + 1;
+    assert_int_not_equal(devices_edit_check(&bad), 0);
     BAD(text[0] = '\n');
     BAD(vfs[0].index = PARCLOSE_MAX_VFS_PER_PF);
     BAD(vfs[0].after.vlan = 4095);
@@ -281,6 +310,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attributes_are_read),
         cmocka_unit_test(what_is_the_same_asks_for_nothing),
+        cmocka_unit_test(the_state_of_a_pf_is_read),
         cmocka_unit_test(everything_else_is_refused),
         cmocka_unit_test(the_line_is_said),
         cmocka_unit_test(it_may_end_anywhere),
