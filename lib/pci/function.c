@@ -205,22 +205,34 @@ uint32_t function_class_of(uint32_t class_code)
     return class_code == 0x010802 ? CLASS_NVME : CLASS_OTHER;
 }
 
-/* What never changes while the function is there is asked once: the walk costs a read of 4 KiB. */
+/* The SR-IOV capability, if it is there. */
+static bool read_sriov(int folder, uint32_t offset, struct sriov_capability *sriov)
+{
+    uint8_t bytes[64];
+
+    if (!offset || config_space_read(folder, offset, bytes, sizeof(bytes)) != (int)sizeof(bytes) ||
+        (bytes[0] | bytes[1] << 8) != EXTENDED_SRIOV)
+        return false;
+    config_space_sriov(bytes, offset, sriov);
+    return true;
+}
+
+/* Where it is and the serial number are asked once: the walk costs a read of 4 KiB. Asked again
+ * when it is not there any more: another card may have come to the address. */
 static void observe_config(int folder, struct pf_observed *pf)
 {
-    uint8_t config[CONFIG_SPACE_SIZE], first[4], sriov[64];
+    uint8_t config[CONFIG_SPACE_SIZE], first[4];
 
-    if (!pf->sriov.offset) {
-        int size = config_space_read(folder, 0, config, sizeof(config));
-        if (size > 0) {
-            pf->sriov.offset = config_space_extended(config, (size_t)size, EXTENDED_SRIOV);
-            config_space_serial(config, (size_t)size, pf->serial);
-        }
-    }
-    uint32_t offset = pf->sriov.offset;
     pf->answers = config_space_read(folder, 0, first, 4) == 4 && (first[0] & first[1]) != 0xff;
-    if (offset && config_space_read(folder, offset, sriov, sizeof(sriov)) == (int)sizeof(sriov))
-        config_space_sriov(sriov, offset, &pf->sriov);
+    if (!pf->answers || read_sriov(folder, pf->sriov.offset, &pf->sriov))
+        return;
+    pf->sriov = (struct sriov_capability){0};
+    memset(pf->serial, 0, sizeof(pf->serial));
+    int size = config_space_read(folder, 0, config, sizeof(config));
+    if (size <= 0)
+        return;
+    config_space_serial(config, (size_t)size, pf->serial);
+    read_sriov(folder, config_space_extended(config, (size_t)size, EXTENDED_SRIOV), &pf->sriov);
 }
 
 /* How many VFs the kernel knows: the links, because reading sriov_numvfs may hang. */

@@ -40,8 +40,8 @@ static bool broken(const struct pcim_pf *pf)
  */
 uint32_t next_for_pf(const struct pcim_pf *pf)
 {
-    if (!pf->managed || !pf->present || pf->disabled)
-        return ACTION_NONE;
+    if (!pf->managed || !pf->present || pf->disabled || !pf->observed.vendor)
+        return ACTION_NONE; /* one that was pulled out has no vendor */
     if (pf->recover)
         return pf->observed.driver[0] ? ACTION_PF_RESTART : ACTION_PF_BIND;
     if (!driver_bound(pf))

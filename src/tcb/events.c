@@ -41,6 +41,14 @@ static struct tcb_pf_state *pf_of(struct tcb *tcb, struct bdf bdf)
     return pf ? pf : vf ? picture_pf(tcb, vf->observed.pf) : NULL;
 }
 
+static void pf_event(struct tcb_pf_state *pf, const char *action)
+{
+    if (!strcmp(action, "bind"))
+        errors_set(pf, RECOVERY_NONE);
+    else if (!strcmp(action, "add") || !strcmp(action, "remove"))
+        picture_replugged(pf);
+}
+
 /* Each "/dddd:bb:dd.f" of the path, the innermost last. */
 static void device_event(struct tcb *tcb, const struct uevent *event)
 {
@@ -60,8 +68,8 @@ static void device_event(struct tcb *tcb, const struct uevent *event)
     }
     if (pci && event->error[0])
         errors_event(tcb, last, event->error);
-    if (pf && pf->card.bdf.value == last.value && !strcmp(event->action, "bind"))
-        errors_set(pf, RECOVERY_NONE);
+    if (pf && pf->card.bdf.value == last.value)
+        pf_event(pf, event->action);
     if (pf)
         picture_changed(tcb, pf, tcb_now_ns());
     else if (pci) /* perhaps a VF that is new to us */

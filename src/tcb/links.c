@@ -361,14 +361,17 @@ static bool unconfirmed(const struct tcb_vf_state *vf, uint32_t partition)
     return !vf->confirmed;
 }
 
+/* It may be gone meanwhile, with its PF. */
 static void let_go_one(struct tcb *tcb, struct bdf bdf, struct partition_id partition)
 {
-    struct tcb_vf_state *vf = picture_vf(tcb, bdf);
-
-    if (!vf || vf->holder.value != partition.value)
-        return;
-    vf->holder.value = 0;
-    picture_changed(tcb, picture_pf(tcb, vf->observed.pf), tcb_now_ns());
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
+        for (size_t v = 0; tcb->pfs[i] && v < PARCLOSE_MAX_VFS_PER_PF; v++) {
+            struct tcb_vf_state *vf = &tcb->pfs[i]->vfs[v];
+            if (vf->holder.value != partition.value || vf->observed.bdf.value != bdf.value)
+                continue;
+            vf->holder.value = 0;
+            picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
+        }
 }
 
 static int on_closed(void *context, struct frame *frame)

@@ -209,6 +209,8 @@ int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct res
 
     if (is_vf(pf->card.bdf))
         return action_fail(result, -EPERM, "it is a VF");
+    if (!pf->observed.vendor)
+        return action_fail(result, -ENODEV, "there is no such device");
     switch (apply->action) {
     case ACTION_PF_BIND:
         return bind_driver(pf, result);

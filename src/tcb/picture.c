@@ -71,6 +71,20 @@ void picture_forget_unnamed(struct tcb *tcb)
     functions_scan(tcb);
 }
 
+/* It went, or came; perhaps both before anybody looked, and it is another card. */
+void picture_replugged(struct tcb_pf_state *pf)
+{
+    pf->observed.sriov = (struct sriov_capability){0};
+    memset(pf->observed.serial, 0, sizeof(pf->observed.serial));
+    pf->errors = (struct error_counts){0};
+    errors_set(pf, RECOVERY_NONE);
+    for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++) {
+        pf->vfs[v].errors = (struct error_counts){0};
+        if (pf->vfs[v].verified == VERIFIED_YES)
+            pf->vfs[v].verified = VERIFIED_UNKNOWN;
+    }
+}
+
 uint32_t picture_open_vfs(const struct tcb_pf_state *pf)
 {
     uint32_t count = 0;

@@ -101,6 +101,7 @@ struct tcb_pf_state *picture_manage(struct tcb *tcb, const struct card_config *c
 void picture_forget_unnamed(struct tcb *tcb); /* and looks at what else there is */
 void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns);
 void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf); /* now, and tells what changed */
+void picture_replugged(struct tcb_pf_state *pf); /* what is known of the hardware is void */
 uint32_t picture_open_vfs(const struct tcb_pf_state *pf);
 void picture_say_all(struct tcb *tcb, enum process_kind peer);
 void picture_look(struct tcb *tcb); /* at all that has changed */

@@ -102,6 +102,33 @@ static void no_damage_reads_outside(void **state)
 
 /* ---- functions */
 
+/* It came before anybody saw that the other had gone: nothing of that one is left. */
+static void another_card_at_the_address_is_seen(void **state)
+{
+    struct pf_observed pf = {0};
+    uint8_t config[4096] = {0x86, 0x80, 0x20, 0x15, [0x34] = 0x40};
+    (void)state;
+
+    tree_create_vfs(root, 7);
+    function_observe_pf(root, TREE_PF, &pf);
+    config[0x100] = 0x10; /* SR-IOV, the only extended capability */
+    config[0x102] = 0x01;
+    config[0x100 + 0x0e] = 3; /* TotalVFs */
+    tree_write(root, TREE_PF, "config", config, sizeof(config));
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.sriov.offset, 0x100);
+    assert_int_equal(pf.sriov.total_vfs, 3);
+    assert_int_equal(pf.sriov.num_vfs, 0);
+    assert_string_equal(pf.serial, "");
+    config[0x100] = 0x03; /* a serial number instead */
+    config[0x104] = 0x42;
+    tree_write(root, TREE_PF, "config", config, sizeof(config));
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.sriov.offset, 0);
+    assert_int_equal(pf.sriov.total_vfs, 0);
+    assert_string_equal(pf.serial, "0000000000000042");
+}
+
 static void a_pf_is_seen_as_it_is(void **state)
 {
     struct pf_observed pf = {0};
@@ -381,6 +408,7 @@ int main(void)
         cmocka_unit_test(no_damage_reads_outside),
         cmocka_unit_test(addresses_are_whole_or_none),
         with_tree(a_pf_is_seen_as_it_is),
+        with_tree(another_card_at_the_address_is_seen),
         with_tree(a_node_that_nobody_knows_is_no_node),
         with_tree(a_pf_that_is_not_there_has_nothing),
         with_tree(a_vf_answers_by_its_capability_pointer),

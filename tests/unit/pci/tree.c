@@ -186,3 +186,11 @@ void tree_remove(const char *root)
 {
     nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
+
+void tree_pull(const char *root, struct bdf bdf)
+{
+    char path[512];
+
+    path_of(path, root, bdf, "");
+    tree_remove(path);
+}

@@ -19,6 +19,9 @@ void tree_make_pf(const char *root, struct bdf bdf, const char *interface);
 /* What writing sriov_numvfs does in a kernel: VFs of offset 128, stride 2. */
 void tree_create_vfs(const char *root, unsigned count);
 
+/* The function is pulled out. */
+void tree_pull(const char *root, struct bdf bdf);
+
 /* A file or a link below the function's folder. */
 void tree_write(const char *root, struct bdf bdf, const char *name, const void *bytes, size_t size);
 void tree_text(const char *root, struct bdf bdf, const char *name, const char *text);

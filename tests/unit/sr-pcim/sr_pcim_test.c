@@ -23,6 +23,7 @@ static int setup(void **state)
         .present = true,
         .observed = {.bdf = {0x100},
                      .class = CLASS_NETWORK,
+                     .vendor = 0x8086,
                      .status = FUNCTION_ACTIVE,
                      .answers = 1,
                      .numvfs = VFS,
@@ -64,6 +65,19 @@ static void absent_card(void **state)
     pf->present = false;
     assert_int_equal(judged(pf), PF_ABSENT);
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+/* As the TCB says of a managed one that was pulled out: whatever was ordered waits for it. */
+static void a_card_that_was_pulled_out(void **state)
+{
+    struct pcim_pf *pf = *state;
+    pf->observed = (struct pf_observed){.bdf = {0x100}, .status = FUNCTION_ABSENT};
+    pf->recover = true;
+    assert_int_equal(judged(pf), PF_ABSENT);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.vendor = 0x8086;
+    pf->observed.answers = 1;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND);
 }
 
 static void silent_configuration_space(void **state)
@@ -299,6 +313,7 @@ int main(void)
         WITH_PF(sysfs_is_not_the_truth),
         WITH_PF(one_that_is_disabled_is_left_alone),
         WITH_PF(one_that_was_not_recovered_begins_anew),
+        WITH_PF(a_card_that_was_pulled_out),
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),

@@ -648,6 +648,52 @@ static void one_vf_is_closed_alone(void **state)
     assert_int_equal(applied(stage, 8).error, 0);
 }
 
+static void hear_pf_status(struct stage *stage, enum function_status status)
+{
+    struct frame frame;
+    const struct tcb_pf *seen = (const void *)frame.bytes;
+
+    do
+        stage_hear(stage, PROCESS_CONTROL, TCB_PF, &frame);
+    while (seen->pf.status != status);
+}
+
+/* Its VFs are said to be gone, then itself; who had one lets go of it after that. When it is back,
+ * nobody has any. */
+static void a_card_that_is_pulled_out_and_comes_back(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 0);
+    const struct vfio_closed closed = {.header = frame_header(VFIO_CLOSED, sizeof(closed), 0),
+                                       .partition = {1},
+                                       .vf = held.vfs[0]};
+    struct stage *stage = *state;
+    struct frame frame;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    stage_say(stage, PROCESS_LEAD, &held);
+    begin(stage);
+    for (unsigned i = 0; i < VFS; i++)
+        tree_pull(root, tree_vf(i));
+    tree_pull(root, TREE_PF);
+    for (unsigned i = 0; i < VFS; i++) {
+        stage_hear(stage, PROCESS_CONTROL, TCB_GONE, &frame);
+        assert_int_equal(((const struct tcb_gone *)(const void *)frame.bytes)->bdf.value,
+                         tree_vf(i).value);
+    }
+    hear_pf_status(stage, FUNCTION_ABSENT);
+    stage_say(stage, PROCESS_LEAD, &closed);
+    apply(stage, 6, ACTION_PF_BIND, 0);
+    assert_int_equal(applied(stage, 6).error, -ENODEV);
+    tree_make(root);
+    hear_pf_status(stage, FUNCTION_INACTIVE);
+    tree_create_vfs(root, VFS);
+    hear_pf_status(stage, FUNCTION_ACTIVE);
+    apply(stage, 7, ACTION_VF_RELEASE, 0);
+    assert_int_equal(applied(stage, 7).error, 0);
+}
+
 /* Control, or who speaks for it, gives a VF back that is the next partition's already. */
 static void a_late_release_does_not_touch_the_next_owners_vf(void **state)
 {
@@ -876,6 +922,7 @@ int main(int argc, char **argv)
         on_stage(what_the_host_does_not_use_is_not),
         on_stage(one_without_a_reset_is_said_to_be),
         on_stage(one_vf_is_closed_alone),
+        on_stage(a_card_that_is_pulled_out_and_comes_back),
         on_stage(a_late_release_does_not_touch_the_next_owners_vf),
         on_stage(nothing_is_written_before_lead_has_spoken),
         on_stage(an_action_on_a_card_that_is_not_managed_is_refused),
