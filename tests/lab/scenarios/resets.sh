@@ -89,6 +89,8 @@ equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
 
 say "the same for a partition that says on-outage=\"freeze\": it stands still meanwhile; lead and control die while it does"
+writing() { local n; n=$(guest_count one "nvme writes" writes); wait_for "$1" eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""; }
+check "one writes, after all that was before" writing 240
 sed -i -E 's/(<rung number="1" after-ms=")[0-9]+/\110000/' $CONFIG/host.xml
 sed -i 's/^<partition /<partition on-outage="freeze" /' $CONFIG/partitions/one.xml
 check "that changes while it runs" parclose reload
@@ -96,7 +98,7 @@ tick() { guest_last one "L2: tick" | sed -n 's/.*up=\([0-9.]*\) end.*/\1/p'; }
 behind() { awk -v g="$(tick)" '{ printf "%d", ($1 - g) * 1000 }' /proc/uptime; } # ms, the host's clock before the guest's
 apart() { awk -v a="$1" -v b="$2" -v most="$3" 'BEGIN { d = a - b; exit !(d <= most && -d <= most) }'; }
 audited_freezes() { parclose audit | grep -c "freeze $1.*partition one"; } # begun|applied
-n=$(guest_count one "nvme writes" writes) behind=$(behind) frozen=$(field one .frozen_ms)
+behind=$(behind) frozen=$(field one .frozen_ms)
 echo $NVME_PF >/sys/bus/pci/drivers/nvme/unbind
 check "one is frozen" wait_for 5 is_phase one frozen
 check "show says for which PF" wait_for 2 eval '[[ $(field one .waiting_for) == *"$NVME_PF"* ]]'
@@ -119,7 +121,7 @@ check "its clock is as far from the host's as before" apart "$(behind)" "$behind
 equal "one entry says that it was frozen, one that it was thawed" "1 1" "$(audited_freezes begun) $(audited_freezes applied)"
 wait_for 10 vf_active "$(card $NVME_PF)" 0
 # a write that was lost times out in the guest (30 s), then its abort does (60 s)
-check "one writes again" wait_for 240 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
+check "one writes again" writing 240
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 
 equal "monitors and vCPUs are the same processes" "$pids" "$(pids)"
