@@ -321,6 +321,13 @@ static void compare_card(struct comparison *c, const json_t *pf)
 
 /* --- every PCI function ----------------------------------------------------------------------- */
 
+/* A managed card that was pulled out stays in the map, as absent: it says no vendor. */
+static bool pulled_out(const json_t *function)
+{
+    const json_t *vendor = json_object_get(function, "vendor");
+    return json_is_integer(vendor) && !json_integer_value(vendor);
+}
+
 /* Address -> how often the map has it. */
 static void count_functions(json_t *counts, const json_t *list)
 {
@@ -330,7 +337,7 @@ static void count_functions(json_t *counts, const json_t *list)
     json_array_foreach(list, i, function)
     {
         const char *address = text_of(function, "address");
-        if (address[0])
+        if (address[0] && !pulled_out(function))
             json_object_set_new(counts, address, json_integer(number_of(counts, address) + 1));
         count_functions(counts, json_object_get(function, "vfs"));
     }

@@ -424,6 +424,22 @@ static void every_function_is_in_the_map_once(void **state)
     says("wrong: PCI function 0000:07:00.0 is in the database, and the host has none");
 }
 
+static void a_card_that_was_pulled_out_is_no_difference(void **state)
+{
+    struct answer out[sizeof(good) / sizeof(good[0])];
+
+    (void)state;
+    memcpy(out, good, sizeof(good));
+    out[3].line = "{\"ok\":true," SNAPSHOT ",\"cards\":[{\"address\":\"0000:07:00.0\","
+                  "\"vendor\":0,\"vfs\":[]},{\"address\":\"0000:01:00.0\",\"vendor\":0,"
+                  "\"vfs\":[]}],\"functions\":[{\"address\":\"0000:00:1f.0\",\"vendor\":1}]}";
+    put_host();
+    serve(out);
+    check_live(1);
+    says("wrong: PCI function 0000:01:00.0 is in the database 0 times"); /* the host has it */
+    assert_null(strstr(output, "0000:07:00.0"));
+}
+
 /* The kernel was ahead of what control had heard. */
 static void what_passes_is_no_difference(void **state)
 {
@@ -492,6 +508,7 @@ int main(void)
         CASE(pages_of_files_are_not_counted),
         CASE(each_difference_is_said),
         CASE(every_function_is_in_the_map_once),
+        CASE(a_card_that_was_pulled_out_is_no_difference),
         CASE(what_passes_is_no_difference),
         CASE(a_monitor_that_is_gone),
         CASE(control_says_that_its_map_is_wrong),
