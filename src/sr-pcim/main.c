@@ -75,7 +75,7 @@ static void tell_readiness(struct pcim *pcim, struct pcim_pf *pf, uint64_t event
     char bdf[NAME_BDF_MAX];
 
     judge_pf(pf, &judgement);
-    if (judgement.readiness == pf->readiness)
+    if (judgement.readiness == pf->readiness && !strcmp(judgement.reason, pf->reason))
         return;
     struct pcim_readiness message = {.header = frame_header(PCIM_READINESS, sizeof(message), 0),
                                      .pf = pf->bdf,
@@ -85,6 +85,7 @@ static void tell_readiness(struct pcim *pcim, struct pcim_pf *pf, uint64_t event
     if (process_send(pcim->process, PROCESS_CONTROL, &message, NULL, 0))
         return; /* said again on the next link */
     pf->readiness = judgement.readiness;
+    memcpy(pf->reason, judgement.reason, sizeof(pf->reason));
     log_notice("PF %s (%s): %s%s%s", name_of_bdf(pf->bdf, bdf), pf->card.name,
                name_of_readiness(pf->readiness), judgement.reason[0] ? ": " : "", judgement.reason);
 }

@@ -41,7 +41,8 @@ struct pcim_pf {
     struct pf_observed observed;
     bool recover; /* rung 1 is ordered and not yet proposed */
     struct proposal proposal;
-    uint32_t readiness; /* as told to control last; PF_UNKNOWN: nothing told */
+    uint32_t readiness;               /* as told to control last; PF_UNKNOWN: nothing told */
+    char reason[PARCLOSE_REASON_MAX]; /* with it */
     struct pcim_vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
