@@ -150,8 +150,11 @@ diagnose() {
     tail -12 /var/log/parclose.log
     dmesg | tail -8
 }
-# the host is as before, but for a partition that runs and may go on
+in_errors() { parclose devices --json | jq -e '[.cards[] | .readiness == "errors"] | any' >/dev/null; }
+# the host is as before, but for a partition that runs and may go on: not while a PF needs its VFs back, because the kernel has not
+# recovered it from an error (a VF without a driver is enough for that), and its driver is to begin anew
 after() { # CELL
+    ! in_errors || ended_now
     wait_for 60 eval 'both_ready && all_alive' && parclose db check >/dev/null && return
     fail "$1: afterwards the host is not well"
     diagnose
