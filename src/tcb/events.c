@@ -68,7 +68,7 @@ static void device_event(struct tcb *tcb, const struct uevent *event)
     }
     if (pci && event->error[0])
         errors_event(tcb, last, event->error);
-    if (pf && pf->card.bdf.value == last.value)
+    if (pf && uevent_is_of(event, pf->card.bdf))
         pf_event(pf, event->action);
     if (pf)
         picture_changed(tcb, pf, tcb_now_ns());

@@ -3,7 +3,17 @@
 
 #include <string.h>
 
+#include "pci/function.h"
+
 #define ERROR_KEY "ERROR_EVENT="
+
+bool uevent_is_of(const struct uevent *event, struct bdf bdf)
+{
+    const char *name = strrchr(event->path, '/');
+    struct bdf found;
+
+    return name && function_parse(name + 1, &found) && found.value == bdf.value;
+}
 
 bool uevent_parse(char *bytes, size_t size, struct uevent *event)
 {

@@ -185,6 +185,22 @@ static void any_other(void **state)
     assert_string_equal(event.error, "");
 }
 
+/* What a driver makes of its device comes and goes with the driver: the card does not. */
+static void one_of_what_a_driver_made(void **state)
+{
+    struct uevent event = {.action = "remove", .path = AT_PF};
+    (void)state;
+
+    assert_true(uevent_is_of(&event, TREE_PF));
+    assert_false(uevent_is_of(&event, BRIDGE));
+    event.path = AT_PF "/nvme/nvme0";
+    assert_false(uevent_is_of(&event, TREE_PF));
+    event.path = "/devices/pci0000:00/0000:00:02.0";
+    assert_false(uevent_is_of(&event, TREE_PF));
+    event.path = "";
+    assert_false(uevent_is_of(&event, TREE_PF));
+}
+
 /* Cut off at each place, and in memory of just its size: nothing is read beyond it. */
 static void one_that_is_cut_off(void **state)
 {
@@ -271,6 +287,7 @@ int main(void)
         on_tree(counts_that_fall_are_no_news),
         cmocka_unit_test(one_of_error_recovery),
         cmocka_unit_test(any_other),
+        cmocka_unit_test(one_of_what_a_driver_made),
         cmocka_unit_test(one_that_is_cut_off),
         on_tree(a_recovery_takes_what_was_counted_before),
         on_tree(a_recovery_of_another_function_is_none),
