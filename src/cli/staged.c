@@ -29,9 +29,7 @@ int staged_lock(const char *config, int *lock)
     if (folder < 0)
         return -errno;
     *lock = openat(folder, STAGED_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (*lock < 0)
-        error = -errno;
-    else if (flock(*lock, LOCK_EX | LOCK_NB) < 0)
+    if (*lock < 0 || flock(*lock, LOCK_EX | LOCK_NB) < 0)
         error = -errno;
     if (!error)
         return folder;
