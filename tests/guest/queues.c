@@ -3,7 +3,7 @@
  * The virtqueues of every virtio function (virtio 1.2, sections 2.7 and 4.1.4): rings that lie
  * nowhere, unaligned or over one another; loops; parts that are nowhere or endless; heads that are
  * none; indexes that jump; all registers at any width. What a device may write lies in `arena`.
- * After all of it a disk must still do as it is told.
+ * After all of it a disk must still do as it is told, and a queue that is full must become empty.
  */
 #include "pci.h"
 
@@ -15,6 +15,8 @@
 #define BUFFERS       UINT64_C(0x10000)
 #define MEMORY_END    UINT64_C(0x4000000) /* of a partition of 64 MiB */
 #define PATIENCE      50000               /* reads of a port */
+#define MANY          (ENTRIES / 3)       /* requests that fill a table */
+#define LARGE         61440               /* bytes that each of them reads */
 #define GUARD         0x5a5aa5a5deadbeef
 #define FLAG_NEXT     1
 #define FLAG_WRITE    2
@@ -240,27 +242,38 @@ static void attack_step(const struct function *f)
 
 /* ---- a disk does as it is told ---- */
 
-static void read_sector(const struct function *f)
+/* `count` requests at once, each reads `size` bytes from sector 0; they share their buffers. */
+static void read_disk(const struct function *f, unsigned count, uint32_t size)
 {
     struct rings *rings = &memory.arena.rings[0];
-    uint8_t *buffers = memory.arena.buffers;
+    const uint64_t header = (uint64_t)memory.arena.buffers, data = header + 64;
+    uint8_t *status = memory.arena.buffers + BUFFERS - 1;
 
     begin(f, true);
-    for (unsigned i = 0; i < 512 + 64; i++)
-        buffers[i] = i < 64 ? 0 : 0xee; /* the header: read sector 0 */
-    rings->table[0] = (struct descriptor){(uint64_t)buffers, 16, FLAG_NEXT, 1};
-    rings->table[1] = (struct descriptor){(uint64_t)buffers + 64, 512, FLAG_NEXT | FLAG_WRITE, 2};
-    rings->table[2] = (struct descriptor){(uint64_t)buffers + 1024, 1, FLAG_WRITE, 0};
-    buffers[1024] = 0xff;
-    rings->available[2] = 0;
-    rings->available[1] = 1;
+    for (unsigned i = 0; i < count; i++) {
+        struct descriptor *d = &rings->table[3 * i];
+
+        d[0] = (struct descriptor){header, 16, FLAG_NEXT, (uint16_t)(3 * i + 1)};
+        d[1] = (struct descriptor){data, size, FLAG_NEXT | FLAG_WRITE, (uint16_t)(3 * i + 2)};
+        d[2] = (struct descriptor){(uint64_t)status, 1, FLAG_WRITE, 0};
+        rings->available[2 + i] = (uint16_t)(3 * i);
+    }
+    *status = 0xff;
+    rings->available[1] = (uint16_t)count;
     notify(f, 0);
-    for (unsigned i = 0; i < PATIENCE && rings->used[1] != 1; i++)
+    for (unsigned i = 0; i < PATIENCE && rings->used[1] != count; i++)
         (void)in_port(0x80, 1);
     barrier();
-    if (rings->used[1] != 1 || buffers[1024] != 0)
-        broken("a disk does not read after it, status", buffers[1024]);
+    if (rings->used[1] != count || *status != 0)
+        broken("a disk does not read, requests done", rings->used[1]);
     guard(true);
+}
+
+/* As it is used, then with more in the queue than a monitor has room for at once. */
+static void read_disks(const struct function *f)
+{
+    read_disk(f, 1, 512);
+    read_disk(f, MANY, LARGE);
 }
 
 void attack_queues(uint64_t steps)
@@ -275,7 +288,7 @@ void attack_queues(uint64_t steps)
         for (uint64_t i = 0; i < steps; i++)
             attack_step(&f);
         if (config_read(device, 2, 2) == DISK)
-            read_sector(&f);
+            read_disks(&f);
         reset(&f);
         say_number("\nH: virtio function", device);
         say_line("");

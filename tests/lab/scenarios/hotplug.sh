@@ -61,7 +61,7 @@ NEW=/tmp/proposed/partitions/one.xml OLD=$CONFIG/partitions/one.xml
 in_place() { cmp $NEW $OLD && [ ! -e $CONFIG/.apply ]; }
 proposes "$disk" "$nic"
 check "apply adds a VF to the running partition" parclose apply $NEW
-check "it is on the guest's bus" on_bus 3
+check "it is on the guest's bus" wait_for 20 on_bus 3
 check "its file is in its place" in_place
 AUTOSTART=no partition two 1 192 "" "$(vf "$nvme" 1)"
 check "another one is defined" parclose reload
@@ -81,7 +81,7 @@ parclose apply $NEW &
 sleep 0.5
 kill -9 "$(pid_of control)"
 check "apply takes it back although control died" wait $!
-check "the guest has given it up" on_bus 2
+check "the guest has given it up" wait_for 20 on_bus 2
 check "it belongs to nobody" wait_for 10 owns 1
 check "its file is in its place" in_place
 check "the audit log has it" eval "parclose audit --kind apply | grep -q apply"
