@@ -60,6 +60,16 @@ static bool vf_ok(const struct vf_observed *vf)
            frame_string_ok(vf->driver, sizeof(vf->driver));
 }
 
+/* SR-PCIM was told by lead's word of an address, which says nothing as long as the VF has none. */
+static void tell_owner_wants(struct control *control, const struct vf *vf)
+{
+    const struct partition *owner =
+        vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
+
+    if (owner && owner->said && owner->run.attach == ATTACH_DONE)
+        tell_wants(control, owner);
+}
+
 static int on_vf(void *context, struct frame *frame)
 {
     struct control *control = context;
@@ -75,9 +85,12 @@ static int on_vf(void *context, struct frame *frame)
     struct vf *vf = &pf->vfs[message->vf.index];
     db_function_drop(control->db, message->vf.bdf);
     errors_of_vf(control, vf, &message->vf.errors);
+    bool moved = vf->observed.bdf.value != message->vf.bdf.value;
     vf->observed = message->vf;
     vf->present = vf->said = true;
     control_changed(control);
+    if (moved)
+        tell_owner_wants(control, vf);
     drive_users(control, pf);
     return 0;
 }

@@ -68,7 +68,6 @@ sed -i -E 's/(<rung number="1" after-ms=")[0-9]+/\12000/' $CONFIG/host.xml
 check "the ladder's first rung is due after 2 s" parclose reload
 outages() { parclose audit | grep -c "outage $1.*partition one"; } # begun|applied
 begun=$(outages begun) over=$(outages applied)
-n=$(guest_count one "nvme writes" writes)
 renewed() { parclose audit | grep -c "device-action applied.*vf-renew"; }
 echo $NVME_PF >/sys/bus/pci/drivers/nvme/unbind
 start=$(now_ms)
@@ -84,6 +83,7 @@ echo "after $(($(now_ms) - start)) ms"
 wait_for 10 vf_active "$(card $NVME_PF)" 0
 check "the VF is active" vf_active "$(card $NVME_PF)" 0
 sleep 3
+n=$(guest_count one "nvme writes" writes)
 check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
@@ -119,7 +119,7 @@ echo "frozen for $frozen ms; the guest's clock jumped by $gap ms; behind the hos
 check "the gap that the guest saw is the time that it was frozen" apart "$gap" "$frozen" 2000
 check "its clock is as far from the host's as before" apart "$(behind)" "$behind" 2000
 equal "one entry says that it was frozen, one that it was thawed" "1 1" "$(audited_freezes begun) $(audited_freezes applied)"
-wait_for 10 vf_active "$(card $NVME_PF)" 0
+check "what the card has forgotten of the VF is set again" wait_for 10 vf_active "$(card $NVME_PF)" 0
 # a write that was lost times out in the guest (30 s), then its abort does (60 s)
 check "one writes again" writing 240
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"

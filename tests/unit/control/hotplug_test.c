@@ -433,6 +433,39 @@ static void another_monitor_takes_none(void **state)
     assert_int_equal(partition->config.vfs_count, 1);
 }
 
+/* What SR-PCIM was told last of VF 0 of net0. */
+static struct pcim_want last_want(struct world *world)
+{
+    const struct pcim_want *want;
+    struct pcim_want last = {0};
+
+    while ((want = world_take(world, PROCESS_SR_PCIM, PCIM_WANT)) != NULL)
+        if (want->pf.value == net0.value && want->index == 0)
+            last = *want;
+    return last;
+}
+
+/* Lead may speak before the TCB does: then nobody knows yet which VF is at the address that it
+ * names. */
+static void one_in_use_is_known_whoever_speaks_first(void **state)
+{
+    struct world *world = *state;
+
+    run_web(world);
+    assert_int_equal(world_restart(world, 2), 0);
+    world_links_up(world);
+    seats(world, true, false);
+    world_vf(world, net0, 0, true, true);
+    assert_int_equal(last_want(world).in_use, 1);
+    world_vf(world, net0, 0, false, true); /* no news of who has it */
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_WANT));
+    assert_int_equal(world_restart(world, 3), 0);
+    world_links_up(world);
+    world_vf(world, net0, 0, true, true);
+    seats(world, true, false);
+    assert_int_equal(last_want(world).in_use, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -454,6 +487,7 @@ int main(void)
         TEST(a_reboot_gives_back_what_was_to_go),
         TEST(control_dies_between),
         TEST(lead_dies_between),
+        TEST(one_in_use_is_known_whoever_speaks_first),
         TEST(the_end_gives_all_back),
     };
     return cmocka_run_group_tests_name("control-hotplug", tests, NULL, NULL);
