@@ -71,6 +71,31 @@ enum error_recovery {
     ERROR_RECOVERIES
 };
 
+/* Runtime power management of a PF in the kernel: what its power/control says, and how it is by its
+ * power/runtime_status (Documentation/ABI/testing/sysfs-devices-power). Reading either wakes
+ * nothing; reading configuration space may, and keeps one awake that is about to sleep. */
+enum power_control {
+    POWER_CONTROL_UNKNOWN = 0, /* the kernel does not say */
+    POWER_ON = 1,              /* kept awake */
+    POWER_AUTO = 2,            /* its driver lets it sleep when it sees no use of it */
+    POWER_CONTROLS
+};
+
+enum power_status {
+    POWER_STATUS_UNKNOWN = 0, /* the kernel does not say, or does not manage it: awake */
+    POWER_AWAKE = 1,
+    POWER_ASLEEP = 2, /* suspended, or on the way there or back */
+    POWER_ERROR = 3,  /* it did not come back */
+    POWER_STATUSES
+};
+
+/* What is wanted of a PF of which no partition has or waits for a VF. */
+enum idle_power {
+    IDLE_POWER_ON = 0,   /* POWER_ON */
+    IDLE_POWER_AUTO = 1, /* POWER_AUTO */
+    IDLE_POWERS
+};
+
 #define DRIVER_NAME_MAX 24
 #define CARD_SERIAL_MAX 24
 
@@ -94,7 +119,10 @@ struct pf_observed {
     struct bar bars[6];
     struct bar rom;
     struct error_counts errors;
-    uint32_t recovery; /* enum error_recovery */
+    uint32_t recovery;      /* enum error_recovery */
+    uint32_t power_control; /* enum power_control */
+    uint32_t power_status;  /* enum power_status; while it may sleep, what only configuration space
+                               tells (answers, sriov, its VFs' answers) is as it was before */
     uint32_t reserved;
     uint64_t event_ns; /* CLOCK_MONOTONIC at which the TCB learnt of the change */
 };
@@ -163,6 +191,9 @@ enum pf_state {
     PF_STATE_SAME = 0,
     PF_STATE_ENABLED = 1,
     PF_STATE_DISABLED = 2,
+    PF_STATE_IDLE_ON = 3, /* enum idle_power */
+    PF_STATE_IDLE_AUTO = 4,
+    PF_STATES
 };
 
 #define PARCLOSE_EDIT_VFS_MAX  32 /* of one edit */
@@ -183,6 +214,7 @@ enum pf_readiness {
     PF_VF_RESET = 10,    /* a VF of it was reset under its guest */
     PF_DISABLED = 11,    /* by an administrator: it is to have no VFs */
     PF_ERRORS = 12,      /* an uncorrectable error, and the kernel has not recovered from it */
+    PF_ASLEEP = 13,      /* its power is saved while it is idle; or it is being woken */
     PF_READINESS_KINDS
 };
 
@@ -207,6 +239,9 @@ enum device_action {
                                 its VFs (driver_table.h), their attributes; refused while a VF of
                                 it works */
     ACTION_VF_RENEW = 11, /* attributes that the PF has forgotten of a VF in use, as VF_CONFIGURE */
+    ACTION_PF_SLEEP = 12, /* network: interface down, unless the host uses it; power/control auto;
+                             refused while a partition has a VF, or the host's driver one */
+    ACTION_PF_WAKE = 13,  /* power/control on; an error when it does not wake */
     DEVICE_ACTIONS
 };
 
@@ -224,6 +259,8 @@ enum device_order {
                                        no VF is in use (R-RST-1) */
     DEVICE_ORDER_PF_DISABLE = 4,    /* ACTION_PF_DISABLE, and no VFs are made until it is enabled */
     DEVICE_ORDER_PF_ENABLE = 5,     /* ACTION_PF_BIND; then as ever */
+    DEVICE_ORDER_PF_IDLE_ON = 6,    /* enum idle_power, of whatever state the PF is; no action */
+    DEVICE_ORDER_PF_IDLE_AUTO = 7,
     DEVICE_ORDERS
 };
 

@@ -23,6 +23,8 @@ struct pcim_card {
     struct wire_header header;
     struct card_config card;
     uint32_t disabled; /* 1: an administrator wants no VFs of it: it is not ready, and left alone */
+    uint32_t idle_power; /* enum idle_power */
+    uint32_t reserved;
 };
 
 struct pcim_want {

@@ -40,9 +40,11 @@ enum message_control_tcb {
 struct tcb_card {
     struct wire_header header;
     struct card_config card;
-    uint32_t disabled; /* 1: it is to have no VFs */
+    uint32_t disabled;   /* 1: it is to have no VFs */
+    uint32_t idle_power; /* enum idle_power */
+    uint32_t reserved;
 };
-_Static_assert(sizeof(struct tcb_card) == 80, "wire size");
+_Static_assert(sizeof(struct tcb_card) == 88, "wire size");
 
 struct tcb_assign {
     struct wire_header header;

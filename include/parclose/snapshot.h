@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 13
+#define SNAPSHOT_VERSION 14
 
 struct snapshot_partition {
     struct partition_id id;
@@ -85,8 +85,8 @@ struct snapshot_pf {
     char card[PARCLOSE_NAME_MAX]; /* its name in host.xml */
     char reason[PARCLOSE_REASON_MAX];
     struct owner owner;
-    uint32_t disabled; /* 1: an administrator wants no VFs of it */
-    uint32_t reserved;
+    uint32_t disabled;   /* 1: an administrator wants no VFs of it */
+    uint32_t idle_power; /* enum idle_power */
     struct pf_counts counts;
 };
 

@@ -317,16 +317,36 @@ static bool known_wanted(const char *name)
 
 /* ---- comparing */
 
-/* The first attribute of `one`, but for `beside`, that `other` has not, or has with another value.
- */
-static bool find_difference_beside(struct walk *one, struct walk *other, const char *beside,
+/* The attributes of a PF's <desired/> that can be edited, and what each of their words asks for. */
+static const struct pf_word {
+    const char *attribute, *word;
+    enum pf_state state;
+} pf_words[] = {
+    {"state", "enabled", PF_STATE_ENABLED},
+    {"state", "disabled", PF_STATE_DISABLED},
+    {"idle-power", "on", PF_STATE_IDLE_ON},
+    {"idle-power", "auto", PF_STATE_IDLE_AUTO},
+};
+#define PF_WORDS (sizeof(pf_words) / sizeof(pf_words[0]))
+
+static bool of_pf(const char *attribute)
+{
+    for (size_t i = 0; i < PF_WORDS; i++)
+        if (!strcmp(pf_words[i].attribute, attribute))
+            return true;
+    return false;
+}
+
+/* The first attribute of `one`, but for a PF's own when `beside`, that `other` has not, or has with
+ * another value. */
+static bool find_difference_beside(struct walk *one, struct walk *other, bool beside,
                                    char name[NAME_MAX_SHOWN])
 {
     bool found = false;
 
     while (!found && xmlTextReaderMoveToNextAttribute(one->reader) == 1) {
         const char *attribute = name_of(one);
-        if (!strcmp(attribute, beside))
+        if (beside && of_pf(attribute))
             continue;
         xmlChar *value = xmlTextReaderGetAttribute(other->reader, (const xmlChar *)attribute);
         const xmlChar *own = xmlTextReaderConstValue(one->reader);
@@ -340,7 +360,7 @@ static bool find_difference_beside(struct walk *one, struct walk *other, const c
 
 static bool find_difference(struct walk *one, struct walk *other, char name[NAME_MAX_SHOWN])
 {
-    return find_difference_beside(one, other, "", name);
+    return find_difference_beside(one, other, false, name);
 }
 
 static bool differ(struct judge *judge, char name[NAME_MAX_SHOWN])
@@ -353,8 +373,8 @@ static bool differ(struct judge *judge, char name[NAME_MAX_SHOWN])
 static const char *advice(const char *element)
 {
     if (!strcmp(element, "desired"))
-        return "the card is configured in host.xml (then: parclose reload); only its state can be "
-               "edited";
+        return "the card is configured in host.xml (then: parclose reload); only its state and "
+               "idle-power can be edited";
     if (!strcmp(element, "owner"))
         return "a VF is given to a partition by its definition";
     return "it is observed; only the <desired/> of a VF can be edited";
@@ -381,40 +401,47 @@ static bool compare_desired(struct judge *judge)
     return true;
 }
 
-/* A PF's: all but its state is as it was, and nothing else of the file is changed. */
-static bool compare_state(struct judge *judge)
+/* What is asked for by this word; PF_STATE_SAME: it is none of the attribute's. */
+static enum pf_state pf_state_of(const char *attribute, const char *word)
 {
-    static const char *const states[] = {"", "enabled", "disabled"};
+    for (size_t i = 0; i < PF_WORDS; i++)
+        if (!strcmp(pf_words[i].attribute, attribute) && !strcmp(pf_words[i].word, word))
+            return pf_words[i].state;
+    return PF_STATE_SAME;
+}
+
+static bool compare_word(struct judge *judge, const char *attribute, const char *words)
+{
     struct devices_edit *edit = judge->edit;
     char ours[16] = "", theirs[16] = "";
-    uint32_t state = PF_STATE_ENABLED;
 
-    value_of(&judge->original, "state", ours, sizeof(ours));
-    value_of(&judge->edited, "state", theirs, sizeof(theirs));
+    value_of(&judge->original, attribute, ours, sizeof(ours));
+    value_of(&judge->edited, attribute, theirs, sizeof(theirs));
     if (!strcmp(ours, theirs))
         return true;
-    while (state <= PF_STATE_DISABLED && strcmp(theirs, states[state]) != 0)
-        state++;
-    if (state > PF_STATE_DISABLED)
-        return refuse_here(judge, "state is \"%.15s\": expected enabled or disabled", theirs);
+    enum pf_state state = pf_state_of(attribute, theirs);
+    if (!state)
+        return refuse_here(judge, "%s is \"%.15s\": expected %s", attribute, theirs, words);
     if (edit->pf_state)
-        return refuse_here(judge,
-                           "changes the state of more than one PF: make several edits of it");
+        return refuse_here(judge, "changes state or idle-power more than once: make several "
+                                  "edits of it");
     edit->pf_state = state;
     edit->pf = judge->pf;
     return true;
 }
 
-/* Whether they differ in another attribute than this. */
-static bool differ_beside(struct judge *judge, const char *attribute, char name[NAME_MAX_SHOWN])
+/* A PF's: all but these is as it was, and nothing else of the file is changed. */
+static bool compare_state(struct judge *judge)
 {
-    struct walk *ways[][2] = {{&judge->edited, &judge->original},
-                              {&judge->original, &judge->edited}};
+    return compare_word(judge, "state", "enabled or disabled") &&
+           compare_word(judge, "idle-power", "on or auto");
+}
 
-    for (size_t i = 0; i < 2; i++)
-        if (find_difference_beside(ways[i][0], ways[i][1], attribute, name))
-            return true;
-    return false;
+/* Whether they differ in an attribute that cannot be edited. */
+static bool differ_beside(struct judge *judge, char name[NAME_MAX_SHOWN])
+{
+    return find_difference_beside(&judge->edited, &judge->original, true, name) ||
+           find_difference_beside(&judge->original, &judge->edited, true, name);
 }
 
 static bool compare_generation(struct judge *judge)
@@ -468,7 +495,7 @@ static bool compare_begin(struct judge *judge)
         return false;
     if (judge->in_vf && !strcmp(element, "desired"))
         return compare_desired(judge);
-    if (!strcmp(element, "desired") && !differ_beside(judge, "state", name))
+    if (!strcmp(element, "desired") && !differ_beside(judge, name))
         return compare_state(judge);
     if (differ(judge, name))
         return refuse_here(judge, "<%.24s> %s differs: %s", element, name, advice(element));

@@ -3,7 +3,8 @@
  * An edited devices.xml against the one that it was copied from: the attributes that it wants
  * changed, as a plain bounded structure. Both documents are walked side by side, node by node, in
  * time linear in their size and in memory that does not grow with it; whatever differs and is not
- * an attribute of a VF's <desired/>, or one PF's state alone, refuses the edit, with its line.
+ * an attribute of a VF's <desired/>, or one PF's state or idle-power alone, refuses the edit, with
+ * its line.
  *
  * The edited file is hostile: it must be printable ASCII without DOCTYPE, CDATA or processing
  * instructions before libxml2 sees it, so no entity can be declared and no encoding chosen.

@@ -33,7 +33,7 @@ int devices_edit_check(const struct devices_edit *edit)
     if (edit->verdict < EDIT_ACCEPTED || edit->verdict > EDIT_FAILED || edit->reserved ||
         edit->vfs_count > PARCLOSE_EDIT_VFS_MAX || !text_ok(edit->text) ||
         (edit->verdict != EDIT_ACCEPTED && (edit->vfs_count || edit->pf_state)) ||
-        edit->pf_state > PF_STATE_DISABLED || !edit->pf_state != !edit->pf.value ||
+        edit->pf_state >= PF_STATES || !edit->pf_state != !edit->pf.value ||
         (edit->pf_state && edit->vfs_count))
         return -EBADMSG;
     for (uint32_t i = 0; i < edit->vfs_count; i++)

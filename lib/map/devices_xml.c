@@ -338,6 +338,8 @@ static void begin_pf(FILE *out, const struct map_pf *pf)
         ATTRIBUTE(out, "serial", seen->serial);
     ATTRIBUTE(out, "interface", seen->netdev);
     word(out, "link", seen->link_up ? "up" : "down");
+    word(out, "power", name_of_power_status(seen->power_status));
+    word(out, "power-control", name_of_power_control(seen->power_control));
     yes_no(out, "answers", seen->answers);
     group(out, seen->iommu_group);
     if (seen->node != UINT32_MAX)
@@ -355,6 +357,7 @@ static void configured(FILE *out, const struct map_pf *pf)
         fprintf(out, "<desired vfs=\"%u\"", pf->card->vfs);
         ATTRIBUTE(out, "driver", pf->card->driver);
         word(out, "state", pf->disabled ? "disabled" : "enabled");
+        word(out, "idle-power", name_of_idle_power(pf->idle_power));
         fputs("/>\n", out);
     }
     fputs("<restart", out);

@@ -23,6 +23,7 @@ struct map_vf {
 struct map_pf {
     const struct card_config *card; /* NULL: not a managed card */
     bool disabled;                  /* an administrator wants no VFs of it */
+    uint32_t idle_power;            /* enum idle_power */
     const struct pf_observed *observed;
     const uint8_t *config; /* raw configuration space, for capabilities; may be short or NULL */
     size_t config_size;

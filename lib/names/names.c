@@ -83,6 +83,7 @@ const char *name_of_readiness(uint32_t readiness)
         [PF_VF_RESET] = "vf-reset",
         [PF_DISABLED] = "disabled",
         [PF_ERRORS] = "errors",
+        [PF_ASLEEP] = "asleep",
     };
     return NAME(names, readiness);
 }
@@ -95,6 +96,28 @@ const char *name_of_recovery(uint32_t recovery)
         [RECOVERY_FAILED] = "failed",
     };
     return NAME(names, recovery);
+}
+
+const char *name_of_power_control(uint32_t control)
+{
+    static const char *const names[] = {
+        [POWER_CONTROL_UNKNOWN] = "unknown", [POWER_ON] = "on", [POWER_AUTO] = "auto"};
+    return NAME(names, control);
+}
+
+const char *name_of_power_status(uint32_t status)
+{
+    static const char *const names[] = {[POWER_STATUS_UNKNOWN] = "unknown",
+                                        [POWER_AWAKE] = "awake",
+                                        [POWER_ASLEEP] = "asleep",
+                                        [POWER_ERROR] = "error"};
+    return NAME(names, status);
+}
+
+const char *name_of_idle_power(uint32_t power)
+{
+    static const char *const names[] = {[IDLE_POWER_ON] = "on", [IDLE_POWER_AUTO] = "auto"};
+    return NAME(names, power);
 }
 
 const char *name_of_status(uint32_t status)
@@ -214,6 +237,8 @@ const char *name_of_action(uint32_t action)
         [ACTION_PF_DISABLE] = "pf-disable",
         [ACTION_PF_RENEW] = "pf-renew",
         [ACTION_VF_RENEW] = "vf-renew",
+        [ACTION_PF_SLEEP] = "pf-sleep",
+        [ACTION_PF_WAKE] = "pf-wake",
     };
     return NAME(names, action);
 }
@@ -227,6 +252,8 @@ const char *name_of_order(uint32_t order)
         [DEVICE_ORDER_SR_PCIM_RESET] = "sr-pcim-reset",
         [DEVICE_ORDER_PF_DISABLE] = "pf-disable",
         [DEVICE_ORDER_PF_ENABLE] = "pf-enable",
+        [DEVICE_ORDER_PF_IDLE_ON] = "pf-idle-on",
+        [DEVICE_ORDER_PF_IDLE_AUTO] = "pf-idle-auto",
     };
     return NAME(names, order);
 }

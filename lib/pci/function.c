@@ -249,21 +249,51 @@ static uint32_t count_vfs(int folder)
     return count;
 }
 
+void function_power(int folder, struct pf_observed *pf)
+{
+    static const char *const asleep[] = {"suspended", "suspending", "resuming"};
+    char control[16] = "", status[16] = "";
+
+    function_read(folder, "power/control", control, sizeof(control));
+    function_read(folder, "power/runtime_status", status, sizeof(status));
+    pf->power_control = !strcmp(control, "on")     ? POWER_ON
+                        : !strcmp(control, "auto") ? POWER_AUTO
+                                                   : POWER_CONTROL_UNKNOWN;
+    pf->power_status = !strcmp(status, "active")  ? POWER_AWAKE
+                       : !strcmp(status, "error") ? POWER_ERROR
+                                                  : POWER_STATUS_UNKNOWN;
+    for (size_t i = 0; i < sizeof(asleep) / sizeof(asleep[0]); i++)
+        if (!strcmp(status, asleep[i]))
+            pf->power_status = POWER_ASLEEP;
+}
+
+bool function_may_sleep(const struct pf_observed *pf)
+{
+    return pf->power_control == POWER_AUTO && !pf->open_vfs;
+}
+
+/* Whether what configuration space said before can be taken to be so still, without a look. */
+static bool same_as_read(const struct pf_observed *before, const struct pf_observed *now)
+{
+    return before->answers && before->sriov.offset && now->driver[0] &&
+           !strcmp(before->driver, now->driver) && before->numvfs == now->numvfs;
+}
+
 void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *pf)
 {
-    uint32_t sriov_offset = pf->sriov.offset;
-    char serial[CARD_SERIAL_MAX];
+    const struct pf_observed before = *pf;
     int folder = function_open(root, bdf);
 
-    memcpy(serial, pf->serial, sizeof(serial));
     memset(pf, 0, sizeof(*pf));
     pf->bdf = bdf;
     pf->iommu_group = UINT32_MAX;
     pf->node = UINT32_MAX;
     if (folder < 0)
         return;
-    pf->sriov.offset = sriov_offset;
-    memcpy(pf->serial, serial, sizeof(serial));
+    pf->open_vfs = before.open_vfs;
+    pf->answers = before.answers;
+    pf->sriov = before.sriov;
+    memcpy(pf->serial, before.serial, sizeof(pf->serial));
     pf->vendor = (uint16_t)function_number(folder, "vendor");
     pf->device = (uint16_t)function_number(folder, "device");
     pf->class_code = function_number(folder, "class");
@@ -273,15 +303,27 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
     pf->node = numa_node(folder);
     pf->numvfs = count_vfs(folder);
     read_bars(folder, pf->bars, &pf->rom);
-    observe_config(folder, pf);
+    function_power(folder, pf);
+    if (!function_may_sleep(pf) || !same_as_read(&before, pf))
+        observe_config(folder, pf);
     observe_link(folder, pf);
     close(folder);
 }
 
-int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct vf_observed *vf)
+/* A VF's identity registers read all ones by definition: its capability pointer does not. */
+static bool vf_answers(int folder)
 {
-    char name[32], text[32] = "";
     uint8_t bytes[64];
+
+    return config_space_read(folder, 0, bytes, sizeof(bytes)) == (int)sizeof(bytes) &&
+           bytes[CONFIG_POINTER] != 0xff;
+}
+
+int function_observe_vf(const char *root, struct bdf pf, uint32_t index, bool quietly,
+                        struct vf_observed *vf)
+{
+    bool answered = quietly && vf->answers;
+    char name[32], text[32] = "";
 
     memset(vf, 0, sizeof(*vf));
     vf->pf = pf;
@@ -301,9 +343,7 @@ int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct 
     function_link(folder, "driver", vf->driver, sizeof(vf->driver));
     vf->iommu_group = iommu_group(folder);
     read_bars(folder, vf->bars, NULL);
-    /* a VF's identity registers read all ones by definition: its capability pointer does not */
-    vf->answers = config_space_read(folder, 0, bytes, sizeof(bytes)) == (int)sizeof(bytes) &&
-                  bytes[CONFIG_POINTER] != 0xff;
+    vf->answers = quietly ? answered : vf_answers(folder);
     close(folder);
     return 0;
 }

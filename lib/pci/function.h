@@ -31,14 +31,24 @@ bool function_link_up(const char *root, const struct pf_observed *pf);
 /* "0000:01:00.0" -> bdf; false: not one. */
 bool function_parse(const char *text, struct bdf *bdf);
 
+/* Power/control and power/runtime_status, which wakes nothing. */
+void function_power(int folder, struct pf_observed *pf);
+
+/* Whether it may sleep, so that who reads its configuration space, or its VFs', disturbs it: its
+ * power/control is auto, and it is not known that a VF of it is open. */
+bool function_may_sleep(const struct pf_observed *pf);
+
 /*
  * Fills everything but status, open_vfs and event_ns; with `bdf` alone and answers 0 when the
- * function is not there.
+ * function is not there. Of one that may sleep by its power and pf->open_vfs, what configuration
+ * space said stays as it is in *pf, if it was read and neither driver nor VFs are others now.
  */
 void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *pf);
 
-/* Fills everything but status, attributes_set, open and event_ns. 0 or -ENOENT: no such VF. */
-int function_observe_vf(const char *root, struct bdf pf, uint32_t index, struct vf_observed *vf);
+/* Fills everything but status, attributes_set, open and event_ns. 0 or -ENOENT: no such VF.
+ * `quietly`: no configuration space is read, `answers` stays as it is in *vf. */
+int function_observe_vf(const char *root, struct bdf pf, uint32_t index, bool quietly,
+                        struct vf_observed *vf);
 
 /* Any function, whatever it is. 0 or -ENOENT: it is not there. */
 int function_observe(const char *root, struct bdf bdf, struct function_observed *function);

@@ -58,8 +58,9 @@ _Static_assert(sizeof(struct channel_image) == 16, "on disk");
 
 struct pf_image {
     struct owner owner;
-    uint32_t in_error; /* 1: the ladder was spent on it and it was not ready since */
-    uint32_t disabled; /* 1: an administrator wants no VFs of it; outlives a boot of the host */
+    uint32_t in_error;   /* 1: the ladder was spent on it and it was not ready since */
+    uint16_t disabled;   /* 1: an administrator wants no VFs of it; outlives a boot of the host */
+    uint16_t idle_power; /* enum idle_power; the same. 0 in what was written before there was it */
 };
 _Static_assert(sizeof(struct pf_image) == 16, "on disk");
 

@@ -185,8 +185,9 @@ static void pf_text(const struct pf_image *pf, char *text, size_t size)
     char owner[32];
 
     owner_text(&pf->owner, owner, sizeof(owner));
-    snprintf(text, size, "%s%s%s", owner, pf->in_error ? ", in error" : "",
-             pf->disabled ? ", disabled" : "");
+    snprintf(text, size, "%s%s%s%s", owner, pf->in_error ? ", in error" : "",
+             pf->disabled ? ", disabled" : "",
+             pf->idle_power == IDLE_POWER_AUTO ? ", idle-power auto" : "");
 }
 
 static void channel_text(const struct channel_image *channel, char *text, size_t size)

@@ -166,6 +166,7 @@ static const struct field_row pf_rows[] = {
     ROW(OWNER, pf_image, owner),
     ROW(NUMBER, pf_image, in_error),
     ROW(NUMBER, pf_image, disabled),
+    ROW(NUMBER, pf_image, idle_power),
 };
 
 static const struct field_row action_rows[] = {

@@ -29,7 +29,8 @@ static int order(const struct cli *cli, const char *what, const char *pf, bool f
 
 static bool is_order(const char *word)
 {
-    static const char *const words[] = {"restart", "reset", "disable", "enable"};
+    static const char *const words[] = {"restart", "reset",   "disable",
+                                        "enable",  "idle-on", "idle-auto"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (!strcmp(word, words[i]))
@@ -46,8 +47,8 @@ static int run_pf(struct cli *cli, int argc, char **argv)
     if (worst)
         return worst;
     if (argc < 3 || !is_order(argv[1]))
-        return cli_usage(cli, "expected restart, reset, disable or enable, and a card's name or "
-                              "address");
+        return cli_usage(cli, "expected restart, reset, disable, enable, idle-on or idle-auto, and "
+                              "a card's name or address");
     for (int i = 2; i < argc; i++) {
         int code = order(cli, argv[1], argv[i], force);
         if (code > worst)
@@ -71,14 +72,18 @@ static int run_sr_pcim(struct cli *cli, int argc, char **argv)
 
 const struct verb verb_pf = {
     .name = "pf",
-    .arguments = "restart|reset|disable|enable CARD|ADDRESS...",
-    .summary = "restart, reset, disable or enable a PF; never while a VF of it is in use",
+    .arguments = "restart|reset|disable|enable|idle-on|idle-auto CARD|ADDRESS...",
+    .summary = "restart, reset, disable or enable a PF; never while a VF of it is in use; its "
+               "power when it is idle",
     .help = "  restart         its driver is unbound and bound again\n"
             "  reset           VFs destroyed, driver unbound, function-level reset, driver bound\n"
             "                  Either way the PF's own interface or disk goes away meanwhile, and\n"
             "                  its VFs are made anew; the answer says how long it all took.\n"
             "  disable         VFs destroyed, driver unbound; no VFs are made until it is enabled\n"
             "  enable          driver bound, VFs made\n"
+            "  idle-auto       it may sleep while no partition has or waits for a VF of it; its\n"
+            "                  interface goes down then, unless the host uses it\n"
+            "  idle-on         it is kept awake, as it is by default\n"
             "  --force         though the host itself uses the PF (an address, a mount …); root\n",
     .run = run_pf,
 };

@@ -169,9 +169,10 @@ static void parse_devices(const struct reading *reading, const struct source *so
     else if (edit.verdict != EDIT_ACCEPTED)
         config_error_set(error, "%s: %s", source->path, edit.text);
     else if (edit.pf_state)
-        config_error_set(error,
-                         "%s: the state of a PF is changed by `parclose pf`, or by the edit itself",
-                         source->path);
+        config_error_set(
+            error,
+            "%s: state and idle-power of a PF are changed by `parclose pf`, or by the edit itself",
+            source->path);
     proposal->edits_count = edit.vfs_count;
     memcpy(proposal->edits, edit.vfs, sizeof(proposal->edits));
 }

@@ -136,6 +136,10 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
     json_object_set_new(report, "recovery", json_string(name_of_recovery(observed->recovery)));
     json_object_set_new(report, "counts", counts_json(&pf->counts));
     json_object_set_new(report, "disabled", json_boolean(pf->disabled));
+    json_object_set_new(report, "idle_power", json_string(name_of_idle_power(pf->idle_power)));
+    json_object_set_new(report, "power", json_string(name_of_power_status(observed->power_status)));
+    json_object_set_new(report, "power_control",
+                        json_string(name_of_power_control(observed->power_control)));
     json_object_update(report, rest);
     json_decref(rest);
     return report;

@@ -411,7 +411,8 @@ static void handle_pf(struct client *client, const json_t *request, const char *
     if (member_text(request, "pf", text, sizeof(text)) && text[0])
         pf = pf_named(client->command, text);
     if (message.order >= DEVICE_ORDERS) {
-        client_refuse(client, -EINVAL, "\"order\" must be restart, reset, disable or enable");
+        client_refuse(client, -EINVAL,
+                      "\"order\" must be restart, reset, disable, enable, idle-on or idle-auto");
     } else if (!client->command->view.head) {
         client_refuse(client, -ENOTCONN, "control is not there just now: try again");
     } else if (!pf) {

@@ -71,6 +71,17 @@ static const char *judge_activate(struct control *control, const struct vf *vf)
     return partition_ending(partition) ? "its partition is stopping" : NULL;
 }
 
+/* Neither has one nor waits for one. */
+static const char *judge_sleep(struct control *control, const struct pf *pf)
+{
+    if (pf->image.idle_power != IDLE_POWER_AUTO)
+        return "it is to be kept awake";
+    for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        if (holder(control, &pf->vfs[i]))
+            return "a partition wants a VF of it";
+    return action_pf_held(control, pf) ? "a VF of it is in use" : NULL;
+}
+
 static const char *judge_release(struct control *control, const struct vf *vf)
 {
     if (holder(control, vf))
@@ -100,7 +111,10 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
     switch (proposal->action) {
     case ACTION_PF_BIND:
     case ACTION_PF_LINK_UP:
+    case ACTION_PF_WAKE:
         return NULL;
+    case ACTION_PF_SLEEP:
+        return judge_sleep(control, pf);
     case ACTION_PF_CREATE_VFS:
         if (proposal->vfs != card->vfs)
             return "not the number of VFs that is configured";

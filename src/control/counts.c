@@ -66,7 +66,7 @@ void counts_readiness(struct control *control, struct pf *pf)
 
     if (pf->readiness == PF_READY && pf->lost_boottime_ns)
         recovered(&pf->counts, now - pf->lost_boottime_ns);
-    if (pf->readiness == PF_READY || pf->readiness == PF_DISABLED)
+    if (pf->readiness == PF_READY || pf->readiness == PF_DISABLED || pf->readiness == PF_ASLEEP)
         pf->lost_boottime_ns = 0;
     else if (pf->was_ready && pf->readiness != PF_UNKNOWN)
         pf->lost_boottime_ns = now;

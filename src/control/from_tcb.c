@@ -26,6 +26,7 @@ static bool pf_ok(const struct pf_observed *pf)
     return pf->bdf.value && pf->class <= CLASS_NVME && pf->status <= FUNCTION_ERROR &&
            pf->answers <= 1 && pf->link_up <= 1 && pf->open_vfs <= PARCLOSE_MAX_VFS_PER_PF &&
            errors_ok(&pf->errors) && pf->recovery < ERROR_RECOVERIES &&
+           pf->power_control < POWER_CONTROLS && pf->power_status < POWER_STATUSES &&
            frame_string_ok(pf->driver, sizeof(pf->driver)) &&
            frame_string_ok(pf->netdev, sizeof(pf->netdev)) &&
            frame_string_ok(pf->serial, sizeof(pf->serial));
@@ -186,7 +187,7 @@ static int on_edit(void *context, struct frame *frame)
     const struct tcb_edit *message = (const void *)frame->bytes;
 
     if (!message->header.id || message->vfs_count > PARCLOSE_EDIT_VFS_MAX ||
-        message->pf_state > PF_STATE_DISABLED || !message->pf_state != !message->pf.value ||
+        message->pf_state >= PF_STATES || !message->pf_state != !message->pf.value ||
         (message->pf_state && message->vfs_count) ||
         !frame_string_ok(message->name, sizeof(message->name)))
         return -EBADMSG;

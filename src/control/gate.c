@@ -38,6 +38,7 @@ const char *readiness_text(uint32_t readiness)
         [PF_VF_RESET] = "a VF of it was reset under its guest",
         [PF_DISABLED] = "disabled by an administrator",
         [PF_ERRORS] = "an uncorrectable error of it was reported",
+        [PF_ASLEEP] = "it is asleep",
     };
     return readiness < PF_READINESS_KINDS ? texts[readiness] : "?";
 }

@@ -122,6 +122,26 @@ static bool sets_state(uint32_t order)
     return order == DEVICE_ORDER_PF_DISABLE || order == DEVICE_ORDER_PF_ENABLE;
 }
 
+static bool sets_idle_power(uint32_t order)
+{
+    return order == DEVICE_ORDER_PF_IDLE_ON || order == DEVICE_ORDER_PF_IDLE_AUTO;
+}
+
+/* Any PF's, whoever uses it: what follows from it waits until it is idle. */
+static int judge_idle_power(const struct control *control, const struct control_order *request,
+                            const struct pf *pf, char *text)
+{
+    const struct card_config *card = pf ? db_card(control->db, pf->bdf) : NULL;
+    bool sleeps = request->order == DEVICE_ORDER_PF_IDLE_AUTO;
+
+    if (!card)
+        return refuse(text, -ENODEV, "that PF is of no card in host.xml");
+    if (sleeps == (pf->image.idle_power == IDLE_POWER_AUTO))
+        return refuse(text, -EALREADY, "card %s has idle-power %s already", card->name,
+                      name_of_idle_power(pf->image.idle_power));
+    return 0;
+}
+
 /* Whether the order goes with what is wanted of the PF. */
 static int judge_state(const struct control *control, const struct control_order *request,
                        const struct pf *pf, char *text)
@@ -138,6 +158,16 @@ static int judge_state(const struct control *control, const struct control_order
     return 0;
 }
 
+static int judge_pf(struct control *control, const struct control_order *request, char *text)
+{
+    const struct pf *pf = db_pf(control->db, request->pf);
+
+    if (sets_idle_power(request->order))
+        return judge_idle_power(control, request, pf, text);
+    int error = pf_refusal(control, pf, text);
+    return error ? error : judge_state(control, request, pf, text);
+}
+
 static int judge(struct control *control, const struct control_order *request, char *text)
 {
     const struct order_image *order = order_of(control->db, request->pf);
@@ -148,9 +178,7 @@ static int judge(struct control *control, const struct control_order *request, c
     if (control->db->control.shutting_down)
         return refuse(text, -ESHUTDOWN, "Parclose is shutting down");
     if (request->pf.value)
-        error = pf_refusal(control, db_pf(control->db, request->pf), text);
-    if (!error && request->pf.value)
-        error = judge_state(control, request, db_pf(control->db, request->pf), text);
+        error = judge_pf(control, request, text);
     if (!error && order && under_way(order))
         error = refuse(text, -EBUSY, "%s is under way: try again", name_of_order(order->order));
     return error;
@@ -179,6 +207,12 @@ static size_t free_actions(const struct db *db)
     return count;
 }
 
+/* As it is to be, used or not. */
+static bool settled(const struct pf *pf)
+{
+    return pf->readiness == PF_READY || pf->readiness == PF_ASLEEP;
+}
+
 /* One after the other, as the host's configuration has them. */
 static void add_resets(struct control *control, struct order_image *order, bool force)
 {
@@ -196,7 +230,7 @@ static void add_resets(struct control *control, struct order_image *order, bool 
         else if (!pf->image.disabled && order->acting < room && !pf_refusal(control, pf, text)) {
             add_action(control, pf, ACTION_PF_RESET, force);
             order->cards_reset |= bit;
-            order->cards_wanted |= pf->readiness == PF_READY ? bit : 0;
+            order->cards_wanted |= settled(pf) ? bit : 0;
             order->acting++;
         }
     }
@@ -260,7 +294,15 @@ static void change_state(struct control *control, const struct pf *pf, bool disa
     transaction_change(control, RESOURCE_PF, pf->bdf.value, 0, &image);
 }
 
-/* That a PF is to have VFs or none is said with its card. */
+static void change_idle_power(struct control *control, const struct pf *pf, uint32_t order)
+{
+    struct pf_image image = pf->image;
+
+    image.idle_power = order == DEVICE_ORDER_PF_IDLE_AUTO ? IDLE_POWER_AUTO : IDLE_POWER_ON;
+    transaction_change(control, RESOURCE_PF, pf->bdf.value, 0, &image);
+}
+
+/* That a PF is to have VFs or none, and may sleep, is said with its card. */
 static void tell_state(struct control *control)
 {
     tell_tcb(control);
@@ -286,7 +328,10 @@ static int begin(struct control *control, const struct control_order *request, u
     if (!edit)
         transaction_request(control, &request->header);
     order_text(control, request);
-    if (pf) {
+    if (pf && sets_idle_power(request->order)) {
+        order.state = ORDER_SETTLING; /* there is nothing to wait for */
+        change_idle_power(control, pf, request->order);
+    } else if (pf) {
         order.acting = 1;
         order.cards_reset = card_bit(control->db, request->pf);
         order.cards_wanted =
@@ -306,12 +351,14 @@ static int begin(struct control *control, const struct control_order *request, u
     int error = commit_or_say(control, text);
     if (error)
         return error;
-    if (sets_state(request->order))
+    if (sets_state(request->order) || sets_idle_power(request->order))
         tell_state(control);
     orders_tell(control, number);
     if (!request->pf.value)
         tell_boot(control);
     control_arm(control);
+    if (sets_idle_power(request->order))
+        orders_follow(control);
     return 0;
 }
 
@@ -376,12 +423,14 @@ static const struct order_image *order_of_edit(struct db *db, uint64_t id)
 
 bool orders_edit(struct control *control, const struct tcb_edit *edit)
 {
+    static const enum device_order orders[PF_STATES] = {
+        [PF_STATE_ENABLED] = DEVICE_ORDER_PF_ENABLE,
+        [PF_STATE_DISABLED] = DEVICE_ORDER_PF_DISABLE,
+        [PF_STATE_IDLE_ON] = DEVICE_ORDER_PF_IDLE_ON,
+        [PF_STATE_IDLE_AUTO] = DEVICE_ORDER_PF_IDLE_AUTO};
     const struct order_image *asked = order_of_edit(control->db, edit->header.id);
-    const struct control_order request = {.requester = {.uid = edit->uid},
-                                          .order = edit->pf_state == PF_STATE_DISABLED
-                                                       ? DEVICE_ORDER_PF_DISABLE
-                                                       : DEVICE_ORDER_PF_ENABLE,
-                                          .pf = edit->pf};
+    const struct control_order request = {
+        .requester = {.uid = edit->uid}, .order = orders[edit->pf_state], .pf = edit->pf};
     char text[PARCLOSE_REASON_MAX] = "";
 
     if (asked && !under_way(asked))
@@ -466,9 +515,9 @@ static bool ready_again(struct db *db, const struct pf *pf)
     const struct card_config *card = db_card(db, pf->bdf);
     const struct pf_observed *seen = &pf->observed;
 
-    return pf->readiness == PF_READY && pf->present && card &&
-           !strcmp(seen->driver, card->driver) && seen->numvfs == card->vfs &&
-           (seen->class == CLASS_OTHER || seen->link_up) &&
+    return settled(pf) && pf->present && card && !strcmp(seen->driver, card->driver) &&
+           seen->numvfs == card->vfs &&
+           (seen->class == CLASS_OTHER || seen->link_up || pf->readiness == PF_ASLEEP) &&
            !db_action(db, pf->bdf, ACTION_WHOLE_PF);
 }
 
@@ -527,7 +576,12 @@ static void pf_text(const struct db *db, const struct order_image *order, char *
     const char *done = words[order->order];
 
     append(text, PARCLOSE_REASON_MAX, "%s: ", card ? card->name : "?");
-    if (order->error)
+    if (sets_idle_power(order->order))
+        append(text, PARCLOSE_REASON_MAX, "%s",
+               order->order == DEVICE_ORDER_PF_IDLE_AUTO
+                   ? "may sleep while no partition has or wants a VF of it"
+                   : "is kept awake");
+    else if (order->error)
         append(text, PARCLOSE_REASON_MAX, "not %s: %s", done, order->text);
     else if (order->state == ORDER_ACTING)
         append(text, PARCLOSE_REASON_MAX, "the TCB has not answered yet");
@@ -561,7 +615,7 @@ static void finish(struct control *control, const struct order_image *now)
         pcim_text(control, now, order.text);
     if (late)
         append(order.text, sizeof(order.text), "; given up after %llu ms", (unsigned long long)ms);
-    else if (!order.error)
+    else if (!order.error && !sets_idle_power(order.order))
         append(order.text, sizeof(order.text), "; all over after %llu ms", (unsigned long long)ms);
     if (late && waited && waited->readiness != PF_READY)
         append(order.text, sizeof(order.text), ": not ready: %s",

@@ -26,7 +26,10 @@ static void carry_over(struct control *control, const struct audit_change *chang
     if (outlives_boot(change))
         db_apply(control->db, change, false);
     else if (change->kind == RESOURCE_PF && image && pf && pf->vfs_count)
-        pf->image.disabled = image->disabled;
+        pf->image = (struct pf_image){.owner = pf->image.owner,
+                                      .in_error = pf->image.in_error,
+                                      .disabled = image->disabled,
+                                      .idle_power = image->idle_power};
 }
 
 static void replay_old(struct control *control, const struct audit_entry *entry)

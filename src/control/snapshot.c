@@ -114,6 +114,7 @@ static void fill_pf(const struct db *db, const struct pf *pf, struct snapshot_pf
                                .desired_vfs = pf->vfs_count,
                                .owner = pf->image.owner,
                                .disabled = pf->image.disabled,
+                               .idle_power = pf->image.idle_power,
                                .counts = pf->counts};
     to->observed.bdf = pf->bdf;
     if (card)

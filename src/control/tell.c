@@ -119,10 +119,11 @@ static void assign_all(struct control *control, const struct partition *partitio
         tell_assign(control, leaving.vfs[i].pf, leaving.vfs[i].index, &none);
 }
 
-static bool disabled(struct db *db, struct bdf bdf)
+/* What is wanted of a card's PF. */
+static struct pf_image wanted(struct db *db, struct bdf bdf)
 {
     const struct pf *pf = db_pf(db, bdf);
-    return pf && pf->image.disabled;
+    return pf ? pf->image : (struct pf_image){0};
 }
 
 void tell_tcb(struct control *control)
@@ -133,9 +134,11 @@ void tell_tcb(struct control *control)
     if (!control->tcb_up)
         return;
     for (uint32_t i = 0; i < host->cards_count; i++) {
+        const struct pf_image image = wanted(control->db, host->cards[i].bdf);
         struct tcb_card message = {.header = frame_header(TCB_CARD, sizeof(message), 0),
                                    .card = host->cards[i],
-                                   .disabled = disabled(control->db, host->cards[i].bdf)};
+                                   .disabled = image.disabled,
+                                   .idle_power = image.idle_power};
         to_tcb(control, &message);
     }
     for (size_t i = 0; i < control->db->partitions_end; i++)
@@ -152,9 +155,11 @@ void tell_pcim(struct control *control)
     if (!control->pcim_up)
         return;
     for (uint32_t i = 0; i < host->cards_count; i++) {
+        const struct pf_image image = wanted(control->db, host->cards[i].bdf);
         struct pcim_card message = {.header = frame_header(PCIM_CARD, sizeof(message), 0),
                                     .card = host->cards[i],
-                                    .disabled = disabled(control->db, host->cards[i].bdf)};
+                                    .disabled = image.disabled,
+                                    .idle_power = image.idle_power};
         to_pcim(control, &message);
     }
     for (size_t i = 0; i < control->db->partitions_end; i++)

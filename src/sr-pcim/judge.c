@@ -6,6 +6,8 @@
 
 #include "pcim.h"
 
+#define NOBODY "no partition has or wants a VF of it"
+
 __attribute__((format(printf, 3, 4))) static bool
 no(struct judgement *judgement, enum pf_readiness readiness, const char *format, ...)
 {
@@ -35,6 +37,24 @@ static bool has_driver(const struct pcim_pf *pf, struct judgement *judgement)
         return no(judgement, PF_DRIVER_UNBOUND, "driver %s is bound to it, not %s",
                   pf->observed.driver, pf->card.driver);
     return true;
+}
+
+/* Of one that may sleep nobody reads more than its power: what is known of its VFs is of before. */
+static bool is_awake(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    const struct pf_observed *seen = &pf->observed;
+    bool asleep = seen->power_status == POWER_ASLEEP;
+
+    if (seen->power_status == POWER_ERROR)
+        return no(judgement, PF_ASLEEP, "it slept, and does not come back");
+    if (!asleep &&
+        (seen->power_control != POWER_AUTO || seen->class != CLASS_NETWORK || seen->link_up))
+        return true; /* what has a use of its own stays awake */
+    if (!pcim_may_sleep(pf))
+        return no(judgement, PF_ASLEEP,
+                  asleep ? "it is asleep; it is being woken"
+                         : "it was to sleep; it is being woken");
+    return no(judgement, PF_ASLEEP, NOBODY "%s", asleep ? "" : ": it may sleep");
 }
 
 /* It may look well: a driver whose recovery failed has let go of its device, no more. */
@@ -87,6 +107,9 @@ static bool is_up(const struct pcim_pf *pf, struct judgement *judgement)
 {
     if (pf->observed.link_up)
         return true;
+    if (pf->observed.class == CLASS_NETWORK && pf->observed.power_control == POWER_ON &&
+        pcim_may_sleep(pf)) /* it would be taken down just after */
+        return no(judgement, PF_ASLEEP, NOBODY ": it may sleep");
     return no(judgement, PF_LINK_DOWN,
               pf->observed.class == CLASS_NVME ? "its controller is not live"
                                                : "its interface is down");
@@ -99,7 +122,8 @@ void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
         no(judgement, PF_DISABLED, "disabled by an administrator");
     else if (pf->proposal.id && pf->proposal.action == ACTION_PF_RESTART)
         no(judgement, PF_BUSY, "it is being restarted");
-    else if (is_there(pf, judgement) && has_driver(pf, judgement) && is_recovered(pf, judgement) &&
-             has_vfs(pf, judgement) && vfs_answer(pf, judgement) && vfs_work(pf, judgement))
+    else if (is_there(pf, judgement) && has_driver(pf, judgement) && is_awake(pf, judgement) &&
+             is_recovered(pf, judgement) && has_vfs(pf, judgement) && vfs_answer(pf, judgement) &&
+             vfs_work(pf, judgement))
         is_up(pf, judgement);
 }

@@ -108,13 +108,25 @@ static void propose(struct pcim *pcim, struct pcim_pf *pf, struct proposal *prop
         pf->recover = false;
 }
 
+/* Whether it has been idle for long enough to be put to sleep. */
+static bool idle_enough(struct pcim_pf *pf, uint64_t now)
+{
+    if (!pcim_may_sleep(pf))
+        pf->idle_ns = 0;
+    else if (!pf->idle_ns)
+        pf->idle_ns = now;
+    return pf->idle_ns && now >= pf->idle_ns + PCIM_IDLE_NS;
+}
+
 /* True when something is to be proposed later. */
 static bool propose_for(struct pcim *pcim, struct pcim_pf *pf, uint64_t now)
 {
     uint32_t action = next_for_pf(pf);
-    bool later = false;
+    bool idle = idle_enough(pf, now), later = false;
 
-    if (proposal_due(&pf->proposal, action, now))
+    if (action == ACTION_PF_SLEEP && !idle)
+        later = true;
+    else if (proposal_due(&pf->proposal, action, now))
         propose(pcim, pf, &pf->proposal, action, 0);
     else
         later = action != ACTION_NONE;
@@ -165,7 +177,8 @@ static int on_card(void *context, struct frame *frame)
 
     if (!frame_string_ok(card->name, sizeof(card->name)) ||
         !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
-        card->vfs > PARCLOSE_MAX_VFS_PER_PF || message->disabled > 1)
+        card->vfs > PARCLOSE_MAX_VFS_PER_PF || message->disabled > 1 ||
+        message->idle_power >= IDLE_POWERS || message->reserved)
         return -EBADMSG;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS && !pcim->naming; i++)
         if (pcim->pfs[i])
@@ -176,6 +189,7 @@ static int on_card(void *context, struct frame *frame)
         return -ENOBUFS;
     pf->card = *card;
     pf->disabled = message->disabled;
+    pf->idle_power = message->idle_power;
     pf->managed = pf->named = true;
     return 0;
 }
@@ -298,7 +312,8 @@ static int on_pf(void *context, struct frame *frame)
 
     if (!frame_string_ok(seen->driver, sizeof(seen->driver)) ||
         !frame_string_ok(seen->netdev, sizeof(seen->netdev)) ||
-        !frame_string_ok(seen->serial, sizeof(seen->serial)))
+        !frame_string_ok(seen->serial, sizeof(seen->serial)) ||
+        seen->power_control >= POWER_CONTROLS || seen->power_status >= POWER_STATUSES)
         return -EBADMSG;
     struct pcim_pf *pf = pf_get(pcim, seen->bdf);
     if (!pf)

@@ -35,7 +35,9 @@ struct pcim_pf {
     bool managed; /* control named the card */
     bool named;   /* in the round of CARD messages under way */
     struct card_config card;
-    bool disabled; /* by an administrator */
+    bool disabled;       /* by an administrator */
+    uint32_t idle_power; /* enum idle_power */
+    uint64_t idle_ns;    /* CLOCK_MONOTONIC since when it may sleep; 0: it may not */
     bool present;
     bool said;
     struct pf_observed observed;
@@ -51,6 +53,13 @@ struct judgement {
     uint32_t readiness; /* enum pf_readiness */
     char reason[PARCLOSE_REASON_MAX];
 };
+
+/* How long nobody must want a VF of a PF before it is put to sleep: who stops and starts again, or
+ * comes up, finds it awake. */
+#define PCIM_IDLE_NS UINT64_C(5000000000)
+
+/* Whether it may sleep: its definition says so, and no partition has or wants a VF of it. */
+bool pcim_may_sleep(const struct pcim_pf *pf);
 
 /* Judges a managed PF from its picture alone (R-GATE-5). */
 void judge_pf(const struct pcim_pf *pf, struct judgement *judgement);

@@ -33,6 +33,32 @@ static bool broken(const struct pcim_pf *pf)
     return pf->observed.recovery == RECOVERY_FAILED && !pf->observed.open_vfs;
 }
 
+bool pcim_may_sleep(const struct pcim_pf *pf)
+{
+    bool used = pf->observed.open_vfs != 0;
+
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        used |= pf->vfs[i].wanted || pf->vfs[i].in_use ||
+                (pf->vfs[i].present && pf->vfs[i].observed.open);
+    return pf->idle_power == IDLE_POWER_AUTO && !pf->disabled && !used;
+}
+
+/* Nothing of it is missing, and the host's drivers have none of its VFs: the kernel would not keep
+ * it awake for them. */
+static bool sleeps_well(const struct pcim_pf *pf)
+{
+    if (pf->observed.sriov.num_vfs < pf->card.vfs || pf->observed.recovery != RECOVERY_NONE)
+        return false;
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
+        const struct pcim_vf *vf = &pf->vfs[i];
+        if (i < pf->card.vfs && (!vf->present || !vf->observed.answers))
+            return false;
+        if (vf->present && vf->observed.driver[0] && strcmp(vf->observed.driver, "vfio-pci") != 0)
+            return false;
+    }
+    return true;
+}
+
 /*
  * An unbound PF is left alone until the ladder orders rung 1: whoever unbound it may be about to
  * bind it. A PF with fewer VFs than configured needs 0 first, which kills the others: not ours to
@@ -46,12 +72,16 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
         return pf->observed.driver[0] ? ACTION_PF_RESTART : ACTION_PF_BIND;
     if (!driver_bound(pf))
         return ACTION_NONE;
+    if (pf->observed.power_control == POWER_AUTO)
+        return pcim_may_sleep(pf) ? ACTION_NONE : ACTION_PF_WAKE;
     if (broken(pf))
         return ACTION_PF_RESTART;
     if (pf->observed.sriov.offset && !vfs_exist(pf) && !pf->observed.open_vfs)
         return ACTION_PF_CREATE_VFS;
     if (any_vf_reset(pf))
         return ACTION_PF_RENEW;
+    if (pcim_may_sleep(pf) && pf->observed.power_control == POWER_ON && sleeps_well(pf))
+        return ACTION_PF_SLEEP;
     if (pf->observed.class == CLASS_NETWORK && pf->observed.netdev[0] && !pf->observed.link_up)
         return ACTION_PF_LINK_UP;
     return ACTION_NONE;
@@ -60,7 +90,8 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
 /* Attributes are set through the PF: its interface, or its live controller. */
 static bool pf_can_configure(const struct pcim_pf *pf)
 {
-    if (!driver_bound(pf))
+    if (!driver_bound(pf) || pf->observed.power_control == POWER_AUTO ||
+        pf->observed.power_status == POWER_ASLEEP)
         return false;
     if (pf->observed.class == CLASS_NVME)
         return pf->observed.link_up;

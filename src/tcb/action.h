@@ -24,6 +24,18 @@ int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struc
 /* --- pf_actions.c: what is done to a PF, by enum device_action; -EINVAL: not such a one */
 int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
 
+/* --- power.c */
+
+/* Before anything is done to a PF or a VF of it: power/control on, which resumes it. 0, or why it
+ * does not wake. */
+int action_awake(struct tcb_pf_state *pf, struct result *result);
+
+/* ACTION_PF_SLEEP. */
+int action_sleep(struct tcb_pf_state *pf, struct result *result);
+
+/* Its interface up or down. */
+int action_link(struct tcb_pf_state *pf, bool up, struct result *result);
+
 /* --- host_use.c: -EBUSY and how, when the host itself uses the PF */
 int host_use_check(const struct tcb_pf_state *pf, struct result *result);
 

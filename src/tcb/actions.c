@@ -108,6 +108,15 @@ static bool has_mac(const struct vf_attributes *seen)
     return memcmp(seen->mac, none, sizeof(none)) != 0;
 }
 
+/* What the definition says, and is not so by itself on a VF whose PF has forgotten it. */
+static uint32_t said_again(const struct vf_attributes *desired)
+{
+    return desired->present &
+           (VF_ATTR_MAC | VF_ATTR_SPOOFCHK | (desired->vlan ? VF_ATTR_VLAN : 0u) |
+            (desired->trust ? VF_ATTR_TRUST : 0u) | (desired->link_state ? VF_ATTR_LINK : 0u) |
+            (desired->min_tx_rate || desired->max_tx_rate ? VF_ATTR_RATE : 0u));
+}
+
 /* What an open VF does not stand is written to one that is closed only: another MAC address. One
  * that the PF has forgotten is what the VF's driver has. */
 static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_use,
@@ -120,6 +129,8 @@ static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_us
         all.present |= VF_ATTR_MAC;
     int error = netlink_read_vf(pf->observed.netdev, index, &seen);
     uint32_t differs = netlink_differs(&seen, desired);
+    if (pf->vfs[index].slept && !in_use)
+        differs |= said_again(&pf->vfs[index].desired);
     if (error || !differs)
         return error ? action_fail(result, error, "the attributes cannot be read") : 0;
     if ((differs & VF_ATTR_MAC) && in_use && has_mac(&seen))
@@ -223,7 +234,7 @@ static enum verified verify(struct tcb_pf_state *pf, uint32_t index, struct resu
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
 
-    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed) ||
+    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, false, &vf->observed) ||
         strcmp(vf->observed.driver, "vfio-pci") != 0 || !vf->observed.answers)
         return VERIFIED_NO;
     if (pf->observed.class == CLASS_NETWORK)
@@ -271,7 +282,7 @@ static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *re
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
 
-    int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed);
+    int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, false, &vf->observed);
     if (error)
         return action_fail(result, error, "VF %u", index);
     error = reset_vf(vf->observed.bdf, vf->observed.driver, result);
@@ -290,9 +301,10 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
         return action_fail(result, -EPERM, "VF %u is nobody's", index);
     if (interlock_vf_in_use(vf))
         return action_fail(result, -EBUSY, "VF %u is in use", index);
-    int error = verify(pf, index, result) == VERIFIED_YES && vf->verified != VERIFIED_NO
-                    ? 0
-                    : prepare_vf(pf, index, result);
+    int error = action_awake(pf, result);
+    if (!error &&
+        (verify(pf, index, result) != VERIFIED_YES || vf->verified == VERIFIED_NO || vf->slept))
+        error = prepare_vf(pf, index, result);
     result->verified = error ? VERIFIED_NO : verify(pf, index, result);
     if (!error && result->verified != VERIFIED_YES)
         error = action_fail(result, -EIO, "VF %u does not read back as desired", index);
@@ -307,10 +319,12 @@ static int reconfigure(struct tcb_pf_state *pf, uint32_t index, struct result *r
 
     if (vf->owner.kind != OWNER_GUEST)
         return action_fail(result, -EPERM, "VF %u is nobody's", index);
-    int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed);
+    int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, false, &vf->observed);
     if (error)
         return action_fail(result, error, "VF %u", index);
-    error = action_configure(pf, index, interlock_vf_in_use(vf), result);
+    error = action_awake(pf, result);
+    if (!error)
+        error = action_configure(pf, index, interlock_vf_in_use(vf), result);
     result->verified = verify(pf, index, result);
     /* one that waits for its first activation is read back then */
     if (!error && result->verified != VERIFIED_YES && !strcmp(vf->observed.driver, "vfio-pci"))
@@ -328,7 +342,7 @@ static int release(struct tcb_pf_state *pf, uint32_t index, struct result *resul
         return action_fail(result, -EPERM, "VF %u is a partition's", index);
     if (interlock_vf_in_use(vf))
         return action_fail(result, -EBUSY, "VF %u is in use", index);
-    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &vf->observed) ||
+    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, false, &vf->observed) ||
         action_read(vf->observed.bdf, "driver_override", text, sizeof(text)) < 0 ||
         strcmp(text, "vfio-pci") != 0)
         return 0;

@@ -20,8 +20,6 @@
 
 /* What one PF is printed from; it lives as long as the printing. */
 struct page {
-    uint8_t config[CONFIG_SPACE_SIZE];
-    struct function_capabilities capabilities;
     struct map_vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
@@ -46,23 +44,32 @@ static void fill_vfs(const struct tcb_pf_state *pf, struct map_pf *map, struct m
     }
 }
 
-/* Reads what nobody needs to decide: the lists of capabilities, the AER counts. */
+/* What nobody needs to decide: the lists of capabilities. Of one that may sleep, as last read. */
+static void read_lists(struct tcb_pf_state *pf)
+{
+    int folder = function_open(SYSFS_ROOT, pf->card.bdf);
+    int size = folder < 0 ? 0 : config_space_read(folder, 0, pf->config, sizeof(pf->config));
+
+    pf->config_size = size > 0 ? (size_t)size : 0;
+    pf->capabilities = (struct function_capabilities){0};
+    if (folder < 0)
+        return;
+    capabilities_read(folder, &pf->capabilities);
+    close(folder);
+}
+
 static void fill(const struct tcb *tcb, struct tcb_pf_state *pf, struct map_pf *map,
                  struct page *page)
 {
-    int folder = function_open(SYSFS_ROOT, pf->card.bdf);
-    int size = folder < 0 ? 0 : config_space_read(folder, 0, page->config, sizeof(page->config));
-
-    if (folder >= 0) {
-        capabilities_read(folder, &page->capabilities);
-        close(folder);
-    }
+    if (!pf->config_size || !picture_quiet(pf))
+        read_lists(pf);
     *map = (struct map_pf){.card = &pf->card,
                            .disabled = pf->disabled,
+                           .idle_power = pf->idle_power,
                            .observed = &pf->observed,
-                           .config = page->config,
-                           .config_size = size > 0 ? (size_t)size : 0,
-                           .capabilities = &page->capabilities,
+                           .config = pf->config,
+                           .config_size = pf->config_size,
+                           .capabilities = &pf->capabilities,
                            .aer = pf->errors,
                            .stuck = jobs_stuck(tcb, pf->card.bdf)};
     fill_vfs(pf, map, page->vfs);

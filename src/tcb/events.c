@@ -2,7 +2,7 @@
 /*
  * How changes are learnt: the kernel's uevents (driver bound, device added), rtnetlink's link
  * messages, and once a second a look at configuration space alone, for what root does behind our
- * back.
+ * back; of a PF that may sleep, at its power alone.
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -228,8 +228,28 @@ static bool controller_changed(const struct tcb_pf_state *pf)
            function_link_up(SYSFS_ROOT, &pf->observed) != (pf->observed.link_up != 0);
 }
 
+static bool power_changed(const struct tcb_pf_state *pf)
+{
+    struct pf_observed now = {0};
+    int folder = function_open(SYSFS_ROOT, pf->card.bdf);
+
+    if (folder < 0)
+        return false;
+    function_power(folder, &now);
+    close(folder);
+    return now.power_control != pf->observed.power_control ||
+           now.power_status != pf->observed.power_status;
+}
+
+/* Who reads configuration space each second keeps awake what is to fall asleep. */
 static bool look_at(struct tcb_pf_state *pf)
 {
+    if (power_changed(pf))
+        return true;
+#ifndef PARCLOSE_MUTANT_READS_SLEEPERS
+    if (picture_quiet(pf))
+        return false;
+#endif
     bool changed = any_vf_changed(pf); /* counts: every time */
     return changed || control_changed_at(pf) || controller_changed(pf);
 }

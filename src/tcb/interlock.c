@@ -16,7 +16,8 @@ static int check_vf(const struct tcb_pf_state *pf, uint32_t index, struct result
 {
     struct tcb_vf_state now = {.holder = pf->vfs[index].holder};
 
-    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &now.observed) && !now.holder.value)
+    if (function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, false, &now.observed) &&
+        !now.holder.value)
         return 0;
     if (interlock_vf_in_use(&now))
         return action_fail(result, -EBUSY, "its VF %u is in use", index);

@@ -89,6 +89,8 @@ static void take_verified(struct tcb *tcb, struct tcb_pf_state *pf, const struct
     else if (result->verified != VERIFIED_UNKNOWN) {
         vf->verified = result->verified;
         vf->recheck = false;
+        if (job->apply.action == ACTION_VF_ACTIVATE && !result->error)
+            vf->slept = false;
     }
     if (memcmp(&vf->seen, &result->seen, sizeof(vf->seen)) != 0)
         document_due(tcb);

@@ -32,16 +32,17 @@ static int on_card(void *context, struct frame *frame)
     if (!frame_string_ok(card->name, sizeof(card->name)) ||
         !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
         card->vfs > PARCLOSE_MAX_VFS_PER_PF || strchr(card->driver, '/') || !card->driver[0] ||
-        message->disabled > 1)
+        message->disabled > 1 || message->idle_power >= IDLE_POWERS || message->reserved)
         return -EBADMSG;
     begin_round(tcb);
     struct tcb_pf_state *pf = picture_manage(tcb, card);
     if (!pf)
         return -ENOBUFS;
     pf->named = true;
-    if (pf->disabled != message->disabled)
+    if (pf->disabled != message->disabled || pf->idle_power != message->idle_power)
         document_due(tcb);
     pf->disabled = message->disabled;
+    pf->idle_power = message->idle_power;
     return 0;
 }
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "action.h"
-#include "device_write.h"
 #include "pci/config_space.h"
 #include "pci/driver_table.h"
 #include "pci/function.h"
@@ -117,21 +116,11 @@ static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *re
     return error ? error : interlock_write(pf, "sriov_numvfs", text, result);
 }
 
-static int set_link(struct tcb_pf_state *pf, enum device_way way, struct result *result)
-{
-    const struct device_write w = {.way = way, .where = pf->observed.netdev};
-    int error = device_write(&w);
-
-    return error ? action_fail(result, error, "interface %s does not go %s", pf->observed.netdev,
-                               way == WAY_LINK_UP ? "up" : "down")
-                 : 0;
-}
-
 static int bring_up(struct tcb_pf_state *pf, struct result *result)
 {
     if (pf->observed.class != CLASS_NETWORK || !pf->observed.netdev[0])
         return action_fail(result, -ENODEV, "it has no interface");
-    return pf->observed.link_up ? 0 : set_link(pf, WAY_LINK_UP, result);
+    return pf->observed.link_up ? 0 : action_link(pf, true, result);
 }
 
 /* ---- after a reset behind our back */
@@ -188,9 +177,9 @@ static int renew(struct tcb_pf_state *pf, struct result *result)
         error = action_fail(result, -EAGAIN, "its driver is not ready");
     if (!error &&
         driver_facts(pf->observed.driver, sizeof(pf->observed.driver))->renew == RENEW_LINK) {
-        error = set_link(pf, WAY_LINK_DOWN, result);
+        error = action_link(pf, false, result);
         if (!error)
-            error = set_link(pf, WAY_LINK_UP, result);
+            error = action_link(pf, true, result);
     }
     return error ? error : configure_all(pf, result);
 }
@@ -203,14 +192,13 @@ static bool is_vf(struct bdf bdf)
     return !function_observe(SYSFS_ROOT, bdf, &function) && function.pf.value;
 }
 
-int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
+static bool takes_vfs(uint32_t action)
 {
-    int error;
+    return action == ACTION_PF_RESTART || action == ACTION_PF_RESET || action == ACTION_PF_DISABLE;
+}
 
-    if (is_vf(pf->card.bdf))
-        return action_fail(result, -EPERM, "it is a VF");
-    if (!pf->observed.vendor)
-        return action_fail(result, -ENODEV, "there is no such device");
+static int perform(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
+{
     switch (apply->action) {
     case ACTION_PF_BIND:
         return bind_driver(pf, result);
@@ -219,17 +207,38 @@ int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct res
     case ACTION_PF_LINK_UP:
         return bring_up(pf, result);
     case ACTION_PF_RESTART:
-        error = spare_host(pf, apply, result);
-        return error ? error : restart(pf, result);
+        return restart(pf, result);
     case ACTION_PF_RESET:
-        error = spare_host(pf, apply, result);
-        return error ? error : reset(pf, result);
+        return reset(pf, result);
     case ACTION_PF_DISABLE:
-        error = spare_host(pf, apply, result);
-        return error ? error : disable(pf, result);
+        return disable(pf, result);
     case ACTION_PF_RENEW:
         return renew(pf, result);
+    case ACTION_PF_WAKE:
+        return 0; /* it is awake */
     default:
         return action_fail(result, -EINVAL, "action %u", apply->action);
     }
+}
+
+/* One that does not wake may still be helped by taking its driver from it. */
+int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
+{
+    int error = 0;
+
+    if (is_vf(pf->card.bdf))
+        return action_fail(result, -EPERM, "it is a VF");
+    if (!pf->observed.vendor)
+        return action_fail(result, -ENODEV, "there is no such device");
+    if (apply->action == ACTION_PF_SLEEP)
+        return action_sleep(pf, result);
+    if (takes_vfs(apply->action))
+        error = spare_host(pf, apply, result);
+    if (error)
+        return error;
+    error = action_awake(pf, result);
+    if (error && !takes_vfs(apply->action))
+        return error;
+    memset(result->text, 0, sizeof(result->text));
+    return perform(pf, apply, result);
 }

@@ -85,6 +85,11 @@ void picture_replugged(struct tcb_pf_state *pf)
     }
 }
 
+bool picture_quiet(const struct tcb_pf_state *pf)
+{
+    return pf->busy == ACTION_PF_SLEEP || function_may_sleep(&pf->observed);
+}
+
 uint32_t picture_open_vfs(const struct tcb_pf_state *pf)
 {
     uint32_t count = 0;
@@ -157,7 +162,9 @@ static bool vf_same(const struct vf_observed *a, struct vf_observed b)
 /* Reads only: after our restart what is, is not written again. */
 static void want_verified(struct tcb *tcb, struct tcb_pf_state *pf)
 {
-    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF && pf->observed.driver[0]; i++) {
+    if (!pf->observed.driver[0] || picture_quiet(pf))
+        return;
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         const struct tcb_apply verify = {.action = ACTION_NONE, .pf = pf->card.bdf, .index = i};
         const struct tcb_vf_state *vf = &pf->vfs[i];
         if (vf->present && vf->owner.kind == OWNER_GUEST &&
@@ -183,11 +190,13 @@ static void observe_capabilities(struct tcb *tcb, struct tcb_vf_state *vf, struc
     document_due(tcb);
 }
 
-static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
+/* `quietly`: its configuration space is left alone, if it was ever read. */
+static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index, bool quietly)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
-    struct vf_observed seen;
-    bool present = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, &seen) == 0;
+    struct vf_observed seen = vf->observed;
+    bool keep = quietly && vf->present;
+    bool present = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, keep, &seen) == 0;
 
     if (!present && vf->present) {
         vf->present = false;
@@ -200,7 +209,8 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index)
     }
     if (!present)
         return;
-    observe_capabilities(tcb, vf, seen.bdf);
+    if (!keep)
+        observe_capabilities(tcb, vf, seen.bdf);
     if (!vf->present && !vf->holder.value) {
         vf->holder = links_holder(seen.bdf);
         vf->confirmed = vf->holder.value != 0;
@@ -224,6 +234,20 @@ static bool began_anew(const struct pf_observed *before, const struct pf_observe
            (now->link_up && !before->link_up);
 }
 
+/* Whether it slept is not known of one that might. What its driver was told may be lost then. */
+static void look_at_power(struct tcb *tcb, struct tcb_pf_state *pf, const struct pf_observed *now)
+{
+    bool wakes = function_may_sleep(&pf->observed) && !function_may_sleep(now);
+
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
+        pf->vfs[i].slept |= function_may_sleep(now);
+        pf->vfs[i].recheck |= wakes;
+    }
+    if (wakes) /* to be verified, once this look is over */
+        sd_event_source_set_enabled(tcb->observe, SD_EVENT_ONESHOT);
+    pf->changed |= wakes;
+}
+
 /* VFs first: when the PF is said to have them, they are known. */
 void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
 {
@@ -231,13 +255,15 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
     struct bdf bdf = pf->card.bdf;
 
     pf->changed = false;
+    seen.open_vfs = picture_open_vfs(pf);
     function_observe_pf(SYSFS_ROOT, bdf, &seen);
+    look_at_power(tcb, pf, &seen);
     errors_look(pf, true);
     if (strcmp(seen.driver, pf->observed.driver) != 0) /* a driver that is bound begins anew */
         errors_set(pf, RECOVERY_NONE);
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
         if (i < seen.numvfs || pf->vfs[i].present)
-            observe_vf(tcb, pf, i);
+            observe_vf(tcb, pf, i, function_may_sleep(&seen));
     struct pf_observed before = pf->observed;
     if (began_anew(&before, &seen))
         for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
@@ -263,13 +289,22 @@ void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns
     sd_event_source_set_enabled(tcb->observe, SD_EVENT_ONESHOT);
 }
 
+/* Its child is between the link, which tells us, and power/control: a look now would cancel what it
+ * begins (the kernel's pm_runtime_barrier). When it is done it is looked at anyway. */
+static bool being_put_to_sleep(const struct tcb *tcb, const struct tcb_pf_state *pf)
+{
+    return pf->busy == ACTION_PF_SLEEP && !jobs_stuck(tcb, pf->card.bdf);
+}
+
 void picture_look(struct tcb *tcb)
 {
-    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
-        if (tcb->pfs[i] && tcb->pfs[i]->changed) {
-            picture_observe(tcb, tcb->pfs[i]);
-            want_verified(tcb, tcb->pfs[i]);
-        }
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
+        struct tcb_pf_state *pf = tcb->pfs[i];
+        if (!pf || !pf->changed || being_put_to_sleep(tcb, pf))
+            continue;
+        picture_observe(tcb, pf);
+        want_verified(tcb, pf);
+    }
 }
 
 int picture_on_observe(sd_event_source *source, void *data)

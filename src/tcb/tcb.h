@@ -14,6 +14,7 @@
 #include "parclose/msg_tcb_lead.h"
 #include "parclose/msg_tcb_sr_pcim.h"
 #include "pci/capabilities.h"
+#include "pci/config_space.h"
 #include "process/process.h"
 
 #ifndef SYSFS_ROOT /* tests have a tree of their own */
@@ -40,6 +41,8 @@ struct tcb_vf_state {
     struct vf_attributes desired;
     uint32_t verified;         /* enum verified */
     bool recheck;              /* its PF may have forgotten since what was verified */
+    bool slept;                /* its PF may have slept since it was activated: what its driver
+                                  reports need not be what the device has */
     struct vf_attributes seen; /* as last read, in a child; all 0: not yet */
     struct function_capabilities capabilities;
     struct error_counts errors; /* as last looked at */
@@ -55,8 +58,12 @@ struct tcb_pf_state {
     bool named; /* in the round of CARD under way */
     struct card_config card;
     bool disabled; /* as control committed it: for the document; nothing is done because of it */
+    uint32_t idle_power; /* enum idle_power, as control committed it */
     bool told;
     struct pf_observed observed;
+    uint8_t config[CONFIG_SPACE_SIZE]; /* for the document: as read when it was awake */
+    size_t config_size;
+    struct function_capabilities capabilities;
     struct error_counts errors;
     uint32_t recovery;          /* enum error_recovery */
     uint32_t recovery_ticks;    /* so long it is under way */
@@ -102,6 +109,8 @@ void picture_forget_unnamed(struct tcb *tcb); /* and looks at what else there is
 void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns);
 void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf); /* now, and tells what changed */
 void picture_replugged(struct tcb_pf_state *pf); /* what is known of the hardware is void */
+/* It may sleep, or is being put to sleep: no read of its configuration space, or of its VFs'. */
+bool picture_quiet(const struct tcb_pf_state *pf);
 uint32_t picture_open_vfs(const struct tcb_pf_state *pf);
 void picture_say_all(struct tcb *tcb, enum process_kind peer);
 void picture_look(struct tcb *tcb); /* at all that has changed */

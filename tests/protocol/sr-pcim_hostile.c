@@ -32,11 +32,11 @@ static const struct attack_peer peers[] = {
     {                                                                                              \
         LIE_HEADER(PCIM_CARD, pcim_card, 0), .card = { __VA_ARGS__ }                               \
     }
-#define DISABLED(value)                                                                            \
+#define MORE(...)                                                                                  \
     PROCESS_CONTROL, &(const struct pcim_card)                                                     \
     {                                                                                              \
         LIE_HEADER(PCIM_CARD, pcim_card, 0),                                                       \
-            .card = {.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"}, .disabled = value      \
+            .card = {.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"}, __VA_ARGS__            \
     }
 #define WANT(...)                                                                                  \
     PROCESS_CONTROL, &(const struct pcim_want)                                                     \
@@ -71,7 +71,9 @@ static const struct attack_lie lies[] = {
      LINK_ENDS},
     {"a driver without end", CARD(.bdf = PF, .vfs = 1, .driver = ENDLESS(CARD_DRIVER_MAX)),
      LINK_ENDS},
-    {"a card that is more than disabled", DISABLED(2), LINK_ENDS},
+    {"a card that is more than disabled", MORE(.disabled = 2), LINK_ENDS},
+    {"an idle power of no kind", MORE(.idle_power = IDLE_POWERS), LINK_ENDS},
+    {"a reserved word of a card", MORE(.reserved = 1), LINK_ENDS},
     {"a card", CARD(.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"), NO_MATTER},
     {"a VF beyond all", WANT(.pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF), LINK_ENDS},
     {"a VF far beyond all", WANT(.pf = PF, .index = UINT32_MAX), LINK_ENDS},
@@ -90,6 +92,8 @@ static const struct attack_lie lies[] = {
     {"a PF's driver without end", SEEN_PF(.bdf = PF, .driver = ENDLESS(DRIVER_NAME_MAX)),
      LINK_ENDS},
     {"an interface without end", SEEN_PF(.bdf = PF, .netdev = ENDLESS(16)), LINK_ENDS},
+    {"a power of no kind", SEEN_PF(.bdf = PF, .power_status = POWER_STATUSES), LINK_ENDS},
+    {"a power control of no kind", SEEN_PF(.bdf = PF, .power_control = POWER_CONTROLS), LINK_ENDS},
     {"a serial number without end", SEEN_PF(.bdf = PF, .serial = ENDLESS(CARD_SERIAL_MAX)),
      LINK_ENDS},
     {"a VF beyond all", SEEN_VF(.bdf = {0x180}, .pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF),

@@ -38,11 +38,11 @@ static const struct attack_peer peers[] = {
     {                                                                                              \
         LIE_HEADER(TCB_CARD, tcb_card, 0), .card = { __VA_ARGS__ }                                 \
     }
-#define DISABLED(value)                                                                            \
+#define MORE(...)                                                                                  \
     PROCESS_CONTROL, &(const struct tcb_card)                                                      \
     {                                                                                              \
         LIE_HEADER(TCB_CARD, tcb_card, 0),                                                         \
-            .card = {.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"}, .disabled = value      \
+            .card = {.name = "net0", .bdf = PF, .vfs = 1, .driver = "igb"}, __VA_ARGS__            \
     }
 #define ASSIGN(...)                                                                                \
     PROCESS_CONTROL, &(const struct tcb_assign)                                                    \
@@ -71,7 +71,9 @@ static const struct attack_lie lies[] = {
     {"a driver that is a path", CARD(.bdf = PF, .vfs = 1, .driver = "../../x"), LINK_ENDS},
     {"a card that is not there", CARD(.bdf = PF, .name = "net0", .vfs = 1, .driver = "igb"),
      NO_MATTER},
-    {"a card that is more than disabled", DISABLED(2), LINK_ENDS},
+    {"a card that is more than disabled", MORE(.disabled = 2), LINK_ENDS},
+    {"an idle power of no kind", MORE(.idle_power = IDLE_POWERS), LINK_ENDS},
+    {"a reserved word of a card", MORE(.reserved = 1), LINK_ENDS},
     {"a VF beyond all", ASSIGN(.pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF), LINK_ENDS},
     {"an owner of no kind", ASSIGN(.pf = PF, .owner = {.kind = OWNER_GUEST + 1}), LINK_ENDS},
     {"a VF of no card", ASSIGN(.pf = {0xfff8}, .owner = {.kind = OWNER_GUEST}), NO_MATTER},
@@ -86,6 +88,10 @@ static const struct attack_lie lies[] = {
      APPLY(1, .transaction = 1, .action = ACTION_VF_ACTIVATE, .pf = PF,
            .index = PARCLOSE_MAX_VFS_PER_PF),
      LINK_ENDS},
+    {"sleep of a card that is to be awake",
+     APPLY(1, .transaction = 1, .action = ACTION_PF_SLEEP, .pf = PF), NO_MATTER},
+    {"sleep of what is no card",
+     APPLY(1, .transaction = 1, .action = ACTION_PF_SLEEP, .pf = {0xfff8}), NO_MATTER},
     {"a reset of what is no card",
      APPLY(1, .transaction = 1, .action = ACTION_PF_RESET, .pf = {0xfff8}), NO_MATTER},
 

@@ -97,6 +97,33 @@ static void only_what_the_pf_forgot_of_a_vf_in_use_is_renewed(void **state)
     assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RENEW, NET0, 7, 0)), -EPERM);
 }
 
+/* Idle, and asked for; a partition that waits for a VF is enough for neither. */
+static void only_an_idle_pf_that_may_is_put_to_sleep(void **state)
+{
+    struct world *world = *state;
+    struct pf *pf = db_pf(world->control->db, NET0);
+
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0)), -EPERM);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    pf->image.idle_power = IDLE_POWER_AUTO;
+    uint64_t id = world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(apply->action, ACTION_PF_SLEEP);
+    applied(world, apply->transaction, 0);
+    assert_int_equal(verdict(world, id), 0);
+    start_web(world);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0)), -EPERM);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    id = world_propose(world, ACTION_PF_WAKE, NET0, 0, 0);
+    apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(apply->action, ACTION_PF_WAKE);
+    applied(world, apply->transaction, 0);
+    assert_int_equal(verdict(world, id), 0);
+    world_to_gate(world, "web");
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0)), -EPERM);
+    pf->image.idle_power = IDLE_POWER_ON;
+}
+
 static void one_at_a_time_for_each_function(void **state)
 {
     struct world *world = *state;
@@ -175,6 +202,7 @@ int main(void)
         TEST(committed_applied_answered),
         TEST(unknown_is_refused),
         TEST(only_what_the_pf_forgot_of_a_vf_in_use_is_renewed),
+        TEST(only_an_idle_pf_that_may_is_put_to_sleep),
         TEST(one_at_a_time_for_each_function),
         TEST(new_sr_pcim_takes_the_answer),
         TEST(nobody_pulls_a_vf_out_from_under_a_guest),

@@ -109,7 +109,7 @@ static void lies_of_the_tcb_end_its_session(void **state)
     BAD(PROCESS_TCB, edit, pf.value, NET0.value); /* without a state */
     BAD(PROCESS_TCB, edit, pf_state, PF_STATE_DISABLED);
     edit.pf = NET0;
-    BAD(PROCESS_TCB, edit, pf_state, PF_STATE_DISABLED + 1);
+    BAD(PROCESS_TCB, edit, pf_state, PF_STATES);
     BAD(PROCESS_TCB, edit, pf_state, PF_STATE_DISABLED); /* with a VF */
     edit.pf = (struct bdf){0};
     ENDLESS(PROCESS_TCB, edit, name);

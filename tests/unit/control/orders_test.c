@@ -510,6 +510,93 @@ static void an_edit_is_an_order(void **state)
     assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 1);
 }
 
+/* ---- idle power */
+
+/* What SR-PCIM and the TCB are told of net0's card; nothing is done at once. */
+static void told_power(struct world *world, uint32_t idle_power)
+{
+    const struct pcim_card *pcim;
+    const struct tcb_card *tcb;
+    size_t heard = 0;
+
+    while ((pcim = world_take(world, PROCESS_SR_PCIM, PCIM_CARD)))
+        if (pcim->card.bdf.value == NET0.value && ++heard)
+            assert_int_equal(pcim->idle_power, idle_power);
+    while ((tcb = world_take(world, PROCESS_TCB, TCB_CARD)))
+        if (tcb->card.bdf.value == NET0.value && ++heard)
+            assert_int_equal(tcb->idle_power, idle_power);
+    assert_int_equal(heard, 2);
+    no_apply(world);
+}
+
+/* Of one whose VF a guest has, too; it is remembered over boots of the host, as the state is. */
+static void an_idle_pf_may_sleep_or_not(void **state)
+{
+    struct world *world = *state;
+
+    run_web(world);
+    world_forget_sent(world);
+    done(world, order(world, DEVICE_ORDER_PF_IDLE_AUTO, NET0), "net0: may sleep");
+    told_power(world, IDLE_POWER_AUTO);
+    refused(world, order(world, DEVICE_ORDER_PF_IDLE_AUTO, NET0), 0, "idle-power auto already");
+    assert_int_equal(world_restart(world, 2), 0);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.idle_power, IDLE_POWER_AUTO);
+    assert_int_equal(db_pf(world->control->db, NET1)->image.idle_power, IDLE_POWER_ON);
+    world_links_up(world);
+    world_forget_sent(world);
+    done(world, order(world, DEVICE_ORDER_PF_IDLE_ON, NET0), "net0: is kept awake");
+    told_power(world, IDLE_POWER_ON);
+    refused(world, order(world, DEVICE_ORDER_PF_IDLE_ON, NET0), 0, "idle-power on already");
+}
+
+static void idle_power_of_no_card_is_refused(void **state)
+{
+    struct world *world = *state;
+
+    refused(world, order(world, DEVICE_ORDER_PF_IDLE_AUTO, (struct bdf){0xfff8}), -ENODEV,
+            "of no card");
+    no_apply(world);
+}
+
+static void an_edit_of_idle_power_is_an_order(void **state)
+{
+    struct world *world = *state;
+
+    all_well(world);
+    world_forget_sent(world);
+    edit(world, 77, PF_STATE_IDLE_AUTO);
+    assert_int_equal(edited(world, 77), 0);
+    told_power(world, IDLE_POWER_AUTO);
+    edit(world, 77, PF_STATE_SAME); /* what became of it? */
+    assert_int_equal(edited(world, 77), 0);
+    edit(world, 78, PF_STATE_IDLE_AUTO);
+    assert_int_equal(edited(world, 78), 0); /* it is so already */
+    disable(world);                         /* beside it */
+    assert_int_equal(db_pf(world->control->db, NET0)->image.idle_power, IDLE_POWER_AUTO);
+    edit(world, 79, PF_STATE_IDLE_ON);
+    assert_int_equal(edited(world, 79), 0);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.idle_power, IDLE_POWER_ON);
+    assert_int_equal(db_pf(world->control->db, NET0)->image.disabled, 1);
+}
+
+/* It has its VFs, and goes back to sleep: that is all that there is to wait for. */
+static void one_that_sleeps_is_restarted(void **state)
+{
+    struct world *world = *state;
+
+    all_well(world);
+    world_readiness(world, NET0, PF_ASLEEP);
+    uint64_t id = order(world, DEVICE_ORDER_PF_RESTART, NET0);
+    uint64_t transaction = apply(world, ACTION_PF_RESTART, NET0, ACTION_SPARE_HOST);
+    seen(world, NET0, "igb", 0);
+    applied(world, transaction, NET0, 0);
+    assert_null(answer(world, id));
+    world_readiness(world, NET0, PF_VFS_MISSING);
+    seen(world, NET0, "igb", 7);
+    world_readiness(world, NET0, PF_ASLEEP);
+    done(world, id, "net0: restarted");
+}
+
 static void an_edit_takes_no_vf_away(void **state)
 {
     struct world *world = *state;
@@ -695,6 +782,10 @@ int main(void)
         TEST(who_needs_it_waits_for_a_person),
         TEST(it_outlives_control_and_a_boot_of_the_host),
         TEST(an_edit_is_an_order),
+        TEST(an_idle_pf_may_sleep_or_not),
+        TEST(idle_power_of_no_card_is_refused),
+        TEST(an_edit_of_idle_power_is_an_order),
+        TEST(one_that_sleeps_is_restarted),
         TEST(an_edit_takes_no_vf_away),
         TEST(an_edit_goes_on_when_control_dies),
         TEST(idle_pfs_are_reset_with_sr_pcim),

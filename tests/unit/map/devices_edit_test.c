@@ -141,20 +141,28 @@ static void what_is_the_same_asks_for_nothing(void **state)
     accepted("<vfs>", "<vfs\n>", 0, NULL);
 }
 
-#define ENABLED  "driver=\"igb\" state=\"enabled\"/>"
-#define DISABLED "driver=\"igb\" state=\"disabled\"/>"
+#define PF_IS(state, power) "driver=\"igb\" state=\"" state "\" idle-power=\"" power "\"/>"
+#define ENABLED             PF_IS("enabled", "on")
+#define DISABLED            PF_IS("disabled", "on")
+#define SLEEPS              PF_IS("enabled", "auto")
 
 static void the_state_of_a_pf_is_read(void **state)
 {
+    static const struct {
+        const char *to;
+        uint32_t state;
+    } rows[] = {{DISABLED, PF_STATE_DISABLED}, {SLEEPS, PF_STATE_IDLE_AUTO}};
     (void)state;
-    for (int with_schema = 0; with_schema < 2; with_schema++) {
-        const struct devices_edit edit = judge(ENABLED, DISABLED, with_schema);
-        if (edit.verdict != EDIT_ACCEPTED)
-            fail_msg("line %u: %s", edit.line, edit.text);
-        assert_int_equal(edit.pf.value, 0x100);
-        assert_int_equal(edit.pf_state, PF_STATE_DISABLED);
-        assert_int_equal(edit.vfs_count, 0);
-    }
+
+    for (int with_schema = 0; with_schema < 2; with_schema++)
+        for (size_t i = 0; i < 2; i++) {
+            const struct devices_edit edit = judge(ENABLED, rows[i].to, with_schema);
+            if (edit.verdict != EDIT_ACCEPTED)
+                fail_msg("line %u: %s", edit.line, edit.text);
+            assert_int_equal(edit.pf.value, 0x100);
+            assert_int_equal(edit.pf_state, rows[i].state);
+            assert_int_equal(edit.vfs_count, 0);
+        }
     accepted(ENABLED, ENABLED, 0, NULL);
 }
 
@@ -187,10 +195,18 @@ static void everything_else_is_refused(void **state)
         {DESIRED, "<desired " MAC "vlan=\"\" qos=\"3\"/>", "vlan is \"\""},
         {DESIRED, "<desired " MAC "vlan=\"100\" qos=\"8\"/>", "qos is \"8\""},
         {DESIRED, "<desired qos=\"3\"/>", "qos needs a vlan"},
-        {ENABLED, "driver=\"igb\" state=\"off\"/>", "state is \"off\""},
-        {ENABLED, "driver=\"igb\" state=\"\"/>", "state is \"\""},
-        {ENABLED, "driver=\"igb\"/>", "state is \"\""},
-        {ENABLED, "driver=\"e1000\" state=\"disabled\"/>", "host.xml"},
+        {ENABLED, PF_IS("off", "on"), "state is \"off\""},
+        {ENABLED, PF_IS("", "on"), "state is \"\""},
+        {ENABLED, "driver=\"igb\" idle-power=\"on\"/>", "state is \"\""},
+        {ENABLED, PF_IS("auto", "on"), "state is \"auto\""},
+        {ENABLED, PF_IS("enabled", "off"), "idle-power is \"off\": expected on or auto"},
+        {ENABLED, PF_IS("enabled", "disabled"), "idle-power is \"disabled\""},
+        {ENABLED, PF_IS("enabled", ""), "idle-power is \"\""},
+        {ENABLED, PF_IS("enabled", "auto\" power=\"on"), "host.xml"},
+        {ENABLED, "driver=\"igb\" state=\"enabled\"/>", "idle-power is \"\""},
+        {ENABLED, PF_IS("disabled", "auto"), "more than once"},
+        {ENABLED, "driver=\"e1000\" state=\"disabled\" idle-power=\"on\"/>", "host.xml"},
+        {" power=\"unknown\"", " power=\"asleep\"", "it is observed"},
         {DESIRED, "<desired mac=\"01:00:00:0a:0b:0c\"/>", "unicast"},
         {DESIRED, "<desired mac=\"00:00:00:00:00:00\"/>", "unicast"},
         {DESIRED, "<desired mac=\"2:0:0:a:b:c\"/>", "mac is"},
@@ -214,7 +230,7 @@ static void everything_else_is_refused(void **state)
         {"<owner kind=\"guest\" partition=\"1\"/>", "<owner kind=\"guest\" partition=\"2\"/>",
          "is given to a partition by its definition"},
         {"vfs=\"3\"", "vfs=\"4\"", "host.xml"},
-        {"driver=\"igb\" state=\"enabled\"/>", "driver=\"e1000e\"/>", "host.xml"},
+        {ENABLED, "driver=\"e1000e\"/>", "host.xml"},
         {"<vf index=\"0\"", "<vf index=\"1\"", "it is observed"},
         {"open=\"no\"", "open=\"yes\"", "it is observed"},
         {"address=\"0000:01:00.0\"", "address=\"0000:02:00.0\"", "it is observed"},
@@ -290,7 +306,9 @@ static void rubbish_is_not_taken(void **state)
     bad.pf = (struct bdf){0x100};
     bad.pf_state = PF_STATE_ENABLED;
     assert_int_equal(devices_edit_check(&bad), 0);
-    bad.pf_state = PF_STATE_DISABLED + 1;
+    bad.pf_state = PF_STATE_IDLE_AUTO;
+    assert_int_equal(devices_edit_check(&bad), 0);
+    bad.pf_state = PF_STATES;
     assert_int_not_equal(devices_edit_check(&bad), 0);
     BAD(text[0] = '\n');
     BAD(vfs[0].index = PARCLOSE_MAX_VFS_PER_PF);

@@ -159,6 +159,84 @@ static void a_pf_is_seen_as_it_is(void **state)
     assert_int_equal(pf.bars[1].size, 0);
 }
 
+static void power_is_what_the_kernel_says(void **state)
+{
+    static const struct {
+        const char *control, *status;
+        uint32_t seen_control, seen_status;
+    } rows[] = {{"on\n", "active\n", POWER_ON, POWER_AWAKE},
+                {"auto\n", "active\n", POWER_AUTO, POWER_AWAKE},
+                {"auto\n", "suspended\n", POWER_AUTO, POWER_ASLEEP},
+                {"auto\n", "suspending\n", POWER_AUTO, POWER_ASLEEP},
+                {"on\n", "resuming\n", POWER_ON, POWER_ASLEEP},
+                {"on\n", "error\n", POWER_ON, POWER_ERROR},
+                {"on\n", "unsupported\n", POWER_ON, POWER_STATUS_UNKNOWN},
+                {"", "", POWER_CONTROL_UNKNOWN, POWER_STATUS_UNKNOWN},
+                {"a word that is much too long", "another one", POWER_CONTROL_UNKNOWN,
+                 POWER_STATUS_UNKNOWN}};
+    struct pf_observed pf = {0};
+    (void)state;
+
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.power_control, POWER_CONTROL_UNKNOWN);
+    assert_int_equal(pf.power_status, POWER_STATUS_UNKNOWN);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        tree_text(root, TREE_PF, "power/control", rows[i].control);
+        tree_text(root, TREE_PF, "power/runtime_status", rows[i].status);
+        function_observe_pf(root, TREE_PF, &pf);
+        assert_int_equal(pf.power_control, rows[i].seen_control);
+        assert_int_equal(pf.power_status, rows[i].seen_status);
+    }
+}
+
+/* Configuration space that nobody reads reads as before: here it is spoilt meanwhile. */
+static void one_that_may_sleep_is_not_disturbed(void **state)
+{
+    static const uint8_t spoilt[4096] = {0xff, 0xff};
+    struct pf_observed pf = {0};
+    struct vf_observed vf = {0};
+    (void)state;
+
+    tree_create_vfs(root, 2);
+    tree_text(root, TREE_PF, "power/control", "auto");
+    tree_text(root, TREE_PF, "power/runtime_status", "suspended");
+    function_observe_pf(root, TREE_PF, &pf); /* never read before: once */
+    assert_int_equal(pf.answers, 1);
+    assert_int_equal(function_observe_vf(root, TREE_PF, 0, false, &vf), 0);
+    assert_int_equal(vf.answers, 1);
+    tree_write(root, TREE_PF, "config", spoilt, sizeof(spoilt));
+    tree_write(root, tree_vf(0), "config", spoilt, 32);
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.answers, 1);
+    assert_int_equal(pf.sriov.num_vfs, 2);
+    assert_string_equal(pf.serial, "0123456789abcdef");
+    assert_int_equal(function_observe_vf(root, TREE_PF, 0, true, &vf), 0);
+    assert_int_equal(vf.answers, 1);
+    assert_int_equal(function_observe_vf(root, TREE_PF, 0, false, &vf), 0);
+    assert_int_equal(vf.answers, 0);
+    pf.open_vfs = 1; /* then it may not sleep: whatever its power/control says, it is looked at */
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.answers, 0);
+}
+
+/* With the driver the VFs may go, which their number may not show. */
+static void another_driver_is_looked_at_though_it_may_sleep(void **state)
+{
+    struct pf_observed pf = {0};
+    (void)state;
+
+    tree_text(root, TREE_PF, "power/control", "auto");
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.sriov.num_vfs, 0);
+    tree_create_vfs(root, 2); /* and so are other VFs */
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.sriov.num_vfs, 2);
+    tree_unlink(root, TREE_PF, "driver");
+    tree_write(root, TREE_PF, "config", (uint8_t[4096]){0x86, 0x80}, 4096);
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.sriov.num_vfs, 0);
+}
+
 static void a_node_that_nobody_knows_is_no_node(void **state)
 {
     struct pf_observed pf = {0};
@@ -191,16 +269,16 @@ static void a_vf_answers_by_its_capability_pointer(void **state)
 
     tree_create_vfs(root, 2);
     tree_link(root, tree_vf(1), "driver", "../../../../bus/pci/drivers/vfio-pci");
-    assert_int_equal(function_observe_vf(root, TREE_PF, 1, &vf), 0);
+    assert_int_equal(function_observe_vf(root, TREE_PF, 1, false, &vf), 0);
     assert_int_equal(vf.bdf.value, tree_vf(1).value);
     assert_int_equal(vf.answers, 1);
     assert_int_equal(vf.iommu_group, 21);
     assert_string_equal(vf.driver, "vfio-pci");
     memset(dead, 0xff, sizeof(dead));
     tree_write(root, tree_vf(1), "config", dead, sizeof(dead));
-    assert_int_equal(function_observe_vf(root, TREE_PF, 1, &vf), 0);
+    assert_int_equal(function_observe_vf(root, TREE_PF, 1, false, &vf), 0);
     assert_int_equal(vf.answers, 0);
-    assert_true(function_observe_vf(root, TREE_PF, 2, &vf) < 0);
+    assert_true(function_observe_vf(root, TREE_PF, 2, false, &vf) < 0);
 }
 
 /* The kernel's words are long and odd at times; a picture never overflows. */
@@ -409,6 +487,9 @@ int main(void)
         cmocka_unit_test(addresses_are_whole_or_none),
         with_tree(a_pf_is_seen_as_it_is),
         with_tree(another_card_at_the_address_is_seen),
+        with_tree(power_is_what_the_kernel_says),
+        with_tree(one_that_may_sleep_is_not_disturbed),
+        with_tree(another_driver_is_looked_at_though_it_may_sleep),
         with_tree(a_node_that_nobody_knows_is_no_node),
         with_tree(a_pf_that_is_not_there_has_nothing),
         with_tree(a_vf_answers_by_its_capability_pointer),

@@ -221,6 +221,150 @@ static void a_vf_that_was_reset_has_its_pf_renewed(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
 }
 
+/* ---- runtime power management */
+
+static const char *reason(const struct pcim_pf *pf)
+{
+    static struct judgement judgement;
+
+    judge_pf(pf, &judgement);
+    return judgement.reason;
+}
+
+static void an_idle_one_that_may_is_put_to_sleep(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->observed.power_control = POWER_ON;
+    pf->observed.power_status = POWER_AWAKE;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE); /* nobody asks for it */
+    pf->idle_power = IDLE_POWER_AUTO;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_SLEEP);
+    assert_int_equal(judged(pf), PF_READY);
+    pf->observed.link_up = 0; /* not to be brought up just before */
+    assert_int_equal(next_for_pf(pf), ACTION_PF_SLEEP);
+    assert_int_equal(judged(pf), PF_ASLEEP);
+    pf->observed.power_control = POWER_CONTROL_UNKNOWN; /* a kernel without it */
+    assert_int_equal(next_for_pf(pf), ACTION_PF_LINK_UP);
+}
+
+/* One VF of it is enough, whoever has it. */
+static void one_that_is_used_stays_awake(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->observed.power_control = POWER_ON;
+    pf->idle_power = IDLE_POWER_AUTO;
+    pf->vfs[1].wanted = true;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].wanted = false;
+    pf->vfs[1].in_use = true;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].in_use = false;
+    pf->vfs[1].observed.open = 1; /* it is being given back */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].observed.open = 0;
+    pf->observed.open_vfs = 1;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.open_vfs = 0;
+    strcpy(pf->vfs[0].observed.driver, "igbvf"); /* the host's */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    strcpy(pf->vfs[0].observed.driver, "vfio-pci");
+    assert_int_equal(next_for_pf(pf), ACTION_PF_SLEEP);
+    pf->disabled = true;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+/* Nobody would see it any more. */
+static void one_that_lacks_something_is_not_put_to_sleep(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->observed.power_control = POWER_ON;
+    pf->idle_power = IDLE_POWER_AUTO;
+    pf->vfs[1].observed.answers = 0;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].observed.answers = 1;
+    pf->observed.recovery = RECOVERY_UNDER_WAY;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.recovery = RECOVERY_NONE;
+    pf->observed.numvfs = pf->observed.sriov.num_vfs = pf->observed.sriov.control = 0;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_CREATE_VFS);
+}
+
+static void one_that_sleeps_is_left_alone(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->idle_power = IDLE_POWER_AUTO;
+    pf->observed.power_control = POWER_AUTO;
+    pf->observed.power_status = POWER_AWAKE;
+    assert_int_equal(judged(pf), PF_READY); /* its link is a use of it */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.link_up = 0;
+    assert_int_equal(judged(pf), PF_ASLEEP);
+    assert_string_equal(reason(pf), "no partition has or wants a VF of it: it may sleep");
+    pf->observed.power_status = POWER_ASLEEP;
+    assert_string_equal(reason(pf), "no partition has or wants a VF of it");
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+    pf->observed.driver[0] = 0; /* that is said first */
+    assert_int_equal(judged(pf), PF_DRIVER_UNBOUND);
+}
+
+static void one_that_is_wanted_is_woken_first(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->idle_power = IDLE_POWER_AUTO;
+    pf->observed.power_control = POWER_AUTO;
+    pf->observed.power_status = POWER_ASLEEP;
+    pf->observed.link_up = 0;
+    pf->vfs[0].wanted = true;
+    assert_int_equal(judged(pf), PF_ASLEEP);
+    assert_string_equal(reason(pf), "it is asleep; it is being woken");
+    assert_int_equal(next_for_pf(pf), ACTION_PF_WAKE);
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+    pf->observed.power_control = POWER_ON;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_LINK_UP);
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE); /* not back yet */
+    pf->observed.power_status = POWER_AWAKE;
+    assert_int_equal(judged(pf), PF_LINK_DOWN);
+    assert_int_equal(next_for_vf(pf, 0), ACTION_VF_ACTIVATE);
+    pf->observed.power_status = POWER_ERROR;
+    assert_int_equal(judged(pf), PF_ASLEEP);
+    pf->recover = true; /* what the ladder orders comes first */
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RESTART);
+}
+
+/* Whoever wrote it: kept awake, when nobody asked for the other, or somebody uses it. */
+static void auto_from_outside_is_taken_back(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->observed.power_control = POWER_AUTO;
+    pf->observed.power_status = POWER_AWAKE;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_WAKE);
+    pf->idle_power = IDLE_POWER_AUTO;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].wanted = pf->vfs[1].in_use = true;
+    assert_int_equal(judged(pf), PF_READY); /* its guest loses nothing by it */
+    assert_int_equal(next_for_pf(pf), ACTION_PF_WAKE);
+}
+
+static void an_nvme_in_auto_is_judged_as_ever(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->idle_power = IDLE_POWER_AUTO;
+    pf->observed.class = CLASS_NVME;
+    pf->observed.power_control = POWER_AUTO;
+    pf->observed.power_status = POWER_AWAKE;
+    assert_int_equal(judged(pf), PF_READY);
+    pf->observed.link_up = 0;
+    assert_int_equal(judged(pf), PF_LINK_DOWN);
+}
+
 static void what_the_pf_forgot_of_a_vf_in_use_is_set_again(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -317,6 +461,13 @@ int main(void)
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),
+        WITH_PF(an_idle_one_that_may_is_put_to_sleep),
+        WITH_PF(one_that_is_used_stays_awake),
+        WITH_PF(one_that_lacks_something_is_not_put_to_sleep),
+        WITH_PF(one_that_sleeps_is_left_alone),
+        WITH_PF(one_that_is_wanted_is_woken_first),
+        WITH_PF(auto_from_outside_is_taken_back),
+        WITH_PF(an_nvme_in_auto_is_judged_as_ever),
         WITH_PF(what_the_pf_forgot_of_a_vf_in_use_is_set_again),
         WITH_PF(restart_under_way_is_busy),
         WITH_PF(wanted_vf_is_activated_once),

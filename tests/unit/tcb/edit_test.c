@@ -219,6 +219,23 @@ static void the_state_of_a_pf_is_proposed(void **state)
     gone(stage, "edit/off.xml");
 }
 
+static void the_idle_power_of_a_pf_is_proposed(void **state)
+{
+    struct stage *stage = *state;
+
+    edit(stage, "quiet.xml", "idle-power=\"on\"", "idle-power=\"auto\"");
+    uint64_t id = unknown(stage);
+    const struct tcb_edit message = heard(stage, 0);
+    assert_int_equal(message.header.id, id);
+    assert_int_equal(message.pf.value, TREE_PF.value);
+    assert_int_equal(message.pf_state, PF_STATE_IDLE_AUTO);
+    answer(stage, id, 0, "");
+    gone(stage, "edit/quiet.xml");
+    edit(stage, "loud.xml", "idle-power=\"on\"", "idle-power=\"yes\"");
+    unknown(stage);
+    refused_is(stage, "loud.xml", "idle-power");
+}
+
 static void control_refuses(void **state)
 {
     struct stage *stage = *state;
@@ -409,6 +426,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(an_edit_is_proposed_and_goes),
         TEST(the_state_of_a_pf_is_proposed),
+        TEST(the_idle_power_of_a_pf_is_proposed),
         TEST(control_refuses),
         TEST(the_reader_refuses),
         TEST(what_is_no_file_of_its_own_is_refused),

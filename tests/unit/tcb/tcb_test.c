@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -538,6 +539,234 @@ static void a_pf_without_a_vf_in_use_is_reset(void **state)
     assert_string_equal(text, "1");
 }
 
+/* ---- runtime power management */
+
+static void name_idle_card(struct stage *stage, uint32_t idle_power)
+{
+    struct tcb_card card = {.header = frame_header(TCB_CARD, sizeof(card), 0),
+                            .card = {.name = "net0", .bdf = TREE_PF, .vfs = VFS, .driver = "igb"},
+                            .idle_power = idle_power};
+    stage_say(stage, PROCESS_CONTROL, &card);
+}
+
+static void set_power(const char *root, const char *control, const char *status)
+{
+    tree_text(root, TREE_PF, "power/control", control);
+    tree_text(root, TREE_PF, "power/runtime_status", status);
+}
+
+/* A longer word that was there shows behind it: a file of the kernel's has no rest. */
+static void power_is(const char *root, const char *control)
+{
+    char text[32];
+
+    tree_read(root, TREE_PF, "power/control", text, sizeof(text));
+    assert_memory_equal(text, control, strlen(control));
+}
+
+/* A PF with VFs, its interface down: there is none to take down. */
+static void begin_idle(struct stage *stage, const char *root, uint32_t idle_power)
+{
+    struct frame frame;
+
+    tree_create_vfs(root, VFS);
+    tree_text(root, TREE_PF, "net/pf0/flags", "0x1002\n");
+    name_idle_card(stage, idle_power);
+    sync_control(stage);
+    sync_lead(stage);
+    stage_hear(stage, PROCESS_CONTROL, TCB_SYNC, &frame);
+}
+
+static void an_idle_pf_is_put_to_sleep_and_woken(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "on", "active");
+    begin_idle(stage, root, IDLE_POWER_AUTO);
+    apply(stage, 7, ACTION_PF_SLEEP, 0);
+    assert_int_equal(applied(stage, 7).writes, 1);
+    power_is(root, "auto");
+    apply(stage, 8, ACTION_PF_SLEEP, 0); /* it is so already */
+    assert_int_equal(applied(stage, 8).writes, 0);
+    apply(stage, 9, ACTION_PF_WAKE, 0);
+    assert_int_equal(applied(stage, 9).writes, 1);
+    power_is(root, "on");
+    apply(stage, 10, ACTION_PF_WAKE, 0);
+    const struct tcb_applied again = applied(stage, 10);
+    assert_int_equal(again.error, 0);
+    assert_int_equal(again.writes, 0);
+}
+
+static void not_slept(struct stage *stage, uint64_t id, int error, const char *words)
+{
+    apply(stage, id, ACTION_PF_SLEEP, 0);
+    const struct tcb_applied result = applied(stage, id);
+    assert_int_equal(result.error, error);
+    assert_int_equal(result.writes, 0);
+    if (!strstr(result.text, words))
+        fail_msg("\"%s\" has no \"%s\"", result.text, words);
+}
+
+/* Control is asked before; it does not matter what it says. */
+static void who_may_not_sleep_is_not_put_to_sleep(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "on", "active");
+    begin_idle(stage, root, IDLE_POWER_ON);
+    not_slept(stage, 7, -EPERM, "kept awake");
+    name_idle_card(stage, IDLE_POWER_AUTO);
+    assign(stage, 1, 3);
+    sync_control(stage);
+    not_slept(stage, 8, -EBUSY, "its VF 1 is a partition's");
+    name_idle_card(stage, IDLE_POWER_AUTO);
+    sync_control(stage);
+    tree_link(root, tree_vf(0), "driver", "/drivers/igbvf");
+    not_slept(stage, 9, -EBUSY, "igbvf");
+    power_is(root, "on");
+}
+
+/* Nobody's by control's word, and a monitor has it all the same. */
+static void one_with_a_held_vf_is_not_put_to_sleep(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 1);
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "on", "active");
+    stage_say(stage, PROCESS_LEAD, &held);
+    begin_idle(stage, root, IDLE_POWER_AUTO);
+    not_slept(stage, 10, -EBUSY, "its VF 1 is in use");
+    power_is(root, "on");
+}
+
+/* The kernel takes "on", and the device does not come back. */
+static void one_that_does_not_wake_is_said_to(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "auto", "suspended");
+    begin_idle(stage, root, IDLE_POWER_AUTO);
+    apply(stage, 7, ACTION_PF_WAKE, 0);
+    struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -EIO);
+    assert_int_equal(result.writes, 1);
+    assert_non_null(strstr(result.text, "does not wake: it is suspended"));
+    set_power(root, "auto", "error");
+    apply(stage, 8, ACTION_PF_LINK_UP, 0);
+    result = applied(stage, 8);
+    assert_int_equal(result.error, -EIO);
+    make_targets(root); /* what may help it is done all the same */
+    apply(stage, 9, ACTION_PF_RESTART, 0);
+    result = applied(stage, 9);
+    assert_int_equal(result.error, 0);
+    assert_string_equal(result.text, "");
+}
+
+/* Whatever is done for a partition: its PF is awake before, whoever wrote auto. */
+static void a_vf_is_activated_on_a_pf_that_is_on(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "auto", "active");
+    tree_text(root, TREE_PF, "class", "0xff0000"); /* so that there are no attributes */
+    tree_create_vfs(root, VFS);
+    tree_link(root, tree_vf(0), "driver", "/drivers/vfio-pci");
+    begin(stage);
+    name_card(stage);
+    assign(stage, 0, 1);
+    sync_control(stage);
+    apply(stage, 7, ACTION_VF_ACTIVATE, 0);
+    const struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 1);
+    power_is(root, "on");
+}
+
+/* The next word of the PF with this power. */
+static struct pf_observed heard(struct stage *stage, uint32_t control, uint32_t status)
+{
+    struct frame frame;
+    struct pf_observed pf;
+
+    do {
+        stage_hear(stage, PROCESS_CONTROL, TCB_PF, &frame);
+        pf = ((const struct tcb_pf *)(const void *)frame.bytes)->pf;
+    } while (pf.power_control != control || pf.power_status != status);
+    return pf;
+}
+
+/* How often configuration space of the PF or its VF 0 is opened within so many ms. */
+static size_t config_opened(const char *root, int ms)
+{
+    static const char *const paths[] = {"0000:01:00.0", "0000:01:10.0"};
+    _Alignas(struct inotify_event) char events[4096];
+    int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    char path[160];
+
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/config", root, paths[i]);
+        assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+    }
+    usleep((useconds_t)ms * 1000);
+    ssize_t got = read(watch, events, sizeof(events));
+    close(watch);
+    return got < 0 ? 0 : (size_t)got / sizeof(struct inotify_event);
+}
+
+/* A second is a tick: what configuration space says meanwhile is not asked. */
+static void one_that_sleeps_is_not_looked_at(void **state)
+{
+    static const uint8_t spoilt[4096] = {0xff, 0xff};
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "auto", "active");
+    begin_idle(stage, root, IDLE_POWER_AUTO);
+    set_power(root, "auto", "suspended");
+    assert_int_equal(heard(stage, POWER_AUTO, POWER_ASLEEP).answers, 1);
+    tree_write(root, TREE_PF, "config", spoilt, sizeof(spoilt));
+    tree_write(root, tree_vf(1), "config", spoilt, 16);
+    assert_int_equal(config_opened(root, 2500), 0);
+    assert_true(stage_silent(stage, PROCESS_CONTROL, 1));
+    set_power(root, "on", "active"); /* by anybody */
+    assert_int_equal(heard(stage, POWER_ON, POWER_AWAKE).answers, 0);
+    assert_true(config_opened(root, 2500) >= 4);
+}
+
+/* After a restart, too: nothing is written to it. */
+static void one_that_sleeps_is_left_asleep_by_a_new_tcb(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "auto", "suspended");
+    begin_idle(stage, root, IDLE_POWER_AUTO);
+    stage_die(stage);
+    stage_start(stage);
+    name_idle_card(stage, IDLE_POWER_AUTO);
+    sync_control(stage);
+    sync_lead(stage);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_PF, &frame);
+    const struct pf_observed pf = ((const struct observed_pf *)(const void *)frame.bytes)->pf;
+    assert_int_equal(pf.power_status, POWER_ASLEEP);
+    assert_int_equal(pf.sriov.num_vfs, VFS);
+    assert_int_equal(pf.answers, 1);
+    power_is(root, "auto");
+}
+
 /* An administrator's: refused for the host's sake, unless it is forced. */
 static struct tcb_applied ordered(struct stage *stage, uint64_t id, uint32_t action, uint32_t flags)
 {
@@ -918,6 +1147,13 @@ int main(int argc, char **argv)
         on_stage(a_vf_is_no_card),
         on_stage(a_vf_with_a_driver_of_the_host_is_in_use),
         on_stage(a_pf_without_a_vf_in_use_is_reset),
+        on_stage(an_idle_pf_is_put_to_sleep_and_woken),
+        on_stage(who_may_not_sleep_is_not_put_to_sleep),
+        on_stage(one_with_a_held_vf_is_not_put_to_sleep),
+        on_stage(one_that_does_not_wake_is_said_to),
+        on_stage(a_vf_is_activated_on_a_pf_that_is_on),
+        on_stage(one_that_sleeps_is_not_looked_at),
+        on_stage(one_that_sleeps_is_left_asleep_by_a_new_tcb),
         on_stage(what_the_host_uses_is_spared),
         on_stage(what_the_host_does_not_use_is_not),
         on_stage(one_without_a_reset_is_said_to_be),
@@ -938,8 +1174,10 @@ int main(int argc, char **argv)
         on_stage(sr_pcim_may_say_nothing),
     };
 
-    if (argc != 2)
+    if (argc != 2 && argc != 3)
         return 2;
     stage_executable = argv[1];
+    if (argc == 3) /* of a mutant: the test that must find it */
+        cmocka_set_test_filter(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
