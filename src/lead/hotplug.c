@@ -103,6 +103,8 @@ int hotplug_files(struct partition *partition, struct frame *frame)
 
     if (!error && frame->files_count != 2)
         return -EBADMSG;
+    if (partition->given)
+        return 0; /* asked for twice: its monitor has them, and answers */
     if (!error) {
         error = partition->link ? link_send(partition->link, &order, frame->files, 2) : -EPIPE;
         partition->given = !error;
@@ -196,9 +198,19 @@ void hotplug_seats(const struct partition *partition,
         }
 }
 
+static bool named(const struct partition *partition, struct bdf vf)
+{
+    for (uint32_t i = 0; i < partition->descriptor.vfs_count; i++)
+        if (partition->descriptor.vfs[i].bdf.value == vf.value)
+            return true;
+    return false;
+}
+
 int hotplug_result(struct partition *partition, const struct monitor_vf_result *result)
 {
     uint64_t id = result->header.id;
+    bool added = id == partition->adding && result->vf.value == partition->added.value;
+    bool removed = id == partition->removing && result->vf.value == partition->removed.value;
 
     if (!frame_string_ok(result->text, sizeof(result->text)) || !frame_error_ok(result->error))
         return -EBADMSG;
@@ -208,15 +220,17 @@ int hotplug_result(struct partition *partition, const struct monitor_vf_result *
                         result->vf.value, result->text, strerror(-result->error));
         return 0;
     }
-    if (!seated(partition, result->vf)) /* it holds nothing of it */
+    /* it holds nothing of it; what nobody asked about is its own no more, or not to be believed */
+    if (!seated(partition, result->vf) && (added || removed || !named(partition, result->vf)))
         say_closed(partition, result->vf);
-    if (partition->adding == id)
+    if (added)
         partition->adding = 0;
-    if (partition->removing == id) {
+    if (removed) {
         partition->removing = 0;
         partition->patience = sd_event_source_disable_unref(partition->patience);
     }
-    lead_answer(partition, id, result->error, result->text);
+    if (added || removed)
+        lead_answer(partition, id, result->error, result->text);
     return 0;
 }
 

@@ -3,8 +3,10 @@
  * VFs of a running partition, on control's order: the TCB's files to its monitor, a guest's consent
  * or the end of its time, the answer once the monitor has said what came of it.
  *
- * A predecessor's order that is answered by the monitor is answered here as well: its id is in the
- * answer. What is not answered control orders again, and the monitor does it once.
+ * Of what a monitor answers only what was asked of it goes on to control: an id is control's, and
+ * names any order of the partition, its STOP too; a monitor that its guest has taken over would
+ * answer that. A predecessor's order control gives again, with the same id, and the monitor does it
+ * once.
  */
 #pragma once
 
@@ -20,7 +22,7 @@ int hotplug_files(struct partition *partition, struct frame *frame);
 /* The TCB is gone: files that were asked for do not come. */
 void hotplug_tcb_down(struct partition *partition);
 
-/* The monitor's answer. */
+/* The monitor's answer. 0, or -EBADMSG. */
 int hotplug_result(struct partition *partition, const struct monitor_vf_result *result);
 
 /* The monitor has said its seats; `old`: those before. */

@@ -155,13 +155,18 @@ static int files(int error, size_t count)
     return hotplug_files(partition, &frame);
 }
 
-static void result(int error)
+static void result_of(uint64_t id, struct bdf of, int error)
 {
     struct monitor_vf_result message = {
-        .header = frame_header(MONITOR_VF_RESULT, sizeof(message), 33), .vf = vf, .error = error};
+        .header = frame_header(MONITOR_VF_RESULT, sizeof(message), id), .vf = of, .error = error};
 
     strcpy(message.text, error ? "VFIO device" : "");
     assert_int_equal(hotplug_result(partition, &message), 0);
+}
+
+static void result(int error)
+{
+    result_of(33, vf, error);
 }
 
 static void seat(bool there)
@@ -333,6 +338,56 @@ static void held_is_what_the_monitor_says(void **state)
     assert_int_equal(seen.held, 1);
 }
 
+/* Ids are control's: that of the partition's STOP is near, and -ESRCH would have it given back. */
+static void what_was_not_asked_is_not_answered(void **state)
+{
+    const struct bdf other = {vf.value + 1};
+
+    (void)state;
+    result(-ESRCH);
+    assert_int_equal(order(LEAD_VF_ADD, 0), 0);
+    assert_int_equal(order(LEAD_VF_REMOVE, 5), 0);
+    for (uint64_t id = 1; id < 100; id++)
+        if (id != 33)
+            result_of(id, vf, -ESRCH);
+    assert_false(seen.answered);
+    partition->descriptor.vfs_count = 1;
+    partition->descriptor.vfs[0].bdf = other;
+    result_of(33, other, 0); /* that of another one */
+    assert_false(seen.answered);
+    assert_int_equal(partition->adding, 33);
+    assert_int_equal(partition->removing, 33);
+    result(0);
+    assert_answered(0);
+}
+
+/* Its monitor lies of what control gave it, or says what a predecessor asked. */
+static void what_is_its_own_is_not_closed_unasked(void **state)
+{
+    (void)state;
+    partition->descriptor.vfs_count = 1;
+    partition->descriptor.vfs[0].bdf = vf;
+    result_of(44, vf, 0);
+    assert_false(seen.closed);
+    partition->descriptor.vfs_count = 0;
+    result_of(44, vf, 0);
+    assert_true(seen.closed);
+    assert_false(seen.answered);
+}
+
+/* Control ordered it twice, and the TCB answers twice. */
+static void files_are_given_once(void **state)
+{
+    (void)state;
+    assert_int_equal(order(LEAD_VF_ADD, 0), 0);
+    assert_int_equal(files(0, 2), 0);
+    seen.add = false;
+    assert_int_equal(files(0, 2), 0);
+    assert_int_equal(files(-EBUSY, 0), 0);
+    assert_false(seen.add || seen.answered);
+    assert_int_equal(partition->adding, 33);
+}
+
 /* One that was ordered twice is not given twice the time. */
 static void the_time_is_not_begun_anew(void **state)
 {
@@ -349,12 +404,20 @@ static void the_time_is_not_begun_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_add_is_answered_by_the_monitor),   TEST(an_add_that_fails_leaves_nothing_held),
-        TEST(what_came_of_mending_is_no_answer),   TEST(an_add_that_fails_leaves_nothing_held),
-        TEST(the_tcb_dies_while_it_is_asked),      TEST(a_guest_that_does_not_give_up_is_forced),
-        TEST(wrong_messages_end_the_session),      TEST(nobody_there_is_said),
-        TEST(held_is_what_the_monitor_says),       TEST(the_tcb_dies_while_the_monitor_takes_it),
-        TEST(one_that_a_predecessor_gave_is_held), TEST(the_time_is_not_begun_anew),
+        TEST(an_add_is_answered_by_the_monitor),
+        TEST(an_add_that_fails_leaves_nothing_held),
+        TEST(what_came_of_mending_is_no_answer),
+        TEST(what_was_not_asked_is_not_answered),
+        TEST(files_are_given_once),
+        TEST(what_is_its_own_is_not_closed_unasked),
+        TEST(the_tcb_dies_while_it_is_asked),
+        TEST(a_guest_that_does_not_give_up_is_forced),
+        TEST(wrong_messages_end_the_session),
+        TEST(nobody_there_is_said),
+        TEST(held_is_what_the_monitor_says),
+        TEST(the_tcb_dies_while_the_monitor_takes_it),
+        TEST(one_that_a_predecessor_gave_is_held),
+        TEST(the_time_is_not_begun_anew),
     };
     return cmocka_run_group_tests_name("lead-hotplug", tests, NULL, NULL);
 }
