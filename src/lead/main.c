@@ -15,6 +15,9 @@
 #include "spawn.h"
 
 #define PATIENCE_US 3000000 /* for the word of monitors that outlived the predecessor */
+#ifndef KVM_PATH
+#define KVM_PATH "/dev/kvm"
+#endif
 
 uint64_t lead_now_ns(void)
 {
@@ -66,9 +69,9 @@ static int prepare(void *context, struct process *process)
     lead->spawner = spawn_helper_start(monitor_kinds, monitor_kinds_count);
     if (lead->spawner < 0)
         return lead->spawner;
-    lead->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    lead->kvm = open(KVM_PATH, O_RDWR | O_CLOEXEC);
     if (lead->kvm < 0) {
-        log_error("/dev/kvm: %s: is the kvm module loaded?", strerror(errno));
+        log_error(KVM_PATH ": %s: is the kvm module loaded?", strerror(errno));
         return -errno;
     }
     int error = cgroup_begin();

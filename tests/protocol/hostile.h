@@ -48,6 +48,9 @@ struct attack_peer {
     enum process_kind kind;
     const struct attack_row *rows;
     size_t rows_count;
+    /* Whose link is not of boot's making, and who is not complained of: makes it. When one has
+     * ended, checks first what the daemon made of that. NULL: boot makes it. */
+    void (*again)(struct stage *stage);
 };
 
 struct attack {
@@ -60,6 +63,10 @@ struct attack {
     void (*give)(struct stage *stage); /* the files that it needs before START */
     void (*live)(struct stage *stage); /* after START: some state worth defending; or NULL */
 };
+
+/* The stage of each test, for more of them in main(), after attack_run(). */
+int attack_setup(void **stage);
+int attack_teardown(void **stage);
 
 /* Runs all. argv[1]: the executable. Returns an exit status for main(). */
 int attack_run(const struct attack *attack, int argc, char **argv);
