@@ -148,6 +148,12 @@ int link_new(struct link **result, sd_event *event, int socket, const struct lin
     return 0;
 }
 
+int link_set_pace(struct link *link, uint64_t interval_us, unsigned most)
+{
+    int error = sd_event_source_set_ratelimit(link->source, interval_us, most);
+    return error < 0 ? error : 0;
+}
+
 static int enqueue(struct link *link, const void *message, const int *files, size_t files_count)
 {
     const struct wire_header *wire = message;

@@ -34,6 +34,11 @@ struct link_table {
 /* Takes the socket, on success only. */
 int link_new(struct link **link, sd_event *event, int socket, const struct link_table *table);
 
+/* A peer that may be hostile is heard `most` times in so many µs, no more: the rest waits in its
+ * socket, and all others are heard. The end of the link, too, waits for its turn. 0 or a negative
+ * errno. */
+int link_set_pace(struct link *link, uint64_t interval_us, unsigned most);
+
 /* Sends or queues; files are duplicated when queued. -EPIPE when the peer is gone. */
 int link_send(struct link *link, const void *message, const int *files, size_t files_count);
 

@@ -26,6 +26,10 @@
 #define MEMORY_SLACK (UINT64_C(64) << 20) /* beside guest memory, pinned for DMA: BARs, rings */
 #define ORDER_MS     3000                 /* a monitor that was told to end has so long */
 #define CLEAR_MS     20                   /* between two tries to remove its cgroups */
+/* A monitor is heard so often in so long: what it says goes to control and the TCB, who have others
+ * to hear. An honest one has said by far less when its guest runs. */
+#define PACE_US   200000
+#define PACE_MOST 64
 
 /* ---- files */
 
@@ -499,7 +503,8 @@ static int watch_link(struct partition *partition, sd_event *event)
                                      .rows_context = partition,
                                      .ended = on_link_ended,
                                      .ended_context = partition};
-    return link_new(&partition->link, event, partition->files[KEPT_LINK], &table);
+    int error = link_new(&partition->link, event, partition->files[KEPT_LINK], &table);
+    return error ? error : link_set_pace(partition->link, PACE_US, PACE_MOST);
 }
 
 /* The pid as the kernel tells it of a pidfd (Documentation/filesystems/proc.rst, fdinfo). */

@@ -551,6 +551,48 @@ static void it_answers_what_it_was_not_asked(void **state)
     assert_int_equal(cgroup_of(stage, &hostile).killed, '0');
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* As fast as it can; returns when it has sent so many, or after so long. */
+static unsigned flood(const void *message, unsigned most, uint64_t ms)
+{
+    uint64_t end = now_ms() + ms;
+    unsigned sent = 0;
+
+    while (sent < most && now_ms() < end)
+        sent += frame_send(hostile.link, message, NULL, 0) == 0;
+    return sent;
+}
+
+/* Control is told all that is said, in the end; but not at the monitor's pace, which could end
+ * lead's link to a control that has others to hear, too. */
+static void it_floods(void **state)
+{
+    struct stage *stage = *state;
+    struct lead_result result = {.error = 1};
+    unsigned told = 0;
+    struct frame frame;
+
+    flood(&honest, UINT32_MAX, 1500);
+    order_plain(stage, LEAD_ATTACH, 0x23, other.id, -1);
+    do {
+        hear(stage->links[PROCESS_CONTROL], &frame);
+        told += frame.header.type == LEAD_MONITOR;
+        if (frame.header.type == LEAD_RESULT)
+            memcpy(&result, frame.bytes, sizeof(result));
+    } while (result.header.id != 0x23);
+    assert_int_equal(result.error, 0);
+    assert_in_range(told, 64, 5000); /* of 100,000 */
+    assert_int_equal(stage->complaints, 0);
+    assert_int_equal(cgroup_of(stage, &other).frozen, '0');
+}
+
 /* What is said after it is not heard, be it heard by its link or by its death. */
 static void its_last_words_are_no_message(void **state)
 {
@@ -690,6 +732,7 @@ static int run_more(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, attack_setup, attack_teardown)
     const struct CMUnitTest tests[] = {
         TEST(it_answers_what_it_was_not_asked),
+        TEST(it_floods),
         TEST(its_last_words_are_no_message),
         TEST(it_goes_on_after_its_end),
         TEST(it_speaks_before_its_birth),

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -147,6 +148,27 @@ static void messages_before_the_end_are_delivered(void **state)
     assert_int_equal(fixture->error, 0);
 }
 
+/* A peer that says more than its pace allows is heard in the end, but not at once. */
+static void a_pace_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t begun, now;
+
+    assert_int_equal(link_set_pace(fixture->link, 50000, 8), 0);
+    for (uint64_t i = 0; i < 40; i++) {
+        struct number message = {frame_header(TYPE_NUMBER, sizeof(message), 0), i};
+        assert_int_equal(frame_send(fixture->ends[1], &message, NULL, 0), 0);
+    }
+    assert_true(sd_event_now(fixture->event, CLOCK_MONOTONIC, &begun) >= 0);
+    run_until_idle(fixture);
+    assert_in_range(fixture->expected, 1, 16);
+    while (fixture->expected < 40)
+        assert_true(sd_event_run(fixture->event, 1000000) >= 0);
+    assert_true(sd_event_now(fixture->event, CLOCK_MONOTONIC, &now) >= 0);
+    assert_true(now - begun >= 4 * 50000 - 1000);
+    assert_int_equal(fixture->ended, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +177,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_that_nobody_takes_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_message_ends_the_link, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_before_the_end_are_delivered, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pace_is_kept, setup, teardown),
     };
     return cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }
