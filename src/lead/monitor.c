@@ -30,6 +30,7 @@
  * to hear. An honest one has said by far less when its guest runs. */
 #define PACE_US   200000
 #define PACE_MOST 64
+#define WORDS_MAX 1024 /* more than its socket holds of the smallest */
 
 /* ---- files */
 
@@ -361,18 +362,24 @@ static const struct frame_row rows[] = {
     {MONITOR_VF_RESULT, 0, 0, sizeof(struct monitor_vf_result), FRAME_ALWAYS, on_vf_result},
 };
 
+/* Its link is closed. */
+static void note_breach(struct partition *partition, int error)
+{
+    partition->link = NULL;
+    partition->files[KEPT_LINK] = -1;
+    if (!error || partition->exit)
+        return;
+    partition->exit = EXIT_MONITOR_ERROR;
+    snprintf(partition->text, sizeof(partition->text), "its monitor broke the protocol: %s",
+             strerror(-error));
+}
+
 /* A monitor that breaks the protocol is ended; one that closed its end is about to die. */
 static void on_link_ended(void *context, int error)
 {
     struct partition *partition = context;
 
-    partition->link = NULL;
-    partition->files[KEPT_LINK] = -1;
-    if (error && !partition->exit) {
-        partition->exit = EXIT_MONITOR_ERROR;
-        snprintf(partition->text, sizeof(partition->text), "its monitor broke the protocol: %s",
-                 strerror(-error));
-    }
+    note_breach(partition, error);
     if (error)
         monitor_stop(partition, true, 0);
 }
@@ -459,19 +466,35 @@ void monitor_stop(struct partition *partition, bool force, uint32_t timeout_ms)
     }
 }
 
+/* What it said before is still in the socket; what another of its processes says now would have no
+ * end. The first that is no message is the last. */
+static void hear_last_words(struct partition *partition)
+{
+    int got = 1, error = 0;
+
+    for (int i = 0; partition->link && i < WORDS_MAX && got == 1 && !error; i++) {
+        struct frame frame;
+        got = frame_receive(partition->files[KEPT_LINK], &frame);
+        if (got != 1)
+            continue;
+        error = frame_dispatch(rows, sizeof(rows) / sizeof(rows[0]), 0, partition, &frame);
+        frame_clear(&frame);
+    }
+    if (!partition->link)
+        return;
+    link_free(partition->link);
+    note_breach(partition, got == -EBADMSG ? got : error);
+}
+
 static int on_died(sd_event_source *source, int fd, uint32_t events, void *data)
 {
     struct partition *partition = data;
-    struct frame frame;
     (void)fd;
     (void)events;
 
     sd_event_source_set_enabled(source, SD_EVENT_OFF);
-    /* its last words may still be in the socket */
-    while (partition->link && frame_receive(partition->files[KEPT_LINK], &frame) == 1) {
-        frame_dispatch(rows, sizeof(rows) / sizeof(rows[0]), 0, partition, &frame);
-        frame_clear(&frame);
-    }
+    cgroup_kill(&partition->cgroup);
+    hear_last_words(partition);
     if (!partition->exit) {
         partition->exit = partition->steps ? EXIT_STOPPED : EXIT_MONITOR_DIED;
         snprintf(partition->text, sizeof(partition->text), "%s",
@@ -479,7 +502,6 @@ static int on_died(sd_event_source *source, int fd, uint32_t events, void *data)
     }
     partition->gone = true;
     partition->asked = false;
-    cgroup_kill(&partition->cgroup);
     monitor_clear(partition);
     return 0;
 }
