@@ -5,11 +5,22 @@
 
 #include "wire/frame.h"
 
+static bool seated_before(const struct vf_seat *seats, size_t end, struct bdf vf)
+{
+    for (size_t i = 0; i < end; i++)
+        if (seats[i].marks && seats[i].vf.value == vf.value)
+            return true;
+    return false;
+}
+
 bool monitor_seats_ok(const struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS])
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
+    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
         if (seats[i].marks & ~VF_MARKS)
             return false;
+        if (seats[i].marks && (!seats[i].vf.value || seated_before(seats, i, seats[i].vf)))
+            return false;
+    }
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include "parclose/channel.h"
 #include "parclose/state.h"
 
-/* Whether it can be so: every mark and every state is one. */
+/* Whether it can be so: every mark and every state is one, and a VF has one place. */
 bool monitor_seats_ok(const struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS]);
 bool monitor_channels_ok(const struct channel_status channels[PARCLOSE_MAX_CHANNELS]);
 

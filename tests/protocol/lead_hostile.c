@@ -392,6 +392,8 @@ static void lies_of_places(void)
     lie_state("an unknown mark")->vfs[0].marks = VF_MARKS + 1;
     lie_state("all marks, in the last place")->vfs[PARCLOSE_MAX_PARTITION_VFS - 1] =
         (struct vf_seat){{0x300}, UINT32_MAX};
+    lie_state("a VF in two places")->vfs[1].vf.value = FIRST_VF;
+    lie_state("marks of nothing")->vfs[5].marks = VF_PRESENT;
     lie_state("a channel too many")->channels_count = PARCLOSE_MAX_CHANNELS + 1;
     lie_state("4 G channels")->channels_count = UINT32_MAX;
     lie_state("a channel in no state")->channels[0].state = CHANNEL_STATES;
