@@ -344,7 +344,8 @@ static int on_exit_message(void *context, struct frame *frame)
     struct partition *partition = context;
     const struct monitor_exit *message = (const void *)frame->bytes;
 
-    if (message->reason >= EXIT_REASONS || !frame_string_ok(message->text, sizeof(message->text)))
+    if (message->reason <= EXIT_NONE || message->reason >= EXIT_REASONS ||
+        !frame_string_ok(message->text, sizeof(message->text)))
         return -EBADMSG;
     partition->exit = message->reason;
     memcpy(partition->text, message->text, sizeof(partition->text));

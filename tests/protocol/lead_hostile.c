@@ -409,9 +409,11 @@ static void lies_of_ends(void)
                                       .reason = EXIT_POWER_OFF};
     const struct monitor_vf_result result = {
         .header = frame_header(MONITOR_VF_RESULT, sizeof(result), 25), .vf = {FIRST_VF}};
-    struct monitor_exit *exit = lie("an end of no kind", PROCESS_MONITOR, &word, LINK_ENDS);
+    struct monitor_exit *exit = lie("no end", PROCESS_MONITOR, &word, LINK_ENDS);
     struct monitor_vf_result *bad;
 
+    exit->reason = EXIT_NONE;
+    exit = lie("an end of no kind", PROCESS_MONITOR, &word, LINK_ENDS);
     exit->reason = EXIT_REASONS;
     exit = lie("an end without end", PROCESS_MONITOR, &word, LINK_ENDS);
     memset(exit->text, 'x', sizeof(exit->text));
