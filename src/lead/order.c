@@ -352,12 +352,14 @@ static int on_attach(void *context, struct frame *frame)
 
 /* ---- STOP, CONSOLE */
 
+#define STOP_MS_MAX 600000
+
 static int on_stop(void *context, struct frame *frame)
 {
     const struct lead_stop *order = (const void *)frame->bytes;
     struct partition *partition = lead_find(context, order->partition);
 
-    if (order->force > 1)
+    if (order->force > 1 || order->timeout_ms > STOP_MS_MAX)
         return -EBADMSG;
     if (!partition) {
         const struct lead_order plain = {.header = order->header, .partition = order->partition};

@@ -505,6 +505,10 @@ static void lies_of_orders(void)
     struct lead_stop *bad = lie("a stop with more than force", PROCESS_CONTROL, &stop, LINK_ENDS);
 
     bad->force = 2;
+    bad = lie("a stop in 49 days", PROCESS_CONTROL, &stop, LINK_ENDS);
+    bad->timeout_ms = UINT32_MAX;
+    bad = lie("a stop a little late", PROCESS_CONTROL, &stop, LINK_ENDS);
+    bad->timeout_ms = 600001;
     lie("a stop of nobody", PROCESS_CONTROL, &stop, NO_MATTER);
     bad = lie("a stop of what is beyond all", PROCESS_CONTROL, &stop, NO_MATTER);
     bad->partition.value = PARCLOSE_MAX_PARTITIONS + 1;
