@@ -93,3 +93,10 @@ int descriptor_take(int file, struct partition_descriptor *d)
         return -EINVAL;
     return config_name_ok(d->name) && images_ok(d) ? 0 : -EINVAL;
 }
+
+bool descriptor_follows(const struct partition_descriptor *old,
+                        const struct partition_descriptor *now)
+{
+    return !strcmp(old->name, now->name) && !strcmp(old->monitor, now->monitor) &&
+           old->vcpus_count == now->vcpus_count && old->memory_bytes == now->memory_bytes;
+}

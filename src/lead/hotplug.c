@@ -39,16 +39,18 @@ static struct partition *begin(struct lead *lead, struct frame *frame, int *erro
     struct partition_descriptor descriptor;
 
     *error = 0;
-    if (!order->vf.value || descriptor_take(frame->files[0], &descriptor) ||
-        descriptor.partition.value != order->partition.value)
-        *error = -EBADMSG;
-    else if (!partition || partition->gone || !partition->link)
+    bool good = order->vf.value && !descriptor_take(frame->files[0], &descriptor) &&
+                descriptor.partition.value == order->partition.value;
+    if (good && (!partition || partition->gone || !partition->link)) {
         refuse(lead, order, -ESRCH, "it has no monitor");
-    else {
-        descriptor_changed(partition, &descriptor, frame_take(frame, 0));
-        return partition;
+        return NULL;
     }
-    return NULL;
+    if (!good || !descriptor_follows(&partition->descriptor, &descriptor)) {
+        *error = -EBADMSG;
+        return NULL;
+    }
+    descriptor_changed(partition, &descriptor, frame_take(frame, 0));
+    return partition;
 }
 
 /* ---- VF_ADD */

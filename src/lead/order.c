@@ -216,6 +216,8 @@ static int on_channels(void *context, struct frame *frame)
         order_refuse(lead, order, -ESRCH, "it has no monitor");
         return 0;
     }
+    if (!descriptor_follows(&partition->descriptor, &descriptor))
+        return -EBADMSG;
     descriptor_changed(partition, &descriptor, frame_take(frame, 0));
     if (partition->channels || !descriptor.vfs_count)
         lead_answer(partition, order->header.id, 0, "");

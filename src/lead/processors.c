@@ -100,7 +100,7 @@ int on_processors(void *context, struct frame *frame)
         order_refuse(context, order, -ESRCH, "it has no monitor");
         return 0;
     }
-    if (descriptor.vcpus_count != partition->descriptor.vcpus_count)
+    if (!descriptor_follows(&partition->descriptor, &descriptor))
         return -EBADMSG;
     int error = cgroup_set_pcpus(&partition->cgroup, &descriptor);
     if (!error) {

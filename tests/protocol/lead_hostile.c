@@ -440,6 +440,10 @@ static void lies_of_ends(void)
     }
 BAD_FILE(bad_magic, d.magic = 0)
 BAD_FILE(of_another, d.partition.value = 3; d.uid = 0x70000003u)
+BAD_FILE(of_another_name, strcpy(d.name, "other"))
+BAD_FILE(of_another_kind, strcpy(d.monitor, "qemu"))
+BAD_FILE(of_less_vcpus, d.vcpus_count = 1)
+BAD_FILE(of_more_memory, d.memory_bytes *= 2)
 
 static int unsealed(void)
 {
@@ -479,13 +483,32 @@ static void lies_of_descriptors(uint16_t type, enum verdict good)
     lie_file("a good descriptor", &word, good, good_file);
 }
 
+/* It is running: what cannot change does not. */
+static void lies_of_change(const void *word)
+{
+    lie_file("another name", word, LINK_ENDS, of_another_name);
+    lie_file("another kind of monitor", word, LINK_ENDS, of_another_kind);
+    lie_file("fewer vCPUs", word, LINK_ENDS, of_less_vcpus);
+    lie_file("more memory", word, LINK_ENDS, of_more_memory);
+}
+
 static void lies_of_changes(void)
 {
-    struct lead_vf vf = {.header = frame_header(LEAD_VF_REMOVE, sizeof(vf), 10),
+    const struct lead_order channels = {.header = frame_header(LEAD_CHANNELS, sizeof(channels), 2),
+                                        .partition = {1}};
+    const struct lead_order processors = {
+        .header = frame_header(LEAD_PROCESSORS, sizeof(processors), 7), .partition = {1}};
+    struct lead_vf vf = {.header = frame_header(LEAD_VF_ADD, sizeof(vf), 9),
                          .partition = {1},
                          .vf = {FIRST_VF},
-                         .timeout_ms = 0};
+                         .timeout_ms = 1000};
 
+    lies_of_change(&channels);
+    lies_of_change(&processors);
+    lies_of_change(&vf);
+    vf.header.type = LEAD_VF_REMOVE;
+    lies_of_change(&vf);
+    vf.timeout_ms = 0;
     lie_file("no time to give it up", &vf, LINK_ENDS, good_file);
     vf.timeout_ms = 600001;
     lie_file("too much time to give it up", &vf, LINK_ENDS, good_file);

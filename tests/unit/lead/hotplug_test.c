@@ -96,6 +96,12 @@ int descriptor_take(int file, struct partition_descriptor *result)
     return 0;
 }
 
+bool descriptor_follows(const struct partition_descriptor *old,
+                        const struct partition_descriptor *now)
+{
+    return old->vcpus_count == now->vcpus_count;
+}
+
 void descriptor_changed(struct partition *of, const struct partition_descriptor *descriptor,
                         int file)
 {

@@ -80,6 +80,11 @@ int descriptor_take(int file, struct partition_descriptor *result)
     *result = descriptor;
     return 0;
 }
+bool descriptor_follows(const struct partition_descriptor *old,
+                        const struct partition_descriptor *now)
+{
+    return old->vcpus_count == now->vcpus_count;
+}
 void keep_file(struct partition *partition, enum kept_file kind)
 {
     (void)partition;
