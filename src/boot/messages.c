@@ -183,7 +183,7 @@ static int on_restart(void *context, struct frame *frame)
     if (!child->kind)
         return 0;
     log_notice("rung %u: %s", message->rung, message->reason);
-    child->ordered = true;
+    child->ordered = child_alive(child); /* one that is down is on its way already */
     if (message->rung == RUNG_RESTART_ISP)
         kill_partition(child, message->reason);
     else

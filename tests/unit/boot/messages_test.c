@@ -280,6 +280,22 @@ static void of_two_the_lower_in_rank_goes(void **state)
     assert_false(killed(pcim)); /* that link is replaced already */
 }
 
+/* Its end is not wanted twice: the next one is watched, and counts when it dies. */
+static void one_that_is_down_is_not_ended(void **state)
+{
+    struct child *pcim = child(PROCESS_SR_PCIM);
+    (void)state;
+
+    assert_int_equal(restart(PROCESS_CONTROL, RUNG_RESTART_SR_PCIM, 0), 0);
+    assert_false(pcim->ordered);
+    assert_int_equal(restart(PROCESS_CONTROL, RUNG_RESTART_ISP, 0), 0);
+    assert_false(pcim->ordered);
+    victim(pcim);
+    assert_int_equal(restart(PROCESS_CONTROL, RUNG_RESTART_SR_PCIM, 0), 0);
+    assert_true(pcim->ordered);
+    killed(pcim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(complaints_name_another_process_and_an_error, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(of_two_the_lower_in_rank_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_is_down_is_not_ended, setup, teardown),
     };
     return cmocka_run_group_tests_name("messages to boot", tests, NULL, NULL);
 }
