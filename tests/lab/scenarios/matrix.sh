@@ -2,7 +2,8 @@
 # matrix.expected, written before its first run; what was seen last is in tests/faults/matrix.results.
 # matrix.sh CELL…: EVENT[+EVENT]:CARD:STATE. Each prints one line, PASS or FAIL, with its figures.
 #   EVENT  what happens to CARD's PF, from outside, or to a process
-#   CARD   igb or nvme; the partition has a VF of each, pings over the first and writes to the second
+#   CARD   igb or nvme; the partition has a VF of each, pings over the first and writes to the second (its driver's time-out
+#          is 5 s, not 30: that is how long it takes to look at a controller that has forgotten it, scenario resets)
 #   STATE  running, starting (the event follows `parclose start` at once), or waiting (for the other card's PF)
 # Seen is one of
 #   unharmed    the same guest, nothing lost, no I/O error
@@ -163,7 +164,7 @@ after() { # CELL
 
 host_file 600000 || { fail "parclose host init"; finish; }
 export AUTOSTART=no
-partition one 1 192 "addr=10.0.9.11/24 ping=10.0.9.1 nvme=loop" "$(vf "$(card $NVME_PF)" 0)" \
+partition one 1 192 "addr=10.0.9.11/24 ping=10.0.9.1 nvme=loop nvme_core.io_timeout=5" "$(vf "$(card $NVME_PF)" 0)" \
     "$(vf "$(card $NET_PF)" 0 'mac="52:54:00:00:01:00"')"
 parclose up --timeout 120 >/dev/null || { fail "parclose up"; finish; }
 wait_for 60 both_ready || { fail "both PFs are ready"; finish; }
