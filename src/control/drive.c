@@ -189,6 +189,8 @@ static void before_gate(struct control *control, struct partition *partition)
     if (!(states & STATE_BIT(STATE_CHANNEL_IMAGE)) && (states & STATE_BIT(STATE_ALIVE)) &&
         may_order(control, partition) && channels_due(control, partition))
         hand_channels(control, partition);
+    if (may_order(control, partition))
+        hotplug_drive(control, partition);
     if (partition->run.phase == PHASE_STARTING && (states & OWN_STATES) == OWN_STATES &&
         gate_blocked(control->db, partition))
         begin_waiting(control, partition);

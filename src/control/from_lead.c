@@ -97,7 +97,7 @@ static void monitor_said(struct control *control, struct partition *partition,
     partition->monitor = *message;
     partition->said = true;
     resets_follow(control, partition);
-    if (seats && partition->run.attach == ATTACH_DONE)
+    if (seats && partition->run.channels)
         tell_wants(control, partition);
     note_created(control, partition);
     /* A thaw that was on its way when its attach was undone. */

@@ -67,7 +67,7 @@ static void tell_owner_wants(struct control *control, const struct vf *vf)
     const struct partition *owner =
         vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
 
-    if (owner && owner->said && owner->run.attach == ATTACH_DONE)
+    if (owner && owner->said && owner->run.channels)
         tell_wants(control, owner);
 }
 

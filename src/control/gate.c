@@ -9,6 +9,7 @@
 #include "actions.h"
 #include "drive.h"
 #include "failover.h"
+#include "hotplug.h"
 #include "ladder.h"
 #include "log/log.h"
 #include "names/names.h"
@@ -154,15 +155,29 @@ static void state_waiting_text(const struct partition *partition, uint32_t missi
                  state_entries[state].name);
 }
 
+/* One that was taken from it, because its PF had lost it. */
+static void seat_text(struct db *db, const struct partition *partition,
+                      const struct partition_vf *vf, char *text)
+{
+    const char *trouble = gate_vf_trouble(db, vf);
+
+    if (!trouble)
+        trouble = partition->trouble[0] ? partition->trouble : "its monitor takes it up";
+    snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %.100s", vf->index, vf->card, trouble);
+}
+
 bool gate_open(struct db *db, const struct partition *partition, char text[PARCLOSE_REASON_MAX])
 {
     uint32_t missing = STATES_BEFORE_GATE & ~partition_states(partition);
+    const struct partition_vf *vf = hotplug_missing(db, partition);
 
-    if (!missing && pfs_ready(db, partition))
+    if (!missing && !vf && pfs_ready(db, partition))
         return true;
     const struct pf *pf = gate_pf_missing(db, partition);
     if (pf)
         gate_pf_text(db, pf, text);
+    else if (vf)
+        seat_text(db, partition, vf, text);
     else if (partition->run.channels || gate_vf_missing(db, partition, text) < 0)
         state_waiting_text(partition, missing ? missing : STATE_BIT(STATE_CHANNEL_IMAGE), text);
     return false;
@@ -172,7 +187,7 @@ bool gate_blocked(struct db *db, const struct partition *partition)
 {
     char text[PARCLOSE_REASON_MAX];
 
-    return !pfs_ready(db, partition) ||
+    return !pfs_ready(db, partition) || hotplug_missing(db, partition) ||
            (!partition->run.channels && gate_vf_missing(db, partition, text) >= 0);
 }
 

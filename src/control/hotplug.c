@@ -37,12 +37,24 @@ static bool seated(const struct partition *partition, struct bdf vf)
     return false;
 }
 
-/* It runs, and its monitor has said what it has. */
+/* Its monitor is complete, and has said what it has. */
+static bool said(const struct partition *partition)
+{
+    return partition->said && partition->monitor.present &&
+           (partition->monitor.states & STATE_BIT(STATE_CHANNEL_IMAGE));
+}
+
 static bool runs(const struct partition *partition)
 {
     return partition->run.phase == PHASE_RUNNING && partition->run.attach == ATTACH_DONE &&
-           partition->said && partition->monitor.present &&
-           (partition->monitor.states & STATE_BIT(STATE_CHANNEL_IMAGE));
+           said(partition);
+}
+
+/* Before the gate, and nothing but the gate, or a VF that was taken from it, is left. */
+static bool stands(const struct partition *partition)
+{
+    return partition->run.channels && partition->run.attach == ATTACH_NONE &&
+           !partition_ending(partition) && said(partition);
 }
 
 /* Its monitor has it, or gets it just now. */
@@ -54,7 +66,20 @@ static bool held(const struct partition *partition, const struct vf *vf)
 
 bool hotplug_pending(struct db *db, const struct partition *partition, const struct vf *vf)
 {
-    return !held(partition, vf) && (runs(partition) || failover_idle(db, partition, vf));
+    return !held(partition, vf) &&
+           (runs(partition) || stands(partition) || failover_idle(db, partition, vf));
+}
+
+const struct partition_vf *hotplug_missing(struct db *db, const struct partition *partition)
+{
+    for (uint32_t i = 0; stands(partition) && i < partition->config.vfs_count; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        const struct pf *pf = db_pf_of_card(db, wanted->card);
+        if (failover_in_use(partition, i) &&
+            !(pf && seated(partition, pf->vfs[wanted->index].observed.bdf)))
+            return wanted;
+    }
+    return NULL;
 }
 
 bool hotplug_going(struct db *db, const struct partition *partition, const struct vf *vf)
@@ -332,7 +357,7 @@ void hotplug_drive(struct control *control, struct partition *partition)
 {
     struct hotplug_vfs leaving;
 
-    if (!runs(partition))
+    if (!runs(partition) && !stands(partition))
         return;
     leaving = hotplug_leaving(control->db, partition);
     give_back(control, partition, &leaving);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VFs of a partition that runs come and go: its definition changes, and nothing in it but the VFs.
- * What is due follows from the map and from what its monitor says, so nothing else is remembered:
+ * One that waits before the gate has them already: it, too, loses one that its PF has lost, and
+ * gets it back, and does not pass the gate without it. What is due follows from the map and from
+ * what its monitor says, so nothing else is remembered:
  *
  *   in its definition  its own  on the guest's bus   due
  *   yes                yes      no                   once the gate lets it through: VF_ADD
@@ -41,6 +43,10 @@ struct hotplug_vfs hotplug_leaving(struct db *db, const struct partition *partit
 
 /* A VF of its definition that waits to come, or stands by: it is not its monitor's. */
 bool hotplug_pending(struct db *db, const struct partition *partition, const struct vf *vf);
+
+/* The first VF that one that waits, and is complete otherwise, must have and has not; NULL: none.
+ */
+const struct partition_vf *hotplug_missing(struct db *db, const struct partition *partition);
 
 /* A VF of its definition whose place was taken (failover.h), and that its monitor still has. */
 bool hotplug_going(struct db *db, const struct partition *partition, const struct vf *vf);

@@ -109,8 +109,9 @@ bool outage_vf_lost(const struct pf *pf, const struct vf *vf)
 
 bool outage_takes(const struct partition *partition, const struct pf *pf, const struct vf *vf)
 {
-    return outage_is_for(partition) && partition->run.rungs_taken[RUNG_RESTART_PF - 1] &&
-           outage_vf_lost(pf, vf);
+    bool may = outage_is_for(partition) || partition->run.attach == ATTACH_NONE;
+
+    return may && partition->run.rungs_taken[RUNG_RESTART_PF - 1] && outage_vf_lost(pf, vf);
 }
 
 static bool any_vf_held(struct control *control, const struct pf *pf)

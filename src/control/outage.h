@@ -32,7 +32,7 @@ void outage_follow(struct control *control, struct partition *partition);
 /* A VF that the hardware does not have any more, while its PF has its driver and is judged. */
 bool outage_vf_lost(const struct pf *pf, const struct vf *vf);
 
-/* Its guest is to give it up, so that its PF can be restarted. */
+/* Its guest, which runs or has not begun, is to give it up, so that its PF can be restarted. */
 bool outage_takes(const struct partition *partition, const struct pf *pf, const struct vf *vf);
 
 /* Why rung 1 cannot be taken for the partition; NULL: it can. */

@@ -16,6 +16,15 @@ static void raise(struct monitor *m)
     sys_event_signal(m->router.event);
 }
 
+/* A guest that has not begun finds what is there. */
+static void tell_guest(struct monitor *m, uint32_t *events, unsigned place)
+{
+    if (m->phase != PHASE_ATTACHED)
+        return;
+    *events |= 1u << place;
+    raise(m);
+}
+
 /* ---- answers ---- */
 
 static void answer(struct monitor *m, uint64_t id, struct bdf vf, int error, const char *text)
@@ -72,8 +81,7 @@ int hotplug_add(struct monitor *m, struct inbox *inbox)
         place = pci_add(&m->pci, inbox->files[0], inbox->files[1], order->vf, &what);
     if (place >= 0) {
         keep_files(&m->pci.vfs[place], inbox);
-        m->hotplug.arrived |= 1u << place;
-        raise(m);
+        tell_guest(m, &m->hotplug.arrived, (unsigned)place);
     }
     answer(m, inbox->header.id, order->vf, place < 0 ? place : 0, place < 0 ? what : "");
     return 0;
@@ -103,13 +111,12 @@ int hotplug_remove(struct monitor *m, struct inbox *inbox)
         return 0;
     }
     m->pci.vfs[place].remove = inbox->header.id;
-    m->hotplug.wanted |= 1u << place; /* gone or not: its driver is to let go */
+    tell_guest(m, &m->hotplug.wanted, (unsigned)place); /* gone or not: its driver is to let go */
     if (order->force)
         take_off(m, (unsigned)place, "the guest did not give it up");
     else
         m->pci.vfs[place].marks |= VF_LEAVING;
     m->states.dirty = true;
-    raise(m);
     return 0;
 }
 

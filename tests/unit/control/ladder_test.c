@@ -132,6 +132,8 @@ static void restart_is_no_reason_for_a_rung(void **state)
     world_monitor(world, "web", STATES_BEFORE_GATE, true);
     world_lead_sync(world);
     assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    world_vf(world, NET0, 0, true, true);
+    world_vf(world, NET1, 0, true, true);
     world_readiness(world, NET0, PF_READY);
     world_readiness(world, NET1, PF_READY);
     assert_non_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));

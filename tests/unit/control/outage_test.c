@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "gate.h"
 #include "world.h"
 
 /* web runs with VF 0 of net0 and of net1; waits of 1, 2, 3, 4 s. */
@@ -135,6 +136,16 @@ static void vf_of_net0(struct world *world, bool answers, bool open)
     assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
 }
 
+static void restarted(struct world *world, const struct tcb_apply *apply)
+{
+    const struct tcb_applied done = {.header = frame_header(TCB_APPLIED, sizeof(done), 0),
+                                     .transaction = apply->transaction,
+                                     .pf = NET0,
+                                     .index = ACTION_WHOLE_PF};
+
+    assert_int_equal(world_say(world, PROCESS_TCB, &done), 0);
+}
+
 static void a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back(void **state)
 {
     struct world *world = *state;
@@ -164,11 +175,7 @@ static void a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back(void **state)
     world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
     const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
     assert_non_null(apply);
-    const struct tcb_applied done = {.header = frame_header(TCB_APPLIED, sizeof(done), 0),
-                                     .transaction = apply->transaction,
-                                     .pf = NET0,
-                                     .index = ACTION_WHOLE_PF};
-    assert_int_equal(world_say(world, PROCESS_TCB, &done), 0);
+    restarted(world, apply);
     assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_ADD));
     world_vf(world, NET0, 0, true, false);
     world_readiness(world, NET0, PF_READY);
@@ -194,6 +201,54 @@ static void one_that_answers_is_not_taken(void **state)
     assert_true(last_entry(world, AUDIT_RUNG, AUDIT_UNDONE, "skipped"));
     world_wait(world, 60 * SECOND);
     assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE));
+}
+
+/* Its guest has not begun: nothing is asked of it, and the gate does not open before it has its VF
+ * back. */
+static void one_that_waits_gets_its_lost_vf_back_before_it_begins(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, "net1", 0, NULL);
+    const struct bdf vf = {NET0.value + 0x80}, other = {NET1.value + 0x80};
+    const struct vf_seat both[] = {{vf, VF_PRESENT}, {other, VF_PRESENT}};
+    const struct partition *web;
+    const struct lead_vf *order;
+    char text[PARCLOSE_REASON_MAX];
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_to_gate(world, "web");
+    web = world_named(world, "web");
+    world_readiness(world, NET1, PF_READY);
+    driver(world, NET0, "igb");
+    vf_of_net0(world, false, true);
+    world_readiness(world, NET0, PF_ERRORS);
+    assert_int_equal(web->run.phase, PHASE_WAITING);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE));
+    world_wait(world, SECOND);
+    assert_int_equal(web->run.rung, RUNG_RESTART_PF);
+    order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+    vf_of_net0(world, false, false);
+    world_seats(world, "web", &both[1], 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
+    restarted(world, world_take(world, PROCESS_TCB, TCB_APPLY));
+    world_forget_sent(world);
+    vf_of_net0(world, true, false);
+    world_readiness(world, NET0, PF_READY);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH)); /* without a VF */
+    assert_false(gate_open(world->control->db, web, text));
+    assert_non_null(strstr(text, "VF 0 of card net0"));
+    order = world_take(world, PROCESS_LEAD, LEAD_VF_ADD);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH)); /* it is on its way */
+    world_seats(world, "web", both, 2);
+    world_lead_result(world, "web", order->header.id, 0);
+    assert_non_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
+    world_check(world);
 }
 
 static void one_restart_serves_all_that_wait(void **state)
@@ -247,6 +302,7 @@ int main(void)
         TEST(nobody_to_judge_is_no_outage),
         TEST(a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back),
         TEST(one_that_answers_is_not_taken),
+        TEST(one_that_waits_gets_its_lost_vf_back_before_it_begins),
     };
     return cmocka_run_group_tests_name("control-outage", tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@
 
 #define DEADLINE_MS 10000
 #define PF          ((struct bdf){0x0100})
+#define VF          ((struct bdf){0x0180})
 
 static const char *executable;
 
@@ -234,7 +235,7 @@ static void say_vf(struct stage *stage)
     struct tcb_pf pf = {.header = frame_header(TCB_PF, sizeof(pf), 0),
                         .pf = {.bdf = PF, .answers = 1}};
     struct tcb_vf vf = {.header = frame_header(TCB_VF, sizeof(vf), 0),
-                        .vf = {.bdf = {0x0180},
+                        .vf = {.bdf = VF,
                                .pf = PF,
                                .status = FUNCTION_ACTIVE,
                                .answers = 1,
@@ -252,6 +253,8 @@ static void say_monitor(struct stage *stage, uint32_t states, bool present, bool
                                    .states = states,
                                    .frozen = frozen,
                                    .exit = present ? EXIT_NONE : EXIT_POWER_OFF};
+    if (states & STATE_BIT(STATE_CHANNEL_IMAGE))
+        message.vfs[0] = (struct vf_seat){VF, VF_PRESENT};
     say(stage, PROCESS_LEAD, &message, -1);
 }
 

@@ -136,6 +136,7 @@ static void waits_on_where_it_waited(void **state)
     restart_and_compare(world);
     assert_int_equal(world->timer_ns, deadline);
     world_monitor(world, "web", STATES_BEFORE_GATE, true);
+    world_vf(world, NET0, 0, true, true);
     world_readiness(world, NET0, PF_READY); /* before lead's SYNC: not yet */
     assert_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
     world_lead_sync(world);
@@ -206,6 +207,8 @@ static void attach_under_way_without_effect_is_undone(void **state)
     assert_int_equal(world_named(world, "web")->run.attach, ATTACH_NONE);
     assert_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
     world_readiness(world, NET0, PF_READY);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH)); /* which VFs has it? */
+    world_vf(world, NET0, 0, true, true);
     assert_non_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
 }
 
@@ -223,6 +226,7 @@ static void late_thaw_is_frozen_again(void **state)
     assert_non_null(detach);
     world_monitor(world, "web", STATES_BEFORE_GATE, true);
     world_lead_result(world, "web", detach->header.id, 0);
+    world_vf(world, NET0, 0, true, true);
     world_readiness(world, NET0, PF_READY);
     assert_non_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
 }
@@ -239,6 +243,7 @@ static void undoing_goes_on_after_a_restart(void **state)
     world_lead_sync(world);
     const struct lead_order *detach = world_take(world, PROCESS_LEAD, LEAD_DETACH);
     assert_non_null(detach);
+    world_vf(world, NET0, 0, true, true);
     world_readiness(world, NET0, PF_READY);
     assert_null(world_take(world, PROCESS_LEAD, LEAD_ATTACH));
     world_lead_result(world, "web", detach->header.id, 0);

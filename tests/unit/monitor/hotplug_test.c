@@ -138,6 +138,19 @@ static void by_force_it_is_gone_at_once(void **state)
     assert_true(pci_ecam_read(&m.pci, UINT64_C(8) << 15, 4) == UINT32_MAX);
 }
 
+static void a_guest_that_has_not_begun_is_told_nothing(void **state)
+{
+    (void)state;
+    m.phase = PHASE_COMPLETE;
+    put_vf(2, 77);
+    order(MONITOR_VF_REMOVE, 5, 77, 1);
+    assert_int_equal(hotplug_remove(&m, &m.inbox), 0);
+    assert_int_equal(m.pci.vfs[2].stage, VF_NONE);
+    assert_int_equal(answer(5)->error, 0);
+    assert_int_equal(get(WANTED), 0);
+    assert_false(interrupted());
+}
+
 static void what_is_so_already_is_answered(void **state)
 {
     (void)state;
@@ -306,6 +319,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_ejection_that_nobody_asked_for_is_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(by_force_it_is_gone_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_has_not_begun_is_told_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_so_already_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_is_answered_with_why, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_is_on_the_bus_is_mended, setup, teardown),
