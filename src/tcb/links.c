@@ -235,13 +235,10 @@ static bool being_changed(struct tcb *tcb, const struct tcb_vf_state *vf)
     return pf->busy != 0 && pf->busy != BUSY_VERIFY && pf->busy != ACTION_PF_LINK_UP;
 }
 
-static int open_files(struct tcb *tcb, const struct vfio_open *request, int *files,
-                      const char **text)
+/* Whether all of them may be handed out now. One whose PF may sleep is not: nothing in the kernel
+ * would keep the PF awake for it. SR-PCIM has it woken, and lead is told to ask again. */
+static int check_files(struct tcb *tcb, const struct vfio_open *request, const char **text)
 {
-    files[0] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-    *text = "/dev/vfio/vfio cannot be opened: is vfio-pci loaded?";
-    if (files[0] < 0)
-        return -errno;
     for (uint32_t i = 0; i < request->vfs_count; i++) {
         const struct tcb_vf_state *vf = picture_vf(tcb, request->vfs[i]);
         *text = refusal(vf, request->partition);
@@ -250,7 +247,26 @@ static int open_files(struct tcb *tcb, const struct vfio_open *request, int *fil
         *text = "an action on the VF or its PF is under way";
         if (being_changed(tcb, vf))
             return -EAGAIN;
-        files[i + 1] = vfio_open_group(vf->observed.iommu_group);
+        *text = "its PF may sleep: it is being woken";
+        if (picture_quiet(picture_pf(tcb, vf->observed.pf)))
+            return -EAGAIN;
+    }
+    return 0;
+}
+
+static int open_files(struct tcb *tcb, const struct vfio_open *request, int *files,
+                      const char **text)
+{
+    int error = check_files(tcb, request, text);
+
+    if (error)
+        return error;
+    files[0] = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+    *text = "/dev/vfio/vfio cannot be opened: is vfio-pci loaded?";
+    if (files[0] < 0)
+        return -errno;
+    for (uint32_t i = 0; i < request->vfs_count; i++) {
+        files[i + 1] = vfio_open_group(picture_vf(tcb, request->vfs[i])->observed.iommu_group);
         *text = "the VFIO group cannot be opened: somebody else has it";
         if (files[i + 1] < 0)
             return files[i + 1];

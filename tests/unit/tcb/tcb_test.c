@@ -1074,6 +1074,38 @@ static void files_are_for_the_owner_only(void **state)
     assert_true(opened(stage).error < 0);
 }
 
+/* Somebody said auto after it was activated: as long as that stands, and no longer. */
+static void one_whose_pf_may_sleep_is_not_handed_out(void **state)
+{
+    const struct vfio_open open_it = vfio(VFIO_OPEN, 1, 0);
+    struct stage *stage = *state;
+    struct vfio_files answer;
+    char root[80];
+
+    root_of(state, root);
+    set_power(root, "on", "active");
+    tree_text(root, TREE_PF, "class", "0xff0000"); /* so that there are no attributes */
+    tree_create_vfs(root, VFS);
+    tree_link(root, tree_vf(0), "driver", "/drivers/vfio-pci");
+    begin(stage);
+    name_card(stage);
+    assign(stage, 0, 1);
+    sync_control(stage);
+    apply(stage, 7, ACTION_VF_ACTIVATE, 0);
+    assert_int_equal(applied(stage, 7).error, 0);
+    set_power(root, "auto", "active");
+    heard(stage, POWER_AUTO, POWER_AWAKE);
+    stage_say(stage, PROCESS_LEAD, &open_it);
+    answer = opened(stage);
+    assert_int_equal(answer.error, -EAGAIN);
+    assert_non_null(strstr(answer.text, "may sleep"));
+    set_power(root, "on", "active");
+    heard(stage, POWER_ON, POWER_AWAKE);
+    stage_say(stage, PROCESS_LEAD, &open_it);
+    answer = opened(stage);
+    assert_null(strstr(answer.text, "may sleep"));
+}
+
 /* ---- who breaks the protocol loses its link */
 
 static void a_hostile_action_ends_the_link(void **state)
@@ -1167,6 +1199,7 @@ int main(int argc, char **argv)
         on_stage(a_writer_that_blocks_blocks_nobody_else),
         on_stage(a_restart_writes_nothing),
         on_stage(files_are_for_the_owner_only),
+        on_stage(one_whose_pf_may_sleep_is_not_handed_out),
         on_stage(a_hostile_action_ends_the_link),
         on_stage(a_vf_out_of_range_ends_the_link),
         on_stage(a_driver_that_is_a_path_ends_the_link),
