@@ -85,6 +85,16 @@ check "two is stopped" parclose stop two --force
 check "its PF sleeps again" wait_for 40 asleep
 check "that is its readiness" wait_for 5 is_judged "$peer" asleep
 
+say "it is started again"
+before=$(tcb_writes)
+check "it starts" parclose start two --wait --timeout 90
+written "$before"
+check "its attributes are written again, though the driver has not forgotten them" \
+    eval 'written "$before" | grep -q "VF 0 <- mac 52:54:00:00:02:00: ok"'
+check "it pings" wait_for 120 guest_said two "ping sent=[1-9][0-9]* received=[1-9]"
+check "two is stopped" parclose stop two --force
+check "its PF sleeps again" wait_for 40 asleep
+
 # igb takes a link for a use. It turns the link off with its interface, which the emulated card does not know: there the link is back
 # half a second later, and a card whose interface was not up before stays awake. So that its driver looks in time, it is taken down.
 say "orders"
