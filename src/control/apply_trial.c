@@ -236,13 +236,23 @@ static void decide(struct control *control, int error, const char *why)
     transaction_commit(control, true);
 }
 
+static bool is_back(const struct partition *partition, const struct changed *at)
+{
+#ifdef PARCLOSE_MUTANT_TRIAL_STAYS /* what was on trial stays in force */
+    (void)partition;
+    return at->before;
+#else
+    return at->before && !memcmp(&partition->config, at->before, sizeof(*at->before));
+#endif
+}
+
 static void change_back(struct control *control)
 {
     struct changed at = {0};
 
     while (next_changed(control, &at)) {
         const struct partition *partition = changed_partition(control, &at);
-        if (!partition || (at.before && !memcmp(&partition->config, at.before, sizeof(*at.before))))
+        if (!partition || is_back(partition, &at))
             continue;
         if (!at.before)
             transaction_run(control, partition, NULL);

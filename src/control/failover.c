@@ -72,6 +72,16 @@ uint32_t failover_kept(const struct partition *partition, const struct partition
 
 /* ---- when it is due */
 
+/* Every means of recovery was tried. */
+static bool given_up(const struct pf *pf)
+{
+#ifndef PARCLOSE_MUTANT_ANY_LOSS /* it is not waited for the ladder */
+    if (!pf->image.in_error)
+        return false;
+#endif
+    return pf->readiness != PF_READY && pf->readiness != PF_UNKNOWN;
+}
+
 /* The number of the first whose place is to be taken; -1: none. */
 static int due(struct db *db, const struct partition *partition)
 {
@@ -79,8 +89,7 @@ static int due(struct db *db, const struct partition *partition)
         const struct partition_vf *other = failover_mate(partition, i);
         const struct pf *from = db_pf_of_card(db, partition->config.vfs[i].card);
         const struct pf *to = other ? db_pf_of_card(db, other->card) : NULL;
-        if (!to || !from || !failover_in_use(partition, i) || !from->image.in_error ||
-            from->readiness == PF_READY || from->readiness == PF_UNKNOWN ||
+        if (!to || !from || !failover_in_use(partition, i) || !given_up(from) ||
             to->readiness != PF_READY)
             continue;
         return partition->config.standby_of[i] ? partition->config.standby_of[i] - 1 : (int)i;

@@ -17,7 +17,18 @@ bool freeze_stands(const struct partition *partition)
     return partition->run.frozen_boottime_ns != 0;
 }
 
-/* The first PF of it that is being recovered; one that is not judged counts once it is frozen. */
+/* Once it is frozen, one that is not judged yet is not ready. */
+static bool unjudged_counts(const struct partition *partition)
+{
+#ifdef PARCLOSE_MUTANT_UNJUDGED_THAWS /* a control that comes up thaws before it has heard */
+    (void)partition;
+    return false;
+#else
+    return freeze_stands(partition);
+#endif
+}
+
+/* The first PF of it that is being recovered. */
 static const struct pf *recovering(struct db *db, const struct partition *partition)
 {
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
@@ -25,7 +36,7 @@ static const struct pf *recovering(struct db *db, const struct partition *partit
         if (!failover_in_use(partition, i) || !pf || pf->readiness == PF_READY ||
             pf->image.in_error || pf->image.disabled)
             continue;
-        if (pf->readiness != PF_UNKNOWN || freeze_stands(partition))
+        if (pf->readiness != PF_UNKNOWN || unjudged_counts(partition))
             return pf;
     }
     return NULL;
@@ -79,6 +90,9 @@ static void end(struct control *control, struct partition *partition)
     uint64_t ms = freeze_end(control, &run);
     const char *why = why_over(control, partition);
 
+#ifdef PARCLOSE_MUTANT_STAYS_FROZEN /* it is said, and not so */
+    run.frozen_boottime_ns = partition->run.frozen_boottime_ns;
+#endif
     transaction_begin(control, AUDIT_FREEZE, AUDIT_APPLIED, run.start_transaction);
     transaction_text(control, "partition %s: thawed after %llu ms: %s", partition->config.name,
                      (unsigned long long)ms, why);
