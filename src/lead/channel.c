@@ -127,6 +127,7 @@ uint32_t channel_attached(const struct partition *partition)
 
 bool channel_release(struct partition *partition)
 {
+    sd_event_source_set_enabled(partition->connecting, SD_EVENT_OFF);
     for (uint32_t i = 0; i < PARCLOSE_MAX_CHANNELS; i++) {
         if (partition->servers[i].gone && partition->servers[i].answered)
             tell_end(partition, i);

@@ -295,6 +295,23 @@ static void the_end_of_a_monitor_is_told_and_waited_for(void **state)
     close(listener);
 }
 
+/* While one server is waited for, the others are not rung up for nobody. */
+static void nobody_is_reached_for_one_that_is_gone(void **state)
+{
+    int listener = listen_at(0), server = serve(listener), second = listen_at(1);
+
+    (void)state;
+    partition.state.channels[1].wants = CHANNEL_WANTS_SERVER;
+    channel_follow(&partition);
+    partition.gone = true;
+    assert_true(channel_release(&partition));
+    run_for(300);
+    assert_int_equal(handed, 1);
+    close(server);
+    close(second);
+    close(listener);
+}
+
 /* Nobody took the connection, or said anything on it: no memory of ours is there. */
 static void who_never_answered_is_not_waited_for(void **state)
 {
@@ -375,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_word_from_before_is_no_end, setup, teardown),
         cmocka_unit_test_setup_teardown(the_end_of_a_monitor_is_told_and_waited_for, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_reached_for_one_that_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(who_never_answered_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_lead_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lying_monitor_is_found_out, setup, teardown),
