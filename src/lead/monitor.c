@@ -363,6 +363,12 @@ static const struct frame_row rows[] = {
     {MONITOR_VF_RESULT, 0, 0, sizeof(struct monitor_vf_result), FRAME_ALWAYS, on_vf_result},
 };
 
+static int timer_set(struct partition *partition, uint64_t ms)
+{
+    int error = sd_event_source_set_time_relative(partition->timer, ms * 1000);
+    return error < 0 ? error : sd_event_source_set_enabled(partition->timer, SD_EVENT_ONESHOT);
+}
+
 /* Its link is closed. */
 static void note_breach(struct partition *partition, int error)
 {
@@ -375,7 +381,8 @@ static void note_breach(struct partition *partition, int error)
              strerror(-error));
 }
 
-/* A monitor that breaks the protocol is ended; one that closed its end is about to die. */
+/* A monitor that breaks the protocol is ended; one that closed its end is about to die, and if it
+ * is not, it would keep what control wants back: it is ended, too. */
 static void on_link_ended(void *context, int error)
 {
     struct partition *partition = context;
@@ -383,6 +390,8 @@ static void on_link_ended(void *context, int error)
     note_breach(partition, error);
     if (error)
         monitor_stop(partition, true, 0);
+    else if (!partition->steps)
+        timer_set(partition, ORDER_MS);
 }
 
 /* ---- its end */
@@ -401,12 +410,6 @@ static void finish(struct partition *partition)
     lead_tell(partition);
     monitor_forget(partition);
     lead_sync(lead);
-}
-
-static int timer_set(struct partition *partition, uint64_t ms)
-{
-    int error = sd_event_source_set_time_relative(partition->timer, ms * 1000);
-    return error < 0 ? error : sd_event_source_set_enabled(partition->timer, SD_EVENT_ONESHOT);
 }
 
 void monitor_clear(struct partition *partition)
@@ -447,10 +450,15 @@ static int on_timer(sd_event_source *source, uint64_t time, void *data)
     (void)source;
     (void)time;
 
-    if (partition->gone)
+    if (partition->gone) {
         monitor_clear(partition);
-    else
-        stop_step(partition);
+        return 0;
+    }
+    if (!partition->link && !partition->steps && !partition->exit) {
+        partition->exit = EXIT_MONITOR_ERROR;
+        snprintf(partition->text, sizeof(partition->text), "its monitor closed its link");
+    }
+    stop_step(partition);
     return 0;
 }
 

@@ -660,6 +660,20 @@ static void it_goes_on_after_its_end(void **state)
     end_hostile(stage, EXIT_REBOOT, "by its guest");
 }
 
+/* It would not hear that a VF is to be given up, and nobody can take that from it but by its end.
+ */
+static void it_hangs_up(void **state)
+{
+    struct stage *stage = *state;
+    uint64_t begun = now_ms();
+
+    assert_int_equal(shutdown(hostile.link, SHUT_RDWR), 0);
+    while (cgroup_of(stage, &hostile).killed == '0' && now_ms() < begun + DEADLINE_MS)
+        usleep(20000);
+    assert_in_range(now_ms() - begun, 2900, DEADLINE_MS - 1);
+    end_hostile(stage, EXIT_MONITOR_ERROR, "its monitor closed its link");
+}
+
 /* Nobody has told lead yet that it is there. */
 static void it_speaks_before_its_birth(void **state)
 {
@@ -767,6 +781,7 @@ static int run_more(void)
         TEST(it_floods),
         TEST(its_last_words_are_no_message),
         TEST(it_goes_on_after_its_end),
+        TEST(it_hangs_up),
         TEST(it_speaks_before_its_birth),
         TEST(the_tcb_sends_another_number_of_files),
         TEST(orders_in_the_wrong_phase_are_refused),
