@@ -137,6 +137,10 @@ struct vf_observed {
     uint32_t attributes_set; /* 1: read back as desired after the last activation */
     uint32_t open;           /* 1: handed out through VFIO by us and the holder lives */
     char driver[DRIVER_NAME_MAX];
+    uint32_t bind_error; /* errno of the latest try to bind it to vfio-pci; 0: none, or it is bound;
+                            ENOENT: the kernel has no vfio-pci, EIO: vfio-pci does not take it */
+    uint32_t for_host;   /* 1: it has no driver, and its driver_override names another one than
+                            vfio-pci: root means it for the host, it is not bound by us */
     struct bar bars[6];
     struct error_counts errors;
     uint64_t event_ns;
@@ -215,6 +219,8 @@ enum pf_readiness {
     PF_DISABLED = 11,    /* by an administrator: it is to have no VFs */
     PF_ERRORS = 12,      /* an uncorrectable error, and the kernel has not recovered from it */
     PF_ASLEEP = 13,      /* its power is saved while it is idle; or it is being woken */
+    PF_VFS_UNBOUND = 14, /* no VF of it is in use, and one was not yet tried to be bound to
+                            vfio-pci */
     PF_READINESS_KINDS
 };
 
@@ -223,25 +229,28 @@ enum pf_readiness {
  * TCB. */
 enum device_action {
     ACTION_NONE = 0,
-    ACTION_PF_BIND = 1, /* bind the PF's driver; nothing when bound */
-    ACTION_PF_CREATE_VFS =
-        2, /* autoprobe off, numvfs = desired; refused while a VF is open or any exists */
-    ACTION_PF_LINK_UP = 3,   /* network: interface up */
-    ACTION_PF_RESTART = 4,   /* rung 1: unbind (refused while a VF is open) and bind */
-    ACTION_VF_ACTIVATE = 5,  /* reset, attributes, vfio-pci, read back; refused while it is open */
-    ACTION_VF_RELEASE = 6,   /* clear driver_override; attributes stay; refused while it is open */
-    ACTION_VF_CONFIGURE = 7, /* attributes alone, read back; what an open VF does not stand (MAC,
-                                NVMe resources) is refused while it is open */
-    ACTION_PF_RESET = 8,     /* VFs destroyed, driver unbound, function-level reset, driver bound;
-                                refused while a VF is open */
-    ACTION_PF_DISABLE = 9,   /* VFs destroyed, driver unbound; refused while a VF is open */
-    ACTION_PF_RENEW = 10,    /* after a reset behind our back: what its driver has to do again for
-                                its VFs (driver_table.h), their attributes; refused while a VF of
-                                it works */
+    ACTION_PF_BIND = 1,       /* bind the PF's driver; nothing when bound */
+    ACTION_PF_CREATE_VFS = 2, /* autoprobe off, numvfs = desired; refused while a VF is open or
+                                 another number of them exists; then as PF_BIND_VFS, whose failures
+                                 are none of its own */
+    ACTION_PF_LINK_UP = 3,    /* network: interface up */
+    ACTION_PF_RESTART = 4,    /* rung 1: unbind (refused while a VF is open) and bind */
+    ACTION_VF_ACTIVATE = 5,   /* reset, attributes, vfio-pci, read back; refused while it is open */
+    ACTION_VF_RELEASE = 6,    /* clear driver_override; attributes stay; refused while it is open */
+    ACTION_VF_CONFIGURE = 7,  /* attributes alone, read back; what an open VF does not stand (MAC,
+                                 NVMe resources) is refused while it is open */
+    ACTION_PF_RESET = 8,      /* VFs destroyed, driver unbound, function-level reset, driver bound;
+                                 refused while a VF is open */
+    ACTION_PF_DISABLE = 9,    /* VFs destroyed, driver unbound; refused while a VF is open */
+    ACTION_PF_RENEW = 10,     /* after a reset behind our back: what its driver has to do again for
+                                 its VFs (driver_table.h), their attributes; refused while a VF of
+                                 it works */
     ACTION_VF_RENEW = 11, /* attributes that the PF has forgotten of a VF in use, as VF_CONFIGURE */
     ACTION_PF_SLEEP = 12, /* network: interface down, unless the host uses it; power/control auto;
                              refused while a partition has a VF, or the host's driver one */
     ACTION_PF_WAKE = 13,  /* power/control on; an error when it does not wake */
+    ACTION_PF_BIND_VFS = 14, /* those of its configured VFs that have no driver and are nobody's are
+                                bound to vfio-pci; one that is for the host is left alone */
     DEVICE_ACTIONS
 };
 

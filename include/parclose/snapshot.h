@@ -11,7 +11,7 @@
 #include "parclose/state.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x50434c53534e4150) /* "PCLSSNAP" */
-#define SNAPSHOT_VERSION 14
+#define SNAPSHOT_VERSION 15
 
 struct snapshot_partition {
     struct partition_id id;

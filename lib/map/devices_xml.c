@@ -314,6 +314,10 @@ static void print_vf(FILE *out, const struct pf_observed *pf, const struct map_v
     fputs("<observed", out);
     yes_no(out, "answers", seen->answers);
     yes_no(out, "attributes-as-desired", seen->attributes_set);
+    if (seen->bind_error)
+        attribute(out, "not-bound", name_of_bind_error(seen->bind_error), PARCLOSE_REASON_MAX);
+    if (seen->for_host)
+        yes_no(out, "for-host", true);
     if (vf->seen)
         attributes(out, vf->seen);
     fputs("/>\n</vf>\n", out);

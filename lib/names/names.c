@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "names/names.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "parclose/config.h"
 #include "parclose/msg_boot.h"
@@ -84,6 +86,7 @@ const char *name_of_readiness(uint32_t readiness)
         [PF_DISABLED] = "disabled",
         [PF_ERRORS] = "errors",
         [PF_ASLEEP] = "asleep",
+        [PF_VFS_UNBOUND] = "vfs-unbound",
     };
     return NAME(names, readiness);
 }
@@ -118,6 +121,13 @@ const char *name_of_idle_power(uint32_t power)
 {
     static const char *const names[] = {[IDLE_POWER_ON] = "on", [IDLE_POWER_AUTO] = "auto"};
     return NAME(names, power);
+}
+
+const char *name_of_bind_error(uint32_t error)
+{
+    if (error == ENOENT)
+        return "the kernel has no vfio-pci: load the module";
+    return error == EIO ? "vfio-pci does not take it: see the kernel's log" : strerror((int)error);
 }
 
 const char *name_of_status(uint32_t status)
@@ -239,6 +249,7 @@ const char *name_of_action(uint32_t action)
         [ACTION_VF_RENEW] = "vf-renew",
         [ACTION_PF_SLEEP] = "pf-sleep",
         [ACTION_PF_WAKE] = "pf-wake",
+        [ACTION_PF_BIND_VFS] = "pf-bind-vfs",
     };
     return NAME(names, action);
 }

@@ -18,6 +18,7 @@ const char *name_of_power_control(uint32_t control); /* enum power_control: "on"
 const char *name_of_power_status(uint32_t status);   /* enum power_status: "awake", "asleep" … */
 const char *name_of_idle_power(uint32_t power);      /* enum idle_power: "on", "auto" */
 const char *name_of_recovery(uint32_t recovery);     /* enum error_recovery */
+const char *name_of_bind_error(uint32_t error);      /* vf_observed.bind_error, as people read it */
 const char *name_of_status(uint32_t status);         /* enum function_status: "active" … */
 const char *name_of_class(uint32_t class);           /* enum function_class: "network" … */
 const char *name_of_class_code(uint32_t code);       /* 24 bits: "bridge"; PCI Code and ID 1 */

@@ -310,6 +310,15 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
     close(folder);
 }
 
+/* What root has written there, for whoever binds it next. */
+static bool is_for_host(int folder)
+{
+    char text[DRIVER_NAME_MAX] = "";
+
+    function_read(folder, "driver_override", text, sizeof(text));
+    return text[0] && strcmp(text, "(null)") != 0 && strcmp(text, "vfio-pci") != 0;
+}
+
 /* A VF's identity registers read all ones by definition: its capability pointer does not. */
 static bool vf_answers(int folder)
 {
@@ -341,6 +350,7 @@ int function_observe_vf(const char *root, struct bdf pf, uint32_t index, bool qu
     if (folder < 0)
         return folder;
     function_link(folder, "driver", vf->driver, sizeof(vf->driver));
+    vf->for_host = !vf->driver[0] && is_for_host(folder);
     vf->iommu_group = iommu_group(folder);
     read_bars(folder, vf->bars, NULL);
     vf->answers = quietly ? answered : vf_answers(folder);

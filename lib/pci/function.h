@@ -45,8 +45,9 @@ bool function_may_sleep(const struct pf_observed *pf);
  */
 void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *pf);
 
-/* Fills everything but status, attributes_set, open and event_ns. 0 or -ENOENT: no such VF.
- * `quietly`: no configuration space is read, `answers` stays as it is in *vf. */
+/* Fills everything but status, attributes_set, open, bind_error and event_ns. 0 or -ENOENT: no such
+ * VF. `quietly`: no configuration space is read, `answers` stays as it is in *vf. Else one that
+ * vfio-pci lets sleep in D3hot answers without being woken. */
 int function_observe_vf(const char *root, struct bdf pf, uint32_t index, bool quietly,
                         struct vf_observed *vf);
 

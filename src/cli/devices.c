@@ -46,8 +46,10 @@ static void vf_row(struct table *table, const json_t *vf, bool last)
     table_cell(table, "%s", owner_text(vf));
     table_cell(table, "%s", text_of(vf, "status"));
     table_cell(table, "-");
-    table_cell(table, "%s%s%s%s", true_of(vf, "open") ? "open" : "closed",
+    table_cell(table, "%s%s%s%s%s%s%s", true_of(vf, "open") ? "open" : "closed",
                true_of(vf, "answers") ? "" : "; does not answer",
+               true_of(vf, "for_host") ? "; for the host" : "",
+               text_of(vf, "not_bound")[0] ? "; not bound: " : "", text_of(vf, "not_bound"),
                *errors_text(vf, errors, sizeof(errors)) ? "; " : "", errors);
 }
 

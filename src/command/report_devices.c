@@ -69,19 +69,29 @@ static json_t *counts_json(const struct pf_counts *counts)
                      (json_int_t)counts->recovery_ns);
 }
 
+static json_t *not_bound_json(const struct vf_observed *observed)
+{
+    return observed->bind_error ? json_string(name_of_bind_error(observed->bind_error))
+                                : json_null();
+}
+
 json_t *report_vf(const struct command *command, const struct snapshot_vf *vf)
 {
     const struct vf_observed *observed = &vf->observed;
 
-    return json_pack("{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "index",
-                     (int)observed->index, "address", bdf_json(observed->bdf), "driver",
-                     report_text(observed->driver), "status", name_of_status(observed->status),
-                     "answers", observed->answers != 0, "attributes_set",
-                     observed->attributes_set != 0, "open", observed->open != 0, "iommu_group",
-                     number_json(observed->iommu_group), "owner", owner_json(command, vf->owner),
-                     "desired", report_attributes(&vf->desired), "errors",
-                     errors_json(&observed->errors), "outage_ns", (json_int_t)vf->outage_ns,
-                     "outage_since_boottime_ns", (json_int_t)vf->outage_since_boottime_ns);
+    json_t *report = json_pack(
+        "{s:i, s:o, s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "index",
+        (int)observed->index, "address", bdf_json(observed->bdf), "driver",
+        report_text(observed->driver), "status", name_of_status(observed->status), "answers",
+        observed->answers != 0, "attributes_set", observed->attributes_set != 0, "open",
+        observed->open != 0, "iommu_group", number_json(observed->iommu_group), "owner",
+        owner_json(command, vf->owner), "desired", report_attributes(&vf->desired), "errors",
+        errors_json(&observed->errors), "outage_ns", (json_int_t)vf->outage_ns,
+        "outage_since_boottime_ns", (json_int_t)vf->outage_since_boottime_ns);
+
+    json_object_set_new(report, "not_bound", not_bound_json(observed));
+    json_object_set_new(report, "for_host", json_boolean(observed->for_host));
+    return report;
 }
 
 static json_t *sriov_json(const struct sriov_capability *sriov)

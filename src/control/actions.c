@@ -110,6 +110,7 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
         return "the PF is not managed";
     switch (proposal->action) {
     case ACTION_PF_BIND:
+    case ACTION_PF_BIND_VFS:
     case ACTION_PF_LINK_UP:
     case ACTION_PF_WAKE:
         return NULL;

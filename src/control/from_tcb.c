@@ -57,7 +57,8 @@ static bool vf_ok(const struct vf_observed *vf)
 {
     return vf->bdf.value && vf->pf.value && vf->index < PARCLOSE_MAX_VFS_PER_PF &&
            vf->status <= FUNCTION_ERROR && vf->answers <= 1 && vf->attributes_set <= 1 &&
-           vf->open <= 1 && errors_ok(&vf->errors) &&
+           vf->open <= 1 && vf->for_host <= 1 && vf->bind_error <= INT32_MAX &&
+           frame_error_ok(-(int32_t)vf->bind_error) && errors_ok(&vf->errors) &&
            frame_string_ok(vf->driver, sizeof(vf->driver));
 }
 

@@ -40,6 +40,7 @@ const char *readiness_text(uint32_t readiness)
         [PF_DISABLED] = "disabled by an administrator",
         [PF_ERRORS] = "an uncorrectable error of it was reported",
         [PF_ASLEEP] = "it is asleep",
+        [PF_VFS_UNBOUND] = "its VFs are being bound to vfio-pci",
     };
     return readiness < PF_READINESS_KINDS ? texts[readiness] : "?";
 }
@@ -75,7 +76,8 @@ static const char *vf_trouble(const struct vf *vf)
     if (!seen->answers)
         return "its configuration space does not answer";
     if (strcmp(seen->driver, "vfio-pci") != 0)
-        return "it is not bound to vfio-pci yet";
+        return seen->bind_error ? name_of_bind_error(seen->bind_error)
+                                : "it is not bound to vfio-pci yet";
     if (!seen->attributes_set)
         return "it is not reset and configured yet";
     if (seen->status != FUNCTION_ACTIVE)

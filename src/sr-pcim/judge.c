@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "names/names.h"
 #include "pcim.h"
 
 #define NOBODY "no partition has or wants a VF of it"
@@ -18,6 +19,17 @@ no(struct judgement *judgement, enum pf_readiness readiness, const char *format,
     vsnprintf(judgement->reason, sizeof(judgement->reason), format, arguments);
     va_end(arguments);
     return false;
+}
+
+/* It is ready, but. */
+__attribute__((format(printf, 2, 3))) static void but(struct judgement *judgement,
+                                                      const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(judgement->reason, sizeof(judgement->reason), format, arguments);
+    va_end(arguments);
 }
 
 static bool is_there(const struct pcim_pf *pf, struct judgement *judgement)
@@ -115,6 +127,35 @@ static bool is_up(const struct pcim_pf *pf, struct judgement *judgement)
                                                : "its interface is down");
 }
 
+bool pcim_vf_unbound(const struct pcim_vf *vf)
+{
+    return vf->present && !vf->observed.driver[0] && !vf->observed.for_host && !vf->observed.open;
+}
+
+/*
+ * While guests have VFs of it, one beside them that is not bound is no reason to stop them; nor is
+ * one that vfio-pci does not take to anybody who has another: it is told of, that is all.
+ */
+static bool vfs_bound(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    uint32_t failed = 0, first = 0;
+
+    for (uint32_t i = 0; i < pf->card.vfs; i++) {
+        if (!pcim_vf_unbound(&pf->vfs[i]))
+            continue;
+        if (!pf->vfs[i].observed.bind_error && !pf->observed.open_vfs)
+            return no(judgement, PF_VFS_UNBOUND, "its VF %u is not bound to vfio-pci yet", i);
+        if (pf->vfs[i].observed.bind_error && !failed++)
+            first = i;
+    }
+    const char *why = name_of_bind_error(pf->vfs[first].observed.bind_error);
+    if (failed > 1)
+        but(judgement, "its VF %u and %u more are not bound: %s", first, failed - 1, why);
+    else if (failed)
+        but(judgement, "its VF %u is not bound: %s", first, why);
+    return true;
+}
+
 void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
 {
     *judgement = (struct judgement){.readiness = PF_READY};
@@ -124,6 +165,6 @@ void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
         no(judgement, PF_BUSY, "it is being restarted");
     else if (is_there(pf, judgement) && has_driver(pf, judgement) && is_awake(pf, judgement) &&
              is_recovered(pf, judgement) && has_vfs(pf, judgement) && vfs_answer(pf, judgement) &&
-             vfs_work(pf, judgement))
-        is_up(pf, judgement);
+             vfs_work(pf, judgement) && is_up(pf, judgement))
+        vfs_bound(pf, judgement);
 }

@@ -140,23 +140,27 @@ static bool propose_for(struct pcim *pcim, struct pcim_pf *pf, uint64_t now)
     return later;
 }
 
-/* Everything follows from the picture, so one function looks at all of it after each change. */
+/* Everything follows from the picture of a PF, so one function looks at it after each change. */
+static void look_at(struct pcim *pcim, struct pcim_pf *pf, uint64_t event_ns)
+{
+    int armed = SD_EVENT_OFF;
+
+    if (!pcim->control_said || !pcim->tcb_said || !pf->managed)
+        return;
+    tell_readiness(pcim, pf, event_ns);
+    bool later = propose_for(pcim, pf, now_ns());
+    sd_event_source_get_enabled(pcim->retry, &armed);
+    if (!later || armed != SD_EVENT_OFF)
+        return;
+    sd_event_source_set_time_relative(pcim->retry, RETRY_US);
+    sd_event_source_set_enabled(pcim->retry, SD_EVENT_ONESHOT);
+}
+
 static void look(struct pcim *pcim, uint64_t event_ns)
 {
-    uint64_t now = now_ns();
-    bool later = false;
-
-    if (!pcim->control_said || !pcim->tcb_said)
-        return;
-    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
-        struct pcim_pf *pf = pcim->pfs[i];
-        if (!pf || !pf->managed)
-            continue;
-        tell_readiness(pcim, pf, event_ns);
-        later |= propose_for(pcim, pf, now);
-    }
-    sd_event_source_set_time_relative(pcim->retry, RETRY_US);
-    sd_event_source_set_enabled(pcim->retry, later ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
+        if (pcim->pfs[i])
+            look_at(pcim, pcim->pfs[i], event_ns);
 }
 
 static int on_retry(sd_event_source *source, uint64_t time, void *data)
@@ -208,7 +212,7 @@ static int on_want(void *context, struct frame *frame)
     pf->vfs[want->index].wanted = want->wanted;
     pf->vfs[want->index].in_use = want->in_use;
     pf->vfs[want->index].reset = want->reset;
-    look(pcim, now_ns());
+    look_at(pcim, pf, now_ns());
     return 0;
 }
 
@@ -238,7 +242,7 @@ static int on_recover(void *context, struct frame *frame)
         return 0;
     pf->recover = true;
     pf->proposal.not_before = 0;
-    look(pcim, now_ns());
+    look_at(pcim, pf, now_ns());
     return 0;
 }
 
@@ -320,7 +324,7 @@ static int on_pf(void *context, struct frame *frame)
         return -ENOBUFS;
     pf->observed = *seen;
     pf->present = pf->said = true;
-    look(pcim, seen->event_ns);
+    look_at(pcim, pf, seen->event_ns);
     return 0;
 }
 
@@ -330,7 +334,8 @@ static int on_vf(void *context, struct frame *frame)
     const struct vf_observed *seen = &((const struct observed_vf *)(const void *)frame->bytes)->vf;
 
     if (!frame_string_ok(seen->driver, sizeof(seen->driver)) ||
-        seen->index >= PARCLOSE_MAX_VFS_PER_PF)
+        seen->index >= PARCLOSE_MAX_VFS_PER_PF || seen->for_host > 1 ||
+        seen->bind_error > INT32_MAX || !frame_error_ok(-(int32_t)seen->bind_error))
         return -EBADMSG;
     struct pcim_pf *pf = pf_get(pcim, seen->pf);
     if (!pf)
@@ -338,7 +343,7 @@ static int on_vf(void *context, struct frame *frame)
     struct pcim_vf *vf = &pf->vfs[seen->index];
     vf->observed = *seen;
     vf->present = vf->said = true;
-    look(pcim, seen->event_ns);
+    look_at(pcim, pf, seen->event_ns);
     return 0;
 }
 
@@ -393,6 +398,8 @@ static void tcb_down(void *context)
         if (!pf)
             continue;
         pf->said = false;
+        pf->proposal.failures = 0; /* what the one before could not do, the next may */
+        pf->proposal.not_before = 0;
         for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
             pf->vfs[v].said = false;
     }

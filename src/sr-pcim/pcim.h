@@ -48,7 +48,7 @@ struct pcim_pf {
     struct pcim_vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
-/* What a PF's picture says. `reason`: one line, "" when ready. */
+/* What a PF's picture says. `reason`: one line; when it is ready "", or which VF does not bind. */
 struct judgement {
     uint32_t readiness; /* enum pf_readiness */
     char reason[PARCLOSE_REASON_MAX];
@@ -60,6 +60,10 @@ struct judgement {
 
 /* Whether it may sleep: its definition says so, and no partition has or wants a VF of it. */
 bool pcim_may_sleep(const struct pcim_pf *pf);
+
+/* A VF without a driver that is ours to bind: nobody has it open, root does not mean it for the
+ * host. */
+bool pcim_vf_unbound(const struct pcim_vf *vf);
 
 /* Judges a managed PF from its picture alone (R-GATE-5). */
 void judge_pf(const struct pcim_pf *pf, struct judgement *judgement);

@@ -27,6 +27,16 @@ static bool any_vf_reset(const struct pcim_pf *pf)
     return false;
 }
 
+/* Whether a VF is to be bound; `untried`: one that no try has failed for. */
+static bool any_vf_unbound(const struct pcim_pf *pf, bool untried)
+{
+    for (uint32_t i = 0; i < pf->card.vfs; i++)
+        if (pcim_vf_unbound(&pf->vfs[i]) && pf->vfs[i].observed.answers &&
+            !(untried && pf->vfs[i].observed.bind_error))
+            return true;
+    return false;
+}
+
 /* Its driver has to begin anew, and nobody would lose a VF by that. */
 static bool broken(const struct pcim_pf *pf)
 {
@@ -62,7 +72,7 @@ static bool sleeps_well(const struct pcim_pf *pf)
 /*
  * An unbound PF is left alone until the ladder orders rung 1: whoever unbound it may be about to
  * bind it. A PF with fewer VFs than configured needs 0 first, which kills the others: not ours to
- * propose.
+ * propose. VFs that do not bind are tried again, but do not keep the PF from coming up.
  */
 uint32_t next_for_pf(const struct pcim_pf *pf)
 {
@@ -80,11 +90,14 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
         return ACTION_PF_CREATE_VFS;
     if (any_vf_reset(pf))
         return ACTION_PF_RENEW;
+    bool still = pf->observed.recovery == RECOVERY_NONE; /* else the kernel is at its functions */
+    if (still && any_vf_unbound(pf, true))
+        return ACTION_PF_BIND_VFS;
     if (pcim_may_sleep(pf) && pf->observed.power_control == POWER_ON && sleeps_well(pf))
         return ACTION_PF_SLEEP;
     if (pf->observed.class == CLASS_NETWORK && pf->observed.netdev[0] && !pf->observed.link_up)
         return ACTION_PF_LINK_UP;
-    return ACTION_NONE;
+    return still && any_vf_unbound(pf, false) ? ACTION_PF_BIND_VFS : ACTION_NONE;
 }
 
 /* Attributes are set through the PF: its interface, or its live controller. */

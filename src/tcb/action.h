@@ -21,6 +21,18 @@ void action_look(struct tcb_pf_state *pf); /* at the PF, anew */
 /* One VF's attributes, as far as they are not as desired. */
 int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struct result *result);
 
+/* --- bind.c */
+
+/* One VF to vfio-pci: nothing when it is. -EBUSY: the host's driver has it. */
+int bind_vf(struct bdf bdf, const char *driver, uint32_t index, struct result *result);
+
+/*
+ * All configured VFs of the PF that have no driver and that nobody has: the error of the first that
+ * is not bound then, with the number of the others in the result's text. Going on where another
+ * child, which died, has stopped is the same.
+ */
+int bind_idle_vfs(struct tcb_pf_state *pf, struct result *result);
+
 /* --- pf_actions.c: what is done to a PF, by enum device_action; -EINVAL: not such a one */
 int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
 

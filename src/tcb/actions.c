@@ -242,24 +242,7 @@ static enum verified verify(struct tcb_pf_state *pf, uint32_t index, struct resu
     return pf->observed.class == CLASS_NVME ? verify_nvme(pf, index, result) : VERIFIED_YES;
 }
 
-static int bind_vfio(struct bdf bdf, const char *driver, struct result *result)
-{
-    char text[DRIVER_NAME_MAX];
-
-    if (!strcmp(driver, "vfio-pci"))
-        return 0;
-    if (driver[0])
-        return action_fail(result, -EBUSY, "the host's driver %s has it", driver);
-    int error = 0;
-    if (action_read(bdf, "driver_override", text, sizeof(text)) < 0 ||
-        strcmp(text, "vfio-pci") != 0)
-        error = action_write(bdf, "driver_override", "vfio-pci");
-    if (!error)
-        error = action_write_bdf(SYSFS_ROOT "/bus/pci/drivers_probe", bdf);
-    return error ? action_fail(result, error, "vfio-pci does not bind") : 0;
-}
-
-/* vfio-pci resets a function whenever it is opened or closed; before that nobody has. */
+/* vfio-pci resets a function whenever it is opened or closed; nobody else has. */
 static int reset_vf(struct bdf bdf, const char *driver, struct result *result)
 {
     char path[128];
@@ -289,7 +272,7 @@ static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *re
     if (!error)
         error = action_configure(pf, index, false, result);
     if (!error)
-        error = bind_vfio(vf->observed.bdf, vf->observed.driver, result);
+        error = bind_vf(vf->observed.bdf, vf->observed.driver, index, result);
     return error;
 }
 

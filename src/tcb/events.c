@@ -49,6 +49,19 @@ static void pf_event(struct tcb_pf_state *pf, const char *action)
         picture_replugged(pf);
 }
 
+/* A function that is new to us: a VF of the PF that it names, or of any when it does not yet. */
+static void new_function(struct tcb *tcb, struct bdf bdf)
+{
+    struct function_observed function = {0};
+    struct tcb_pf_state *pf =
+        function_observe(SYSFS_ROOT, bdf, &function) ? NULL : picture_pf(tcb, function.pf);
+
+    if (pf)
+        picture_changed(tcb, pf, tcb_now_ns());
+    else
+        change_all(tcb, CLASS_OTHER);
+}
+
 /* Each "/dddd:bb:dd.f" of the path, the innermost last. */
 static void device_event(struct tcb *tcb, const struct uevent *event)
 {
@@ -72,8 +85,8 @@ static void device_event(struct tcb *tcb, const struct uevent *event)
         pf_event(pf, event->action);
     if (pf)
         picture_changed(tcb, pf, tcb_now_ns());
-    else if (pci) /* perhaps a VF that is new to us */
-        change_all(tcb, CLASS_OTHER);
+    else if (pci)
+        new_function(tcb, last);
     if (pci)
         functions_look(tcb, last);
 }
@@ -212,12 +225,22 @@ static bool vf_changed(struct tcb_vf_state *vf)
     return look_at_command(vf, (uint16_t)(bytes[CONFIG_COMMAND] | bytes[CONFIG_COMMAND + 1] << 8));
 }
 
+/* Nothing tells when root takes back that it is for the host. */
+static bool is_given_back(const struct tcb_vf_state *vf)
+{
+    struct vf_observed now = {0};
+
+    return vf->observed.for_host &&
+           !function_observe_vf(SYSFS_ROOT, vf->observed.pf, vf->observed.index, true, &now) &&
+           !now.for_host;
+}
+
 static bool any_vf_changed(struct tcb_pf_state *pf)
 {
     bool changed = false;
 
     for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
-        changed |= pf->vfs[v].present && vf_changed(&pf->vfs[v]);
+        changed |= pf->vfs[v].present && (vf_changed(&pf->vfs[v]) || is_given_back(&pf->vfs[v]));
     return changed;
 }
 

@@ -97,6 +97,18 @@ static void take_verified(struct tcb *tcb, struct tcb_pf_state *pf, const struct
     vf->seen = result->seen;
 }
 
+/* Of those that the child has tried. */
+static void take_bound(struct tcb_pf_state *pf, const struct job *job, const struct result *result)
+{
+    uint32_t action = job->apply.action, index = job->apply.index;
+
+    if (action == ACTION_VF_ACTIVATE)
+        pf->vfs[index].bind_error = result->bind_errors[index];
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        if (action == ACTION_PF_CREATE_VFS || action == ACTION_PF_BIND_VFS)
+            pf->vfs[i].bind_error = result->bind_errors[i];
+}
+
 static void answer(const struct job *job, const struct result *result)
 {
     struct tcb_applied message = {
@@ -124,6 +136,7 @@ static void finish(struct job *job, const struct result *result)
             (job->apply.action == ACTION_PF_RESTART || job->apply.action == ACTION_PF_RESET))
             errors_set(pf, RECOVERY_NONE);
         take_verified(tcb, pf, job, result);
+        take_bound(pf, job, result);
         pf->event_ns = tcb_now_ns();
         picture_observe(tcb, pf);
     }
@@ -171,6 +184,9 @@ static int on_deadline(sd_event_source *source, uint64_t time, void *data)
     answer(job, &(struct result){.error = -ETIMEDOUT,
                                  .text = "the kernel does not come back from the write"});
     job->left_behind = true;
+    struct tcb_pf_state *pf = picture_pf(job->tcb, job->apply.pf);
+    if (pf) /* what it has done up to here */
+        picture_changed(job->tcb, pf, tcb_now_ns());
     jobs_run(job->tcb);
     return 0;
 }

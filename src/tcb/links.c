@@ -224,7 +224,8 @@ static const char *refusal(const struct tcb_vf_state *vf, struct partition_id pa
     return vf->observed.iommu_group == UINT32_MAX ? "the VF has no IOMMU group" : NULL;
 }
 
-/* A child is about to take the VF, or all VFs of its PF, away. */
+/* A child is about to take the VF, or all VFs of its PF, away. Binding touches none that is bound.
+ */
 static bool being_changed(struct tcb *tcb, const struct tcb_vf_state *vf)
 {
     const struct tcb_pf_state *pf = picture_pf(tcb, vf->observed.pf);
@@ -232,7 +233,8 @@ static bool being_changed(struct tcb *tcb, const struct tcb_vf_state *vf)
     if (pf->busy == ACTION_VF_ACTIVATE || pf->busy == ACTION_VF_RELEASE ||
         pf->busy == ACTION_VF_CONFIGURE || pf->busy == ACTION_VF_RENEW)
         return pf->busy_index == vf->observed.index;
-    return pf->busy != 0 && pf->busy != BUSY_VERIFY && pf->busy != ACTION_PF_LINK_UP;
+    return pf->busy != 0 && pf->busy != BUSY_VERIFY && pf->busy != ACTION_PF_LINK_UP &&
+           pf->busy != ACTION_PF_BIND_VFS;
 }
 
 /* Whether all of them may be handed out now. One whose PF may sleep is not: nothing in the kernel

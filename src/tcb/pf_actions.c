@@ -96,14 +96,10 @@ static int disable(struct tcb_pf_state *pf, struct result *result)
     return error ? error : unbind_driver(pf, result);
 }
 
-static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *result)
+static int enable_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *result)
 {
     char text[16], probe[16];
 
-    if (count == 0 || count > PARCLOSE_MAX_VFS_PER_PF)
-        return action_fail(result, -EINVAL, "%u VFs", count);
-    if (pf->observed.numvfs == count && pf->observed.sriov.num_vfs == count)
-        return 0;
     if (pf->observed.numvfs)
         return action_fail(result, -EEXIST, "it has %u VFs already", pf->observed.numvfs);
     if (action_read(pf->card.bdf, "sriov_drivers_autoprobe", probe, sizeof(probe)) < 0)
@@ -114,6 +110,20 @@ static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *re
         return action_fail(result, error, "%u VFs are not created", count);
     snprintf(text, sizeof(text), "%u", count);
     return error ? error : interlock_write(pf, "sriov_numvfs", text, result);
+}
+
+/* One that is not bound is told of, and bound by an action of its own later: they are there. */
+static int create_vfs(struct tcb_pf_state *pf, uint32_t count, struct result *result)
+{
+    if (count == 0 || count > PARCLOSE_MAX_VFS_PER_PF)
+        return action_fail(result, -EINVAL, "%u VFs", count);
+    if (pf->observed.numvfs != count || pf->observed.sriov.num_vfs != count) {
+        int error = enable_vfs(pf, count, result);
+        if (error)
+            return error;
+    }
+    bind_idle_vfs(pf, result);
+    return 0;
 }
 
 static int bring_up(struct tcb_pf_state *pf, struct result *result)
@@ -204,6 +214,8 @@ static int perform(struct tcb_pf_state *pf, const struct tcb_apply *apply, struc
         return bind_driver(pf, result);
     case ACTION_PF_CREATE_VFS:
         return create_vfs(pf, apply->vfs, result);
+    case ACTION_PF_BIND_VFS:
+        return bind_idle_vfs(pf, result);
     case ACTION_PF_LINK_UP:
         return bring_up(pf, result);
     case ACTION_PF_RESTART:

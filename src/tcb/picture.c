@@ -116,6 +116,9 @@ static uint32_t pf_status(const struct tcb_pf_state *pf)
 static void complete_vf(struct tcb_vf_state *vf, struct vf_observed *seen)
 {
     seen->open = vf->holder.value != 0;
+    if (seen->driver[0])
+        vf->bind_error = 0;
+    seen->bind_error = vf->bind_error;
     seen->errors = vf->errors;
     seen->attributes_set = vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_YES;
     if (!seen->answers)
@@ -202,6 +205,7 @@ static void observe_vf(struct tcb *tcb, struct tcb_pf_state *pf, uint32_t index,
         vf->present = false;
         vf->verified = VERIFIED_UNKNOWN;
         vf->memory_seen = false;
+        vf->bind_error = 0;
         vf->errors = (struct error_counts){0};
         vf->seen = (struct vf_attributes){0};
         say_gone(tcb, vf->observed.bdf);
@@ -289,18 +293,24 @@ void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns
     sd_event_source_set_enabled(tcb->observe, SD_EVENT_ONESHOT);
 }
 
-/* Its child is between the link, which tells us, and power/control: a look now would cancel what it
- * begins (the kernel's pm_runtime_barrier). When it is done it is looked at anyway. */
-static bool being_put_to_sleep(const struct tcb *tcb, const struct tcb_pf_state *pf)
+/*
+ * Until its child is done, when it is looked at anyway, or is over its deadline:
+ * - one that is put to sleep: the child is between the link, which tells us, and power/control, and
+ *   a look now would cancel what it begins (the kernel's pm_runtime_barrier);
+ * - one whose VFs are made: each that is made and bound is an event, and a look one at all of them.
+ *   Nobody has a VF of it meanwhile.
+ */
+static bool put_off(const struct tcb *tcb, const struct tcb_pf_state *pf)
 {
-    return pf->busy == ACTION_PF_SLEEP && !jobs_stuck(tcb, pf->card.bdf);
+    return (pf->busy == ACTION_PF_SLEEP || pf->busy == ACTION_PF_CREATE_VFS) &&
+           !jobs_stuck(tcb, pf->card.bdf);
 }
 
 void picture_look(struct tcb *tcb)
 {
     for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
         struct tcb_pf_state *pf = tcb->pfs[i];
-        if (!pf || !pf->changed || being_put_to_sleep(tcb, pf))
+        if (!pf || !pf->changed || put_off(tcb, pf))
             continue;
         picture_observe(tcb, pf);
         want_verified(tcb, pf);

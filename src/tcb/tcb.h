@@ -43,6 +43,7 @@ struct tcb_vf_state {
     bool recheck;              /* its PF may have forgotten since what was verified */
     bool slept;                /* its PF may have slept since it was activated: what its driver
                                   reports need not be what the device has */
+    uint32_t bind_error;       /* errno of the latest try to bind it to vfio-pci */
     struct vf_attributes seen; /* as last read, in a child; all 0: not yet */
     struct function_capabilities capabilities;
     struct error_counts errors; /* as last looked at */
@@ -136,9 +137,11 @@ struct result {
     int32_t error;
     uint32_t writes;
     uint32_t verified; /* enum verified, for jobs about a VF; unknown: it cannot be read now */
-    struct vf_attributes seen; /* the VF's, when it was read */
+    struct vf_attributes seen;                     /* the VF's, when it was read */
+    uint16_t bind_errors[PARCLOSE_MAX_VFS_PER_PF]; /* errno for each VF that was to be bound */
     char text[PARCLOSE_REASON_MAX];
 };
+_Static_assert(sizeof(struct result) <= 4096, "through a pipe at once (PIPE_BUF)");
 void jobs_add(struct tcb *tcb, const struct tcb_apply *apply); /* action NONE: verify the VF */
 void jobs_run(struct tcb *tcb);
 bool jobs_stuck(const struct tcb *tcb, struct bdf pf); /* a child of it has not come back */

@@ -100,6 +100,11 @@ static const struct attack_lie lies[] = {
      LINK_ENDS},
     {"a VF's driver without end",
      SEEN_VF(.bdf = {0x180}, .pf = PF, .driver = ENDLESS(DRIVER_NAME_MAX)), LINK_ENDS},
+    {"a VF for the host twice", SEEN_VF(.bdf = {0x180}, .pf = PF, .for_host = 2), LINK_ENDS},
+    {"a VF with an error beyond all", SEEN_VF(.bdf = {0x180}, .pf = PF, .bind_error = 4096),
+     LINK_ENDS},
+    {"a VF with a negative error", SEEN_VF(.bdf = {0x180}, .pf = PF, .bind_error = UINT32_MAX),
+     LINK_ENDS},
 };
 
 static void give(struct stage *stage)

@@ -8,6 +8,27 @@ two_partitions "nvme=once" ""
 check "parclose up" parclose up --timeout 120
 check "both PFs are ready" wait_for 60 eval "ready $NET_PF && ready $NVME_PF"
 
+# idle: VFs are bound to vfio-pci before any partition wants one; bound is not in use, and is nobody's to open
+vf_drivers() { local vf; for vf in /sys/bus/pci/devices/{$NET_PF,$NVME_PF}/virtfn*; do basename "$(readlink "$vf/driver")"; done | sort -u; }
+idle() {
+    local vf address
+    equal "idle: every VF is on vfio-pci" vfio-pci "$(vf_drivers)"
+    equal "idle: their nodes are root's alone" "600 root root" "$(stat -c '%a %U %G' /dev/vfio/[0-9]* | sort -u)"
+    equal "idle: none is in use" false "$(parclose devices --json | jq '[.cards[].vfs[].open] | any')"
+    vf=$(readlink -f /sys/bus/pci/devices/$NET_PF/virtfn1) address=$(basename "$vf")
+    echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
+    check "idle: one that is taken from vfio-pci is bound again" wait_for 5 eval '[ "$(vf_drivers)" = vfio-pci ]'
+    echo pci-stub >"$vf/driver_override"
+    echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
+    check "idle: one that is meant for the host is said to be" wait_for 5 eval "parclose devices | grep '$address.*for the host'"
+    sleep 2
+    check "idle: and is left alone" [ ! -e "$vf/driver" ]
+    check "idle: its PF is ready all the same" ready $NET_PF
+    echo >"$vf/driver_override"
+    check "idle: until it is given back" wait_for 5 eval '[ "$(vf_drivers)" = vfio-pci ]'
+    check "idle: the PF is ready" wait_for 5 ready $NET_PF
+}
+
 # shut PF PARTITION: it waits for the PF, says so, and nothing of the guest moves
 shut() {
     local pf=$1 partition=$2 driver=$3 hash
@@ -83,6 +104,9 @@ views() {
     check "views: nor lead's, which has all" refused as_monitor_of one ls /proc/"$(pid_of lead)"/fd
     check "views: nor control's database" refused as_monitor_of one ls /var/lib/parclose/control
 }
+
+say "VFs that nobody has"
+idle
 
 say "PF $NET_PF without its driver; two is started; its VFs do not even exist"
 driver=$(driver_of $NET_PF)

@@ -517,7 +517,8 @@ static void devices_as_a_tree(void **state)
          "{\"index\":0,\"address\":\"0000:01:10.0\",\"driver\":\"vfio-pci\",\"status\":\"active\","
          "\"open\":true,\"answers\":true,\"owner\":{\"kind\":\"guest\",\"partition\":\"db\"}},"
          "{\"index\":1,\"address\":\"0000:01:10.2\",\"driver\":\"\",\"status\":\"inactive\","
-         "\"open\":false,\"answers\":false,\"owner\":{\"kind\":\"interconnect\"}}]}],"
+         "\"open\":false,\"answers\":false,\"not_bound\":\"it burns\",\"for_host\":true,"
+         "\"owner\":{\"kind\":\"interconnect\"}}]}],"
          "\"functions\":[{\"address\":\"0000:00:1f.0\",\"class\":\"bridge\",\"vendor\":32902,"
          "\"device\":10520,\"pf\":null,\"driver\":\"lpc_ich\",\"owner\":{\"kind\":\"boot\"}},"
          "{\"address\":\"0000:05:10.0\",\"class\":\"network\",\"vendor\":0,\"device\":0,"
@@ -531,7 +532,8 @@ static void devices_as_a_tree(void **state)
     says("net0  0000:01:00.0  igb       interconnect  active    ready      2 of 2 VFs\n");
     says("├ 0   0000:01:10.0  vfio-pci  db            active    -          open\n");
     says(
-        "└ 1   0000:01:10.2  -         interconnect  inactive  -          closed; does not answer");
+        "└ 1   0000:01:10.2  -         interconnect  inactive  -          closed; does not answer; "
+        "for the host; not bound: it burns\n");
     says_not("lpc_ich");
     exits("devices --all", OK);
     says("bridge   0000:00:1f.0  lpc_ich   boot          -         -          8086:2918\n");

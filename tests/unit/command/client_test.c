@@ -224,6 +224,45 @@ static void devices_are_watched(void **state)
     works(harness);
 }
 
+static void vfs_are_said_whole(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    have_pfs(harness);
+    harness->model.head.vfs_count = 1;
+    harness->model.vfs[0].observed = (struct vf_observed){.bdf = {0x0180},
+                                                          .pf = harness->model.pfs[0].observed.bdf,
+                                                          .index = 3,
+                                                          .answers = 1,
+                                                          .iommu_group = UINT32_MAX,
+                                                          .bind_error = EIO,
+                                                          .for_host = 1};
+    harness->model.vfs[0].owner = (struct owner){.kind = OWNER_INTERCONNECT};
+    send_snapshot(harness);
+    say(fd, "{\"verb\": \"devices\"}");
+    json_t *json = hear_ok(fd, true);
+    json_t *card = json_array_get(json_object_get(json, "cards"), 0);
+    json_t *vf = json_array_get(json_object_get(card, "vfs"), 0);
+    assert_int_equal(json_integer_value(json_object_get(vf, "index")), 3);
+    assert_string_equal(json_string_value(json_object_get(vf, "driver")), "");
+    assert_string_equal(json_string_value(json_object_get(vf, "status")), "absent");
+    assert_true(json_is_true(json_object_get(vf, "answers")));
+    assert_string_equal(json_string_value(json_object_get(vf, "not_bound")),
+                        "vfio-pci does not take it: see the kernel's log");
+    assert_true(json_is_true(json_object_get(vf, "for_host")));
+    json_decref(json);
+    harness->model.vfs[0].observed.bind_error = 0;
+    send_snapshot(harness);
+    say(fd, "{\"verb\": \"devices\"}");
+    json = hear_ok(fd, true);
+    card = json_array_get(json_object_get(json, "cards"), 0);
+    vf = json_array_get(json_object_get(card, "vfs"), 0);
+    assert_true(json_is_null(json_object_get(vf, "not_bound")));
+    json_decref(json);
+    close(fd);
+}
+
 static void one_that_closes_its_half(void **state)
 {
     struct harness *harness = *state;
@@ -443,6 +482,7 @@ int main(void)
         CASE(orders_name_a_card),
         CASE(orders_that_are_none),
         CASE(devices_are_watched),
+        CASE(vfs_are_said_whole),
         CASE(one_that_closes_its_half),
         CASE(many_requests_at_once),
         CASE(the_thirty_third),

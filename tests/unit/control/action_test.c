@@ -124,6 +124,24 @@ static void only_an_idle_pf_that_may_is_put_to_sleep(void **state)
     pf->image.idle_power = IDLE_POWER_ON;
 }
 
+/* It touches none that anybody has: unlike what makes VFs, it is done beside a guest. */
+static void vfs_are_bound_beside_a_guest(void **state)
+{
+    struct world *world = *state;
+
+    start_web(world);
+    world_to_gate(world, "web");
+    vf_seen(world, true, true);
+    assert_int_equal(verdict(world, world_propose(world, ACTION_PF_CREATE_VFS, NET0, 0, 7)),
+                     -EPERM);
+    uint64_t id = world_propose(world, ACTION_PF_BIND_VFS, NET0, 0, 7);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(apply->action, ACTION_PF_BIND_VFS);
+    assert_int_equal(apply->pf.value, NET0.value);
+    applied(world, apply->transaction, 0);
+    assert_int_equal(verdict(world, id), 0);
+}
+
 static void one_at_a_time_for_each_function(void **state)
 {
     struct world *world = *state;
@@ -203,6 +221,7 @@ int main(void)
         TEST(unknown_is_refused),
         TEST(only_what_the_pf_forgot_of_a_vf_in_use_is_renewed),
         TEST(only_an_idle_pf_that_may_is_put_to_sleep),
+        TEST(vfs_are_bound_beside_a_guest),
         TEST(one_at_a_time_for_each_function),
         TEST(new_sr_pcim_takes_the_answer),
         TEST(nobody_pulls_a_vf_out_from_under_a_guest),

@@ -97,6 +97,9 @@ static void lies_of_the_tcb_end_its_session(void **state)
     BAD(PROCESS_TCB, vf, vf.answers, 2);
     BAD(PROCESS_TCB, vf, vf.attributes_set, 2);
     BAD(PROCESS_TCB, vf, vf.open, 2);
+    BAD(PROCESS_TCB, vf, vf.for_host, 2);
+    BAD(PROCESS_TCB, vf, vf.bind_error, 4096);
+    BAD(PROCESS_TCB, vf, vf.bind_error, UINT32_MAX);
     ENDLESS(PROCESS_TCB, vf, vf.driver);
     BAD(PROCESS_TCB, function, present, 2);
     BAD(PROCESS_TCB, function, function.class_code, 1 << 24);

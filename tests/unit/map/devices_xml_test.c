@@ -141,7 +141,12 @@ static struct vf_observed seen_vfs[2] = {
      .open = 1,
      .driver = "vfio-pci",
      .bars = {{0xfe100000, 0x4000, 0x200, 0}, {0}, {0}, {0xfe200000, 0x4000, 0x200, 3}}},
-    {.bdf = {0x0184}, .pf = {0x0100}, .index = 1, .iommu_group = UINT32_MAX},
+    {.bdf = {0x0184},
+     .pf = {0x0100},
+     .index = 1,
+     .bind_error = EIO,
+     .for_host = 1,
+     .iommu_group = UINT32_MAX},
 };
 static const struct function_capabilities translated = {.ats_offset = 0x150,
                                                         .ats_capability = 0x0020,
@@ -306,6 +311,9 @@ static const char *const usual[][2] = {
     {"count(//vf[2]/@iommu-group | //vf[2]/desired)", "0"},
     {"//vf[2]/owner/@kind", "interconnect"},
     {"//vf[2]/observed/@answers", "no"},
+    {"//vf[2]/observed/@not-bound", "vfio-pci does not take it: see the kernel's log"},
+    {"//vf[2]/observed/@for-host", "yes"},
+    {"count(//vf[1]/observed/@not-bound | //vf[1]/observed/@for-host)", "0"},
     /* the other device */
     {"//device[2]/@address", "0001:02:01.0"},
     {"//device[2]/pf/@class", "nvme"},

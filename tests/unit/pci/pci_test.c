@@ -281,6 +281,28 @@ static void a_vf_answers_by_its_capability_pointer(void **state)
     assert_true(function_observe_vf(root, TREE_PF, 2, false, &vf) < 0);
 }
 
+/* The "(null)" of the kernel is nobody's name; what is bound is seen by its driver. */
+static void a_vf_may_be_meant_for_the_host(void **state)
+{
+    static const char *const not [] = {"(null)\n", "\n", "", "vfio-pci\n"};
+    struct vf_observed vf;
+    (void)state;
+
+    tree_create_vfs(root, 1);
+    for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++) {
+        tree_text(root, tree_vf(0), "driver_override", not [i]);
+        assert_int_equal(function_observe_vf(root, TREE_PF, 0, false, &vf), 0);
+        assert_int_equal(vf.for_host, 0);
+    }
+    tree_text(root, tree_vf(0), "driver_override",
+              "a_name_that_is_longer_than_any_that_the_field_has_room_for\n");
+    assert_int_equal(function_observe_vf(root, TREE_PF, 0, false, &vf), 0);
+    assert_int_equal(vf.for_host, 1);
+    tree_link(root, tree_vf(0), "driver", "/drivers/igbvf");
+    assert_int_equal(function_observe_vf(root, TREE_PF, 0, false, &vf), 0);
+    assert_int_equal(vf.for_host, 0);
+}
+
 /* The kernel's words are long and odd at times; a picture never overflows. */
 static void odd_files_are_survived(void **state)
 {
@@ -493,6 +515,7 @@ int main(void)
         with_tree(a_node_that_nobody_knows_is_no_node),
         with_tree(a_pf_that_is_not_there_has_nothing),
         with_tree(a_vf_answers_by_its_capability_pointer),
+        with_tree(a_vf_may_be_meant_for_the_host),
         with_tree(odd_files_are_survived),
         with_tree(an_nvme_is_up_when_it_is_live),
         with_tree(any_function_is_seen),

@@ -168,7 +168,8 @@ void tree_create_vfs(const char *root, unsigned count)
         snprintf(target, sizeof(target), "../../../kernel/iommu_groups/%u", 20 + i);
         tree_link(root, vf, "iommu_group", target);
         snprintf(name, sizeof(name), "virtfn%u", i);
-        snprintf(target, sizeof(target), "../0000:01:%02x.%x", vf.value >> 3 & 0x1f, vf.value & 7);
+        snprintf(target, sizeof(target), "../0000:%02x:%02x.%x", vf.value >> 8,
+                 vf.value >> 3 & 0x1f, vf.value & 7);
         tree_link(root, TREE_PF, name, target);
         tree_link(root, vf, "physfn", "../0000:01:00.0");
     }

@@ -35,10 +35,12 @@ static int setup(void **state)
                                .num_vfs = VFS}},
     };
     for (uint32_t i = 0; i < VFS; i++)
-        pf.vfs[i] = (struct pcim_vf){
-            .present = true,
-            .observed = {
-                .bdf = {0x180 + 2 * i}, .index = i, .answers = 1, .status = FUNCTION_INACTIVE}};
+        pf.vfs[i] = (struct pcim_vf){.present = true,
+                                     .observed = {.bdf = {0x180 + 2 * i},
+                                                  .index = i,
+                                                  .answers = 1,
+                                                  .driver = "vfio-pci",
+                                                  .status = FUNCTION_INACTIVE}};
     *state = &pf;
     return 0;
 }
@@ -423,6 +425,80 @@ static void nothing_is_configured_through_a_pf_that_cannot(void **state)
     assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
 }
 
+static void unbind(struct pcim_pf *pf, uint32_t index)
+{
+    memset(pf->vfs[index].observed.driver, 0, DRIVER_NAME_MAX);
+}
+
+/* Whoever wants it, or nobody; with guests beside it the PF is ready all the same. */
+static void a_vf_without_a_driver_is_bound(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    unbind(pf, 1);
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_VFS_UNBOUND);
+    assert_string_equal(judgement.reason, "its VF 1 is not bound to vfio-pci yet");
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND_VFS);
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    pf->observed.open_vfs = 1;
+    assert_int_equal(judged(pf), PF_READY);
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND_VFS);
+    pf->observed.recovery = RECOVERY_UNDER_WAY;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.recovery = RECOVERY_NONE;
+    pf->vfs[1].observed.answers = 0;
+    assert_int_equal(judged(pf), PF_VF_NO_ANSWER);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+/* Whoever has it; one more than the definition asks for is not ours. */
+static void a_vf_that_is_not_ours_is_not_bound(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    strcpy(pf->vfs[0].observed.driver, "igbvf");
+    unbind(pf, 1);
+    pf->vfs[1].observed.for_host = 1;
+    assert_int_equal(judged(pf), PF_READY);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].observed.for_host = 0;
+    pf->vfs[1].observed.open = 1;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].observed.open = 0;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND_VFS);
+    pf->card.vfs = 1;
+    assert_int_equal(judged(pf), PF_READY);
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+/* Tried again, but neither the PF nor who has another VF waits for it. */
+static void a_vf_that_does_not_bind_is_told_of(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    unbind(pf, 1);
+    pf->vfs[1].observed.bind_error = EIO;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_READY);
+    assert_string_equal(judgement.reason,
+                        "its VF 1 is not bound: vfio-pci does not take it: see the kernel's log");
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND_VFS);
+    pf->observed.link_up = 0;
+    assert_int_equal(judged(pf), PF_LINK_DOWN);
+    assert_int_equal(next_for_pf(pf), ACTION_PF_LINK_UP);
+    unbind(pf, 0); /* this one was not tried */
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND_VFS);
+    pf->observed.link_up = 1;
+    assert_int_equal(judged(pf), PF_VFS_UNBOUND);
+    pf->vfs[0].observed.bind_error = ENOENT;
+    judge_pf(pf, &judgement);
+    assert_string_equal(judgement.reason, "its VF 0 and 1 more are not bound: the kernel has no "
+                                          "vfio-pci: load the module");
+}
+
 static void failures_back_off_and_other_actions_do_not_wait(void **state)
 {
     struct proposal proposal = {.id = 1, .action = ACTION_PF_CREATE_VFS};
@@ -473,6 +549,9 @@ int main(void)
         WITH_PF(wanted_vf_is_activated_once),
         WITH_PF(vf_in_use_or_open_is_never_touched),
         WITH_PF(nothing_is_configured_through_a_pf_that_cannot),
+        WITH_PF(a_vf_without_a_driver_is_bound),
+        WITH_PF(a_vf_that_is_not_ours_is_not_bound),
+        WITH_PF(a_vf_that_does_not_bind_is_told_of),
         WITH_PF(failures_back_off_and_other_actions_do_not_wait),
     };
     return cmocka_run_group_tests_name("sr-pcim", tests, NULL, NULL);

@@ -78,6 +78,12 @@ static struct tcb_applied applied(struct stage *stage, uint64_t id)
     return result;
 }
 
+static void bind_vfs(const char *root)
+{
+    for (unsigned i = 0; i < VFS; i++)
+        tree_link(root, tree_vf(i), "driver", "../../../../bus/pci/drivers/vfio-pci");
+}
+
 static void root_of(void **state, char root[80])
 {
     stage_root(*state, root);
@@ -310,10 +316,69 @@ static void vfs_are_created_once(void **state)
     tree_read(root, TREE_PF, "sriov_numvfs", text, sizeof(text));
     assert_string_equal(text, "2");
     tree_create_vfs(root, VFS); /* as a kernel would */
+    bind_vfs(root);
     apply(stage, 8, ACTION_PF_CREATE_VFS, 0);
     result = applied(stage, 8);
     assert_int_equal(result.error, 0);
     assert_int_equal(result.writes, 0);
+}
+
+/* Until it is said of the VF. */
+static struct vf_observed hear_bind_error(struct stage *stage, uint32_t index, uint32_t error)
+{
+    struct frame frame;
+    const struct observed_vf *said = (const void *)frame.bytes;
+
+    do
+        stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_VF, &frame);
+    while (said->vf.index != index || said->vf.bind_error != error);
+    return said->vf;
+}
+
+/* A kernel that lets it be ordered and does nothing: why is said of each VF, until it is bound. */
+static void vfs_that_do_not_bind_are_said(void **state)
+{
+    struct stage *stage = *state;
+    char root[80], text[32];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_text(root, tree_vf(1), "driver_override", "igbvf\n");
+    tree_text(root, TREE_PF, "../../drivers_probe", "-");
+    begin(stage);
+    apply(stage, 7, ACTION_PF_BIND_VFS, 0);
+    struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -ENOENT); /* no vfio-pci here */
+    assert_int_equal(result.writes, 2);
+    tree_read(root, tree_vf(0), "driver_override", text, sizeof(text));
+    assert_string_equal(text, "vfio-pci");
+    tree_read(root, tree_vf(1), "driver_override", text, sizeof(text));
+    assert_string_equal(text, "igbvf\n");
+    assert_int_equal(hear_bind_error(stage, 0, ENOENT).for_host, 0);
+    bind_vfs(root);
+    apply(stage, 8, ACTION_PF_BIND_VFS, 0);
+    result = applied(stage, 8);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 0);
+    assert_string_equal(hear_bind_error(stage, 0, 0).driver, "vfio-pci");
+}
+
+/* What root has meant for the host, and takes back: said within a tick. */
+static void a_vf_for_the_host_is_said(void **state)
+{
+    struct stage *stage = *state;
+    struct frame frame;
+    const struct tcb_vf *said = (const void *)frame.bytes;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_text(root, tree_vf(1), "driver_override", "igbvf\n");
+    begin(stage);
+    tree_text(root, tree_vf(1), "driver_override", "(null)\n");
+    stage_hear(stage, PROCESS_CONTROL, TCB_VF, &frame);
+    assert_int_equal(said->vf.index, 1);
+    assert_int_equal(said->vf.for_host, 0);
 }
 
 static void another_number_of_vfs_is_refused(void **state)
@@ -438,6 +503,7 @@ static void no_action_takes_a_held_vf_away(void **state)
 
     root_of(state, root);
     tree_create_vfs(root, VFS);
+    bind_vfs(root);
     make_targets(root);
     stage_say(stage, PROCESS_LEAD, &held);
     begin(stage);
@@ -456,6 +522,7 @@ static void nor_does_a_control_that_lies(void **state)
 
     root_of(state, root);
     tree_create_vfs(root, VFS);
+    bind_vfs(root);
     make_targets(root);
     stage_say(stage, PROCESS_LEAD, &held);
     begin(stage);
@@ -1033,12 +1100,17 @@ static void a_restart_writes_nothing(void **state)
 
     root_of(state, root);
     tree_create_vfs(root, VFS);
+    bind_vfs(root);
     begin(stage);
     stage_die(stage);
     stage_start(stage);
     begin(stage);
     apply(stage, 9, ACTION_PF_CREATE_VFS, 0);
-    const struct tcb_applied result = applied(stage, 9);
+    struct tcb_applied result = applied(stage, 9);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 0);
+    apply(stage, 10, ACTION_PF_BIND_VFS, 0);
+    result = applied(stage, 10);
     assert_int_equal(result.error, 0);
     assert_int_equal(result.writes, 0);
 }
@@ -1170,6 +1242,8 @@ int main(int argc, char **argv)
         on_stage(a_managed_card_is_no_other_function),
         on_stage(devices_xml_follows),
         on_stage(vfs_are_created_once),
+        on_stage(vfs_that_do_not_bind_are_said),
+        on_stage(a_vf_for_the_host_is_said),
         on_stage(another_number_of_vfs_is_refused),
         on_stage(a_pf_whose_vf_is_held_is_not_restarted),
         on_stage(no_action_takes_a_held_vf_away),
