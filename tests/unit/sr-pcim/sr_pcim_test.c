@@ -294,6 +294,23 @@ static void one_that_lacks_something_is_not_put_to_sleep(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_PF_CREATE_VFS);
 }
 
+/* A VF that vfio-pci does not take keeps nobody awake. */
+static void vfs_are_bound_before_their_pf_sleeps(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->observed.power_control = POWER_ON;
+    pf->idle_power = IDLE_POWER_AUTO;
+    memset(pf->vfs[1].observed.driver, 0, DRIVER_NAME_MAX);
+    assert_int_equal(next_for_pf(pf), ACTION_PF_BIND_VFS);
+    pf->vfs[1].observed.bind_error = EIO;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_SLEEP);
+    pf->observed.power_control = POWER_AUTO;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].observed.bind_error = 0; /* not even one that was not tried wakes it */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
 static void one_that_sleeps_is_left_alone(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -540,6 +557,7 @@ int main(void)
         WITH_PF(an_idle_one_that_may_is_put_to_sleep),
         WITH_PF(one_that_is_used_stays_awake),
         WITH_PF(one_that_lacks_something_is_not_put_to_sleep),
+        WITH_PF(vfs_are_bound_before_their_pf_sleeps),
         WITH_PF(one_that_sleeps_is_left_alone),
         WITH_PF(one_that_is_wanted_is_woken_first),
         WITH_PF(auto_from_outside_is_taken_back),
