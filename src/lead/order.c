@@ -395,7 +395,8 @@ static int on_console(void *context, struct frame *frame)
     return 0;
 }
 
-/* Its monitor need not answer: if it does not, who asked will see that by himself. */
+/* Its monitor need not answer: if it does not, who asked will see that by himself. One that does
+ * not read gets no more: what waits for it would be files of ours. */
 static int make_session(struct partition *partition, uint32_t kind, int *end)
 {
     const struct monitor_session message = {
@@ -406,6 +407,8 @@ static int make_session(struct partition *partition, uint32_t kind, int *end)
         return -ESRCH;
     if (!monitor_kinds[kind_find(partition->descriptor.monitor)].sessions)
         return -EOPNOTSUPP;
+    if (link_queued(partition->link))
+        return -EAGAIN;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
     int error = link_send(partition->link, &message, &ends[1], 1);

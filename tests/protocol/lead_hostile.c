@@ -674,6 +674,27 @@ static void it_hangs_up(void **state)
     end_hostile(stage, EXIT_MONITOR_ERROR, "its monitor closed its link");
 }
 
+/* Each would leave a file with lead until it reads. */
+static void it_takes_no_session(void **state)
+{
+    const struct lead_session look = {.header = frame_header(LEAD_SESSION, sizeof(look), 0x28),
+                                      .partition = {hostile.id},
+                                      .kind = SESSION_LOOK};
+    struct stage *stage = *state;
+    size_t files = stage_files(stage);
+    struct frame frame;
+    int error = 0;
+
+    for (int i = 0; i < 2000; i++) {
+        order(stage, &look, -1);
+        hear_until(stage->links[PROCESS_CONTROL], LEAD_RESULT, &frame);
+        error = ((const struct lead_result *)frame.bytes)->error;
+    }
+    assert_int_equal(error, -EAGAIN);
+    assert_in_range(stage_files(stage), files, files + 1);
+    assert_undisturbed(stage);
+}
+
 /* Nobody has told lead yet that it is there. */
 static void it_speaks_before_its_birth(void **state)
 {
@@ -782,6 +803,7 @@ static int run_more(void)
         TEST(its_last_words_are_no_message),
         TEST(it_goes_on_after_its_end),
         TEST(it_hangs_up),
+        TEST(it_takes_no_session),
         TEST(it_speaks_before_its_birth),
         TEST(the_tcb_sends_another_number_of_files),
         TEST(orders_in_the_wrong_phase_are_refused),

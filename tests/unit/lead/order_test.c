@@ -30,6 +30,7 @@ static uint32_t session_kind; /* that the monitor was told */
 static uint32_t mended;       /* the VF that the monitor was told to mend */
 static int session_end;
 static int begin_error, link_error;
+static size_t queued;   /* so much waits for the monitor to read */
 static bool frozen_now; /* what the kernel says of the vCPUs' cgroup */
 static uint16_t told;   /* the plain message that the monitor got last */
 static int passed;      /* the file that went to control with the last answer; -1: none */
@@ -168,6 +169,11 @@ int cgroup_remove(const char *name, uint32_t vcpus)
     (void)vcpus;
     return 0;
 }
+size_t link_queued(const struct link *link)
+{
+    (void)link;
+    return queued;
+}
 int link_send(struct link *link, const void *message, const int *files, size_t count)
 {
     const struct monitor_session *session = message;
@@ -220,6 +226,7 @@ static int setup(void **state)
     mended = 0;
     cpusets_error = 0;
     begin_error = link_error = 0;
+    queued = 0;
     passed = session_end = -1;
     return 0;
 }
@@ -396,9 +403,14 @@ static void a_session_that_cannot_be_is_refused(void **state)
     order_spawned(&lead.partitions[ID - 1], 0, 100);
     lead.partitions[ID - 1].link = (struct link *)&lead;
     sent_count = 0;
-    link_error = -EAGAIN; /* a monitor that hangs: its queue is full */
+    queued = 1; /* a monitor that hangs: its socket is full */
     assert_int_equal(ask_session(SESSION_LOOK, ID), 0);
     assert_sent(0, LEAD_RESULT, 9, -EAGAIN);
+    assert_int_equal(session_end, -1);
+    queued = 0;
+    link_error = -EPIPE;
+    assert_int_equal(ask_session(SESSION_LOOK, ID), 0);
+    assert_sent(1, LEAD_RESULT, 9, -EPIPE);
     assert_int_equal(passed, -1);
 }
 
