@@ -56,6 +56,8 @@ sleep 2
 dmesg | grep -E "AER:|igb 0000:01" | tail -12
 recovery=$(pf_field $NET_PF .recovery)
 echo "the PF: $(readiness $NET_PF), recovery $recovery: $(pf_field $NET_PF .reason)"
+equal "the kernel has recovered it: each function below the port has a driver that is told" none "$recovery"
+check "nobody below the port is without one" eval '! dmesg | grep "no error_detected callback"'
 equal "it is ready only if the kernel has recovered it" "$([ "$recovery" = none ] && echo ready || echo errors)" "$(readiness $NET_PF)"
 equal "one runs on" "$spawner" "$(field one .monitor_pid)"
 for p in one two; do parclose stop $p --force >/dev/null; done
