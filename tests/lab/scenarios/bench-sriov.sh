@@ -1,5 +1,5 @@
-# Cards without a VF until all of their VFs are on vfio-pci: Parclose with each card alone and with all at once, beside a
-# script that writes the same into sysfs, one card after the other. And sr-pcim killed until all is verified again, beside
+# Cards without a VF until all of their VFs are on vfio-pci, which is looked at after each: Parclose with each card alone and with
+# all at once, beside a script that writes the same into sysfs, one card after the other. And sr-pcim killed until all is verified again, beside
 # libvirt's daemon for nodes restarted until it lists all (`lab run --with libvirt`; left out without).
 # bench-sriov.sh [ROUNDS]: prints "ROUND one MS all MS script MS", one: of the slowest card alone; "BACK sr-pcim MS libvirt MS"
 SCENARIO=bench-sriov
@@ -32,6 +32,17 @@ no_vfs() {
         echo 0 >"/sys/bus/pci/devices/$address/sriov_numvfs"
     done < <(cards)
 }
+# on_vfio WHO NAME…: these cards have all their VFs, and each is bound to vfio-pci
+on_vfio() {
+    local who=$1 name address driver vfs bound
+    shift
+    while read -r name address driver vfs; do
+        [[ " $* " = *" $name "* ]] || continue
+        bound=$(readlink "/sys/bus/pci/devices/$address"/virtfn*/driver | grep -c '/vfio-pci$')
+        [ "$bound" -eq "$vfs" ] || amiss "$who: $bound of the $vfs VFs of $name are on vfio-pci"
+    done < <(cards)
+}
+amiss() { fail "$@" | tee -a /tmp/amiss >&2; } # where what is printed is a number
 parclose_makes() { # NAME…: how long
     local start before
     no_vfs
@@ -41,6 +52,7 @@ parclose_makes() { # NAME…: how long
     parclose reload >/dev/null || fail "cards are put into host.xml"
     wait_for 60 readies_are $((before + $#)) || fail "not ready: $*"
     since "$start"
+    on_vfio Parclose "$@"
 }
 script_makes() {
     local name address driver vfs vf start
@@ -56,6 +68,7 @@ script_makes() {
         done
     done < <(cards)
     echo $(($(now) - start))
+    on_vfio script "${names[@]}"
 }
 
 host_file || { fail "parclose host init"; finish; }
@@ -101,4 +114,5 @@ if [ -d /share/libvirt ]; then
     for round in $(seq "$ROUNDS"); do echo "BACK sr-pcim $(pcim_back) libvirt $(libvirt_back "$all")"; done
 fi
 parclose down --timeout 60
+[ ! -s /tmp/amiss ] || BAD=1
 finish
