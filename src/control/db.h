@@ -103,6 +103,8 @@ struct partition {
     char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS, VF_ADD */
     struct bdf adding, leaving;        /* the VFs of VF_ADD, VF_REMOVE that are not answered */
     uint64_t outage_boottime_ns;       /* when it lost a PF while it ran; 0: not known (outage.h) */
+    uint64_t news_boottime_ns;         /* news.h: since when they are counted */
+    uint32_t news;
 };
 
 /* An action on a device that is committed and not answered. */

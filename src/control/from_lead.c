@@ -13,7 +13,7 @@
 #include "hotplug.h"
 #include "lifecycle.h"
 #include "log/log.h"
-#include "names/names.h"
+#include "news.h"
 #include "processors.h"
 #include "recovery.h"
 #include "replies.h"
@@ -59,26 +59,6 @@ static void note_created(struct control *control, struct partition *partition)
     transaction_commit(control, false);
 }
 
-/* Noted, no more: the guest goes on. A control that was started anew notes it once more. */
-static void note_vf_news(struct control *control, const struct partition *partition,
-                         const struct lead_monitor *message)
-{
-    for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++) {
-        const struct vf_seat *seat = &message->vfs[i];
-        uint32_t news = seat->marks & ~monitor_vf_marks(partition->monitor.vfs, seat->vf) & VF_NEWS;
-        char vf[NAME_BDF_MAX];
-
-        if (!news)
-            continue;
-        name_of_bdf(seat->vf, vf);
-        transaction_begin(control, AUDIT_VF_NEWS, AUDIT_APPLIED, partition->run.start_transaction);
-        transaction_text(control, "%s: VF %s: %s", partition->config.name, vf,
-                         name_of_vf_news(news));
-        transaction_commit(control, false);
-        log_warning("partition %s: VF %s: %s", partition->config.name, vf, name_of_vf_news(news));
-    }
-}
-
 /* Other VFs are on its bus than before, whatever their marks. */
 static bool other_seats(const struct vf_seat *old, const struct vf_seat *now)
 {
@@ -93,7 +73,7 @@ static void monitor_said(struct control *control, struct partition *partition,
 {
     bool seats = !partition->said || other_seats(partition->monitor.vfs, message->vfs);
 
-    note_vf_news(control, partition, message);
+    news_note(control, partition, message);
     partition->monitor = *message;
     partition->said = true;
     resets_follow(control, partition);

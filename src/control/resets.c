@@ -5,6 +5,7 @@
 
 #include "log/log.h"
 #include "names/names.h"
+#include "news.h"
 #include "tell.h"
 #include "transaction.h"
 #include "wire/monitor_word.h"
@@ -29,11 +30,13 @@ static bool marked(const struct partition *partition, const struct vf *vf)
 }
 
 /* That it was reset is noted as all news of a VF are. */
-static void note_mended(struct control *control, const struct partition *partition,
-                        const struct vf *vf, uint64_t outage_ns)
+static void note_mended(struct control *control, struct partition *partition, const struct vf *vf,
+                        uint64_t outage_ns)
 {
     char name[NAME_BDF_MAX];
 
+    if (!news_may(control, partition))
+        return;
     name_of_bdf(vf->observed.bdf, name);
     transaction_begin(control, AUDIT_VF_NEWS, AUDIT_APPLIED, partition->run.start_transaction);
     transaction_text(control, "%s: VF %s: it works again after %llu ms", partition->config.name,

@@ -109,6 +109,23 @@ static void without_a_mark_nothing_is_renewed(void **state)
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
 }
 
+/* A monitor that was taken over says the same again and again. */
+static void news_without_end_are_some_entries(void **state)
+{
+    struct world *world = *state;
+
+    run(world, "web", 3);
+    uint64_t next = audit_log_next(world->control->log);
+    for (int i = 0; i < 200; i++)
+        marks(world, "web", 3, i % 2 ? 0 : VF_ERROR);
+    assert_int_equal(audit_log_next(world->control->log), next + 32);
+    assert_non_null(strstr(world->control->entry->text, "not noted"));
+    world_wait(world, 60 * SECOND);
+    next = audit_log_next(world->control->log);
+    marks(world, "web", 3, VF_ERROR);
+    assert_int_equal(audit_log_next(world->control->log), next + 1);
+}
+
 /* One whose mark is still to come would else be alone with it. */
 static void all_of_a_renewed_pf_are_mended(void **state)
 {
@@ -227,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_mark_is_mended),
         TEST(without_a_mark_nothing_is_renewed),
+        TEST(news_without_end_are_some_entries),
         TEST(all_of_a_renewed_pf_are_mended),
         TEST(a_monitor_that_lies_disturbs_once_in_ten_seconds),
         TEST(who_is_alone_with_it_is_mended_without),
