@@ -148,8 +148,9 @@ diagnose() {
     parclose show one | head -30
     parclose devices
     console one | tail -8
-    tail -12 /var/log/parclose.log
-    dmesg | tail -8
+    parclose audit | grep -E "rung|outage|device-action|VF .* guest.s bus" | tail -20
+    grep -v "command: uid" /var/log/parclose.log | tail -12
+    dmesg | tail -25
 }
 in_errors() { parclose devices --json | jq -e '[.cards[] | .readiness == "errors"] | any' >/dev/null; }
 # the host is as before, but for a partition that runs and may go on: not while a PF needs its VFs back, because the kernel has not
