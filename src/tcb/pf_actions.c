@@ -61,18 +61,19 @@ static int destroy_vfs(struct tcb_pf_state *pf, struct result *result)
 static int reset(struct tcb_pf_state *pf, struct result *result)
 {
     char path[128];
-
     int error = destroy_vfs(pf, result);
+
     if (!error)
         error = unbind_driver(pf, result);
-    action_path(path, sizeof(path), pf->card.bdf, "reset");
-    bool resets = !access(path, F_OK);
-    if (!error && resets)
-        error = interlock_write(pf, "reset", "1", result);
     if (error)
         return error;
+    action_path(path, sizeof(path), pf->card.bdf, "reset");
+    bool resets = !access(path, F_OK);
+    int failed = resets ? interlock_write(pf, "reset", "1", result) : 0;
     action_look(pf);
-    error = bind_driver(pf, result);
+    error = bind_driver(pf, result); /* a reset that failed is no reason to be without it */
+    if (!error)
+        error = failed;
     if (!error && !resets)
         snprintf(result->text, sizeof(result->text),
                  "the kernel knows no way to reset it: its driver was bound anew");

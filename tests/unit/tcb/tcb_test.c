@@ -918,6 +918,27 @@ static void one_without_a_reset_is_said_to_be(void **state)
     assert_non_null(strstr(result.text, "no way to reset"));
 }
 
+/* What nobody could reset may work all the same, and without its driver it never does. */
+static void one_whose_reset_fails_gets_its_driver_back(void **state)
+{
+    struct stage *stage = *state;
+    char root[80], path[160], text[32];
+
+    root_of(state, root);
+    make_targets(root);
+    tree_unlink(root, TREE_PF, "driver");
+    tree_unlink(root, TREE_PF, "reset");
+    snprintf(path, sizeof(path), "%s/bus/pci/devices/0000:01:00.0/reset", root);
+    assert_int_equal(mkdir(path, 0700), 0);
+    begin(stage);
+    const struct tcb_applied result = ordered(stage, 10, ACTION_PF_RESET, 0);
+    assert_int_equal(result.error, -EISDIR);
+    assert_non_null(strstr(result.text, "reset <- 1"));
+    tree_read(root, TREE_PF, "../../drivers/igb/bind", text, sizeof(text));
+    assert_string_equal(text, "0000:01:00.0");
+    rmdir(path);
+}
+
 /* One VF of a partition that goes on: the other one stays its own; and nobody else closes it. */
 static void one_vf_is_closed_alone(void **state)
 {
@@ -1263,6 +1284,7 @@ int main(int argc, char **argv)
         on_stage(what_the_host_uses_is_spared),
         on_stage(what_the_host_does_not_use_is_not),
         on_stage(one_without_a_reset_is_said_to_be),
+        on_stage(one_whose_reset_fails_gets_its_driver_back),
         on_stage(one_vf_is_closed_alone),
         on_stage(a_card_that_is_pulled_out_and_comes_back),
         on_stage(a_late_release_does_not_touch_the_next_owners_vf),
