@@ -111,7 +111,7 @@ done
 disk_begins confined
 lines=$(log_lines)
 put_monitor "$MUTANTS/parclose-monitor.queue-endless"
-attack 60 2 queues 1 "$STEPS"
+attack 180 2 queues 1 "$STEPS"
 put_monitor /tmp/monitor
 since_then | grep -aE "replaced|does not survive" | tail -3
 check "mutant queue-endless: its monitor dies of it, or the guest finds it" \
