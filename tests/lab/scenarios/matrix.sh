@@ -80,7 +80,8 @@ ended_now() {
 
 prepare() { # CARD STATE
     local other=${PF[${OTHER[$1]}]}
-    [ "$2" != running ] || { up && flows && return; }
+    # its worst write is of all its life: one that had an outage begins anew
+    [ "$2" != running ] || { up && flows && [ "$(writes worst_ms)" -lt 1000 ] && return; }
     ended_now
     wait_for 60 both_ready || return
     case $2 in
