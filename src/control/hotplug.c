@@ -16,6 +16,7 @@
 #include "replies.h"
 #include "tell.h"
 #include "transaction.h"
+#include "wire/monitor_word.h"
 
 /* ---- what is */
 
@@ -57,6 +58,14 @@ static bool stands(const struct partition *partition)
            !partition_ending(partition) && said(partition);
 }
 
+/* The host's kernel wants it back, its PF's driver being unbound, say: it waits until it is let go.
+ * A guest that has not begun does not miss it, and would begin with a PF that nobody serves. */
+static bool wanted_back(const struct partition *partition, struct bdf vf)
+{
+    return stands(partition) && partition->run.phase != PHASE_FROZEN &&
+           (monitor_vf_marks(partition->monitor.vfs, vf) & VF_REQUESTED);
+}
+
 /* Its monitor has it, or gets it just now. */
 static bool held(const struct partition *partition, const struct vf *vf)
 {
@@ -76,7 +85,8 @@ const struct partition_vf *hotplug_missing(struct db *db, const struct partition
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(db, wanted->card);
         if (failover_in_use(partition, i) &&
-            !(pf && seated(partition, pf->vfs[wanted->index].observed.bdf)))
+            (!pf || !seated(partition, pf->vfs[wanted->index].observed.bdf) ||
+             wanted_back(partition, pf->vfs[wanted->index].observed.bdf)))
             return wanted;
     }
     return NULL;
@@ -91,7 +101,9 @@ uint32_t hotplug_patience_ms(struct db *db, const struct partition *partition)
 {
     const struct vf *vf = db_vf_by_bdf(db, partition->leaving);
 
-    return vf && !vf->observed.answers ? 1 : HOTPLUG_REMOVE_MS;
+    bool at_once = wanted_back(partition, partition->leaving) || (vf && !vf->observed.answers);
+
+    return at_once ? 1 : HOTPLUG_REMOVE_MS;
 }
 
 static void leaving_of(struct db *db, const struct partition *partition, const struct pf *pf,
@@ -299,7 +311,7 @@ static void order_vf(struct control *control, struct partition *partition, enum 
         place->value = 0;
 }
 
-/* Those that were in use, or are lost, and are named by its definition still. */
+/* Those that were in use, are lost, or are wanted back, and are named by its definition still. */
 static void add_replaced(struct db *db, const struct partition *partition,
                          struct hotplug_vfs *leaving)
 {
@@ -308,7 +320,8 @@ static void add_replaced(struct db *db, const struct partition *partition,
         const struct pf *pf = db_pf_of_card(db, wanted->card);
         if (!pf ||
             (failover_in_use(partition, i) &&
-             !outage_takes(partition, pf, &pf->vfs[wanted->index])) ||
+             !outage_takes(partition, pf, &pf->vfs[wanted->index]) &&
+             !wanted_back(partition, pf->vfs[wanted->index].observed.bdf)) ||
             leaving->count == sizeof(leaving->vfs) / sizeof(leaving->vfs[0]))
             continue;
         leaving->vfs[leaving->count].pf = pf;

@@ -466,6 +466,47 @@ static void one_in_use_is_known_whoever_speaks_first(void **state)
     assert_int_equal(last_want(world).in_use, 1);
 }
 
+/* Somebody unbinds the PF's driver in the moment of the start, and hangs until the VF is let go. */
+static void one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+    struct vf_seat seat = {VF(net0, 0), VF_PRESENT | VF_REQUESTED};
+    const struct lead_vf *order;
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_to_gate(world, "web");
+    world_seats(world, "web", &seat, 1);
+    order = ordered(world, LEAD_VF_REMOVE);
+    assert_non_null(order);
+    assert_int_equal(order->timeout_ms, 1);
+    world_readiness(world, net0, PF_READY); /* it looks so: its driver is being unbound */
+    assert_null(ordered(world, LEAD_ATTACH));
+    seat.marks = 0;
+    world_seats(world, "web", &seat, 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    assert_null(ordered(world, LEAD_ATTACH));
+    order = ordered(world, LEAD_VF_ADD);
+    assert_non_null(order);
+    seat.marks = VF_PRESENT;
+    world_seats(world, "web", &seat, 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    assert_non_null(ordered(world, LEAD_ATTACH));
+    world_check(world);
+}
+
+/* Its guest decides: it goes on, and nobody takes it. */
+static void one_that_the_kernel_wants_back_of_a_guest_that_runs_stays(void **state)
+{
+    struct world *world = *state;
+    const struct vf_seat seat = {VF(net0, 0), VF_PRESENT | VF_REQUESTED};
+
+    run_web(world);
+    world_seats(world, "web", &seat, 1);
+    assert_null(ordered(world, LEAD_VF_REMOVE));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -488,6 +529,8 @@ int main(void)
         TEST(control_dies_between),
         TEST(lead_dies_between),
         TEST(one_in_use_is_known_whoever_speaks_first),
+        TEST(one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins),
+        TEST(one_that_the_kernel_wants_back_of_a_guest_that_runs_stays),
         TEST(the_end_gives_all_back),
     };
     return cmocka_run_group_tests_name("control-hotplug", tests, NULL, NULL);
