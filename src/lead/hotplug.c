@@ -86,7 +86,7 @@ int hotplug_on_add(void *context, struct frame *frame)
     return 0;
 }
 
-static void say_closed(struct partition *partition, struct bdf vf)
+static void say_closed(const struct partition *partition, struct bdf vf)
 {
     const struct vfio_closed closed = {.header = frame_header(VFIO_CLOSED, sizeof(closed), 0),
                                        .partition = partition->id,
@@ -189,12 +189,25 @@ int hotplug_on_remove(void *context, struct frame *frame)
 
 /* ---- what came of it */
 
-/* A VF that a predecessor gave it: the TCB may not have heard of it. */
-void hotplug_seats(const struct partition *partition,
-                   const struct vf_seat old[PARCLOSE_MAX_PARTITION_VFS])
+/* Of those that it was given to begin with, one that was gone before it opened it. */
+static void say_left_out(const struct partition *partition)
 {
+    for (uint32_t i = 0; i < partition->descriptor.vfs_count; i++)
+        if (partition->descriptor.vfs[i].bdf.value &&
+            !seated(partition, partition->descriptor.vfs[i].bdf))
+            say_closed(partition, partition->descriptor.vfs[i].bdf);
+}
+
+/* A VF that a predecessor gave it: the TCB may not have heard of it. */
+void hotplug_seats(const struct partition *partition, const struct monitor_state *old)
+{
+    uint32_t complete = STATE_BIT(STATE_CHANNEL_IMAGE);
+
+    if (partition->state.states & ~old->states & complete)
+        say_left_out(partition);
     for (size_t i = 0; i < PARCLOSE_MAX_PARTITION_VFS; i++)
-        if (partition->state.vfs[i].marks && !monitor_vf_marks(old, partition->state.vfs[i].vf)) {
+        if (partition->state.vfs[i].marks &&
+            !monitor_vf_marks(old->vfs, partition->state.vfs[i].vf)) {
             hotplug_say_held(partition);
             return;
         }

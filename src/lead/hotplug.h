@@ -25,9 +25,8 @@ void hotplug_tcb_down(struct partition *partition);
 /* The monitor's answer. 0, or -EBADMSG. */
 int hotplug_result(struct partition *partition, const struct monitor_vf_result *result);
 
-/* The monitor has said its seats; `old`: those before. */
-void hotplug_seats(const struct partition *partition,
-                   const struct vf_seat old[PARCLOSE_MAX_PARTITION_VFS]);
+/* The monitor has said its seats; `old`: what it said before. */
+void hotplug_seats(const struct partition *partition, const struct monitor_state *old);
 
 /* Tells the TCB which VFs the partition's monitor may have open. */
 void hotplug_say_held(const struct partition *partition);

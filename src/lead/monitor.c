@@ -329,7 +329,7 @@ static int on_state(void *context, struct frame *frame)
     partition->changed_ns = state->event_ns;
     if (state->states & STATE_BIT(STATE_CHANNEL_IMAGE))
         partition->channels = true;
-    hotplug_seats(partition, old.vfs);
+    hotplug_seats(partition, &old);
     if (partition->asked)
         say_frozen(partition, state);
     partition->asked = false;

@@ -9,6 +9,7 @@
 #include "monitor.h"
 #include "sandbox.h"
 #include "sys.h"
+#include "text.h"
 
 static int *file_place(struct monitor *m, uint32_t kind, uint32_t index)
 {
@@ -232,24 +233,41 @@ int create_partition(struct monitor *m, struct inbox *inbox)
     return 0;
 }
 
+/* One that its PF has lost meanwhile is not there: who looks finds it missing, and gives it anew.
+ */
+static int add_vfs(struct monitor *m, struct inbox *inbox, const char **what)
+{
+    const struct monitor_channels *message = (const struct monitor_channels *)inbox->bytes;
+    const int container = inbox->files[0];
+    int rc = 0;
+
+    for (uint32_t i = 0; i < message->vfs_count && (rc >= 0 || rc == -ENODEV); i++) {
+        rc = pci_add(&m->pci, container, inbox->files[1 + i], message->vfs[i], what);
+        if (rc == -ENODEV)
+            text_log("a VF is gone before it was opened", 0);
+        if (rc < 0)
+            continue;
+        (void)inbox_take(inbox, 0); /* the VFs have them */
+        (void)inbox_take(inbox, 1 + i);
+    }
+    return rc == -ENODEV ? 0 : rc;
+}
+
 int create_channels(struct monitor *m, struct inbox *inbox)
 {
     const struct monitor_channels *message = (const struct monitor_channels *)inbox->bytes;
     const char *what = "";
-    int rc = 0;
+    int rc;
 
     if (message->vfs_count != m->descriptor.vfs_count ||
         inbox->files_count != 1 + message->vfs_count || m->vfs_attached)
         return -EINVAL;
     m->phase = PHASE_BUILD;
-    for (uint32_t i = 0; i < message->vfs_count && rc >= 0; i++)
-        rc = pci_add(&m->pci, inbox->files[0], inbox->files[1 + i], message->vfs[i], &what);
+    rc = add_vfs(m, inbox, &what);
     if (rc < 0) {
         monitor_end(m, EXIT_MONITOR_ERROR, what, rc);
         return 0;
     }
-    for (uint32_t i = 0; i < inbox->files_count; i++)
-        (void)inbox_take(inbox, i); /* the VFs have them */
     m->vfs_attached = true;
     m->phase = PHASE_BUILT;
     create_complete(m);

@@ -110,7 +110,10 @@ seen_ended() {
     wait_for 20 eval 'is_phase one failed || is_phase one defined' && wait_for 60 both_ready &&
         parclose start one >/dev/null 2>&1 && comes_up 120 && echo ended || echo stuck
 }
-seen_starting() { comes_up 150 && echo runs || { is_phase one failed && seen_ended || echo stuck; }; }
+seen_starting() {
+    wait_for 150 eval 'up || is_phase one failed'
+    up && flows && echo runs || { is_phase one failed && seen_ended || echo stuck; }
+}
 
 # --- a cell -------------------------------------------------------------------------------------------
 expected_of() { sed -n "s/^$1 //p" /share/job.d/matrix.expected; }
@@ -149,8 +152,8 @@ diagnose() {
     parclose show one | head -30
     parclose devices
     console one | tail -8
-    parclose audit | grep -E "rung|outage|device-action|VF .* guest.s bus" | tail -20
-    grep -v "command: uid" /var/log/parclose.log | tail -12
+    parclose audit | tail -40
+    grep -v -e "command: uid" -e "device write: .*\(driver_override\|drivers_probe\)" /var/log/parclose.log | tail -40
     dmesg | tail -25
 }
 in_errors() { parclose devices --json | jq -e '[.cards[] | .readiness == "errors"] | any' >/dev/null; }

@@ -274,20 +274,41 @@ static void the_tcb_dies_while_the_monitor_takes_it(void **state)
 /* A lead that begins hears of it first when it is there. */
 static void one_that_a_predecessor_gave_is_held(void **state)
 {
-    const struct vf_seat none[PARCLOSE_MAX_PARTITION_VFS] = {0};
+    struct monitor_state old = {.states = STATE_BIT(STATE_CHANNEL_IMAGE)};
 
     (void)state;
     partition->descriptor.vfs_count = 1;
     partition->descriptor.vfs[0].bdf = vf;
     partition->state.states = STATE_BIT(STATE_CHANNEL_IMAGE);
-    hotplug_seats(partition, none);
+    hotplug_seats(partition, &old);
     assert_int_equal(seen.held, 0);
     seat(true);
-    hotplug_seats(partition, none);
+    hotplug_seats(partition, &old);
     assert_true(seen.held_vf);
     seen.held = 0;
-    hotplug_seats(partition, partition->state.vfs);
+    old = partition->state;
+    hotplug_seats(partition, &old);
     assert_int_equal(seen.held, 0); /* nothing new */
+    assert_false(seen.closed);
+}
+
+/* Its PF lost it before the monitor opened it: the monitor is complete without it. */
+static void one_that_was_left_out_is_closed(void **state)
+{
+    const struct monitor_state old = {.states = 0};
+
+    (void)state;
+    partition->descriptor.vfs_count = 1;
+    partition->descriptor.vfs[0].bdf = vf;
+    hotplug_seats(partition, &old);
+    assert_false(seen.closed); /* it may open it yet */
+    partition->state.states = STATE_BIT(STATE_CHANNEL_IMAGE);
+    hotplug_seats(partition, &old);
+    assert_true(seen.closed);
+    seen.closed = false;
+    seat(true);
+    hotplug_seats(partition, &old);
+    assert_false(seen.closed);
 }
 
 static void a_guest_that_does_not_give_up_is_forced(void **state)
@@ -423,6 +444,7 @@ int main(void)
         TEST(held_is_what_the_monitor_says),
         TEST(the_tcb_dies_while_the_monitor_takes_it),
         TEST(one_that_a_predecessor_gave_is_held),
+        TEST(one_that_was_left_out_is_closed),
         TEST(the_time_is_not_begun_anew),
     };
     return cmocka_run_group_tests_name("lead-hotplug", tests, NULL, NULL);

@@ -308,6 +308,8 @@ static long device_ioctl(long fd, unsigned long request, void *argument)
 
 static long group_ioctl(long fd, unsigned long request, void *argument)
 {
+    if (request == VFIO_GROUP_SET_CONTAINER)
+        return fake.devices[fd - FAKE_GROUP].refusal;
     if (request == VFIO_GROUP_GET_DEVICE_FD)
         return FAKE_DEVICE + (fd - FAKE_GROUP);
     if (request != VFIO_GROUP_GET_STATUS)

@@ -35,6 +35,7 @@ struct fake_device {
     uint32_t armed, kernel_armed; /* vectors that are on: in the device, and as the kernel knows */
     unsigned table_bar;           /* where its MSI-X table is */
     uint64_t table_start, table_end;
+    int refusal; /* of its group: what joining a container gives */
 };
 
 struct fake_kernel {

@@ -4,8 +4,10 @@
  * may have (fake_kernel.h): where the guest lays them, and devices that contradict themselves. Its
  * vectors, where it has MSI alone.
  */
+#include <errno.h>
 #include <linux/pci_regs.h>
 
+#include "create.h"
 #include "fake_kernel.h"
 #include "layout.h"
 #include "monitor.h"
@@ -372,6 +374,61 @@ static void msix_goes_before_msi(void **state)
     assert_delivers(0, 0, 0);
 }
 
+/* ---- VFs at a start: what the partition is given of them */
+
+static int channels(unsigned count)
+{
+    struct monitor_channels message = {{WIRE_VERSION, MONITOR_CHANNELS, sizeof(message), 0},
+                                       .vfs_count = count};
+
+    attach(0);
+    fake.devices_count = count;
+    m.phase = PHASE_BUILT;
+    for (unsigned i = 0; i < count; i++) {
+        message.vfs[i].value = 0x100 + i;
+        m.inbox.files[1 + i] = FAKE_GROUP + (int)i;
+    }
+    m.inbox.files[0] = FAKE_CONTAINER;
+    m.inbox.files_count = 1 + count;
+    memcpy(m.inbox.bytes, &message, sizeof(message));
+    m.descriptor.vfs_count = count;
+    m.channels.count = 1; /* whose server is not there yet: nothing is sealed here */
+    return create_channels(&m, &m.inbox);
+}
+
+static void one_that_is_gone_at_the_start_is_left_out(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 2; lost++) {
+        make_device(&devices[0], 0x1000);
+        make_device(&devices[1], 0x1000);
+        devices[lost].refusal = -ENODEV;
+        assert_int_equal(channels(2), 0);
+        assert_int_equal(m.end.reason, EXIT_NONE);
+        assert_true(m.vfs_attached);
+        assert_int_equal(pci_find(&m.pci, (struct bdf){0x100 + lost}), -1);
+        assert_true(pci_find(&m.pci, (struct bdf){0x100 + (1 - lost)}) >= 0);
+        assert_int_equal(m.inbox.files[1 + lost], FAKE_GROUP + (int)lost); /* to be closed */
+        assert_int_equal(m.inbox.files[0], -1);
+        assert_int_equal(m.inbox.files[2 - lost], -1);
+    }
+    make_device(&devices[0], 0x1000);
+    devices[0].refusal = -ENODEV;
+    assert_int_equal(channels(1), 0);
+    assert_int_equal(m.end.reason, EXIT_NONE);
+    assert_int_equal(m.inbox.files[0], FAKE_CONTAINER);
+}
+
+static void one_that_cannot_be_had_ends_the_start(void **state)
+{
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    make_device(&devices[1], 0x1000);
+    devices[0].refusal = -EPERM;
+    assert_int_equal(channels(2), 0);
+    assert_int_equal(m.end.reason, EXIT_MONITOR_ERROR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +447,8 @@ int main(void)
         cmocka_unit_test(the_kernel_gives_fewer_vectors),
         cmocka_unit_test(msi_is_mended_too),
         cmocka_unit_test(msix_goes_before_msi),
+        cmocka_unit_test(one_that_is_gone_at_the_start_is_left_out),
+        cmocka_unit_test(one_that_cannot_be_had_ends_the_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
