@@ -251,6 +251,8 @@ enum device_action {
     ACTION_PF_WAKE = 13,  /* power/control on; an error when it does not wake */
     ACTION_PF_BIND_VFS = 14, /* those of its configured VFs that have no driver and are nobody's are
                                 bound to vfio-pci; one that is for the host is left alone */
+    ACTION_VF_ABANDON = 15,  /* an open VF that does not answer is not reset any more, so that who
+                                closes it does not wait for it; refused while it answers */
     DEVICE_ACTIONS
 };
 

@@ -250,6 +250,7 @@ const char *name_of_action(uint32_t action)
         [ACTION_PF_SLEEP] = "pf-sleep",
         [ACTION_PF_WAKE] = "pf-wake",
         [ACTION_PF_BIND_VFS] = "pf-bind-vfs",
+        [ACTION_VF_ABANDON] = "vf-abandon",
     };
     return NAME(names, action);
 }

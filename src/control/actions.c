@@ -11,6 +11,7 @@
 #include "log/log.h"
 #include "names/names.h"
 #include "orders.h"
+#include "outage.h"
 #include "resets.h"
 #include "tell.h"
 #include "transaction.h"
@@ -89,6 +90,14 @@ static const char *judge_release(struct control *control, const struct vf *vf)
     return action_vf_held(control, vf) ? "the VF is in use" : NULL;
 }
 
+/* Only what its PF has lost for good: the kernel is not at it any more. */
+static const char *judge_abandon(const struct pf *pf, const struct vf *vf)
+{
+    return outage_vf_lost(pf, vf) && pf->observed.recovery == RECOVERY_FAILED
+               ? NULL
+               : "the VF is not lost";
+}
+
 static const char *judge_renew(struct control *control, const struct vf *vf)
 {
     if (!holder(control, vf) || !action_vf_held(control, vf))
@@ -130,6 +139,9 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
     case ACTION_VF_RENEW:
         return proposal->index < card->vfs ? judge_renew(control, &pf->vfs[proposal->index])
                                            : "the card has no such VF";
+    case ACTION_VF_ABANDON:
+        return proposal->index < card->vfs ? judge_abandon(pf, &pf->vfs[proposal->index])
+                                           : "the card has no such VF";
     case ACTION_VF_RELEASE:
         return proposal->index < card->vfs ? judge_release(control, &pf->vfs[proposal->index])
                                            : "the card has no such VF";
@@ -140,7 +152,8 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
 
 static bool of_vf(uint32_t action)
 {
-    return action == ACTION_VF_ACTIVATE || action == ACTION_VF_RELEASE || action == ACTION_VF_RENEW;
+    return action == ACTION_VF_ACTIVATE || action == ACTION_VF_RELEASE ||
+           action == ACTION_VF_RENEW || action == ACTION_VF_ABANDON;
 }
 
 static void commit(struct control *control, const struct pcim_propose *proposal, uint32_t index)

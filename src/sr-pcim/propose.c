@@ -90,12 +90,14 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
         return ACTION_PF_CREATE_VFS;
     if (any_vf_reset(pf))
         return ACTION_PF_RENEW;
-    bool still = pf->observed.recovery == RECOVERY_NONE; /* else the kernel is at its functions */
+    /* else the kernel is at its functions: it panics when igb is opened just then */
+    bool still = pf->observed.recovery == RECOVERY_NONE;
     if (still && any_vf_unbound(pf, true))
         return ACTION_PF_BIND_VFS;
     if (pcim_may_sleep(pf) && pf->observed.power_control == POWER_ON && sleeps_well(pf))
         return ACTION_PF_SLEEP;
-    if (pf->observed.class == CLASS_NETWORK && pf->observed.netdev[0] && !pf->observed.link_up)
+    if (still && pf->observed.class == CLASS_NETWORK && pf->observed.netdev[0] &&
+        !pf->observed.link_up)
         return ACTION_PF_LINK_UP;
     return still && any_vf_unbound(pf, false) ? ACTION_PF_BIND_VFS : ACTION_NONE;
 }
@@ -118,12 +120,25 @@ static bool forgotten(const struct pcim_vf *vf)
            !vf->reset; /* renewing its PF does it all */
 }
 
+/* The kernel could not recover it, and who has it open is to be rid of it without a wait. Once: the
+ * last thing that was done about this VF is remembered in its proposal. */
+static bool lost(const struct pcim_pf *pf, const struct pcim_vf *vf)
+{
+    const struct proposal *last = &vf->proposal;
+    bool done = last->action == ACTION_VF_ABANDON && !last->id && !last->failures;
+
+    return pf->observed.recovery == RECOVERY_FAILED && vf->observed.open && !vf->observed.answers &&
+           !done;
+}
+
 uint32_t next_for_vf(const struct pcim_pf *pf, uint32_t index)
 {
     const struct pcim_vf *vf = &pf->vfs[index];
 
     if (!pf->managed || pf->disabled || index >= pf->card.vfs || !vf->present)
         return ACTION_NONE;
+    if (lost(pf, vf))
+        return ACTION_VF_ABANDON;
     if (forgotten(vf) && pf_can_configure(pf))
         return ACTION_VF_RENEW;
     if (!vf->wanted || vf->in_use)

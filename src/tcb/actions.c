@@ -254,6 +254,42 @@ static int reset_vf(struct bdf bdf, const char *driver, struct result *result)
     return error ? action_fail(result, error, "it does not reset") : 0;
 }
 
+/* Whether the kernel has been told not to reset it. */
+static bool unresettable(struct bdf bdf)
+{
+    char methods[128];
+
+    return action_read(bdf, "reset_method", methods, sizeof(methods)) == 0;
+}
+
+/*
+ * The kernel resets a VF when it is closed, and waits a minute for one that the hardware has lost
+ * (drivers/pci/pci.c, pcie_flr() and pci_dev_wait()): whoever closes it stands still until then,
+ * and its guest with him. What is written here reaches no device.
+ */
+static int abandon(struct tcb_pf_state *pf, uint32_t index, struct result *result)
+{
+    struct tcb_vf_state *vf = &pf->vfs[index];
+
+    int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, false, &vf->observed);
+    if (error)
+        return action_fail(result, error, "VF %u", index);
+    if (vf->observed.answers)
+        return action_fail(result, -EPERM, "VF %u answers", index);
+    if (unresettable(vf->observed.bdf))
+        return 0;
+    error = action_write(vf->observed.bdf, "reset_method", "\n");
+    return error ? action_fail(result, error, "VF %u keeps its resets", index) : 0;
+}
+
+/* One that came back after all is reset again between its owners. */
+static int resettable_again(struct bdf bdf, struct result *result)
+{
+    int error = unresettable(bdf) ? action_write(bdf, "reset_method", "default") : 0;
+
+    return error ? action_fail(result, error, "it does not get its resets back") : 0;
+}
+
 int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struct result *result)
 {
     if (pf->observed.class == CLASS_NETWORK)
@@ -285,6 +321,8 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
     if (interlock_vf_in_use(vf))
         return action_fail(result, -EBUSY, "VF %u is in use", index);
     int error = action_awake(pf, result);
+    if (!error && vf->present)
+        error = resettable_again(vf->observed.bdf, result);
     if (!error &&
         (verify(pf, index, result) != VERIFIED_YES || vf->verified == VERIFIED_NO || vf->slept))
         error = prepare_vf(pf, index, result);
@@ -366,6 +404,9 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
         break;
     case ACTION_VF_RELEASE:
         result->error = release(pf, apply->index, result);
+        break;
+    case ACTION_VF_ABANDON:
+        result->error = abandon(pf, apply->index, result);
         break;
     case ACTION_VF_CONFIGURE:
     case ACTION_VF_RENEW:

@@ -231,7 +231,8 @@ static bool being_changed(struct tcb *tcb, const struct tcb_vf_state *vf)
     const struct tcb_pf_state *pf = picture_pf(tcb, vf->observed.pf);
 
     if (pf->busy == ACTION_VF_ACTIVATE || pf->busy == ACTION_VF_RELEASE ||
-        pf->busy == ACTION_VF_CONFIGURE || pf->busy == ACTION_VF_RENEW)
+        pf->busy == ACTION_VF_CONFIGURE || pf->busy == ACTION_VF_RENEW ||
+        pf->busy == ACTION_VF_ABANDON)
         return pf->busy_index == vf->observed.index;
     return pf->busy != 0 && pf->busy != BUSY_VERIFY && pf->busy != ACTION_PF_LINK_UP &&
            pf->busy != ACTION_PF_BIND_VFS;

@@ -373,7 +373,8 @@ static void act(uint32_t action, struct bdf pf)
     static const uint32_t indices[] = {0, VFS - 1, VFS, PARCLOSE_MAX_VFS_PER_PF, UINT32_MAX};
     static const uint32_t counts[] = {VFS, 0, VFS + 1, PARCLOSE_MAX_VFS_PER_PF + 1, UINT32_MAX};
     bool of_vf = action == ACTION_VF_ACTIVATE || action == ACTION_VF_RELEASE ||
-                 action == ACTION_VF_RENEW || action == ACTION_VF_CONFIGURE;
+                 action == ACTION_VF_RENEW || action == ACTION_VF_CONFIGURE ||
+                 action == ACTION_VF_ABANDON;
     bool own = pf.value == TREE_PF.value;
 
     for (size_t i = 0; i < sizeof(indices) / sizeof(indices[0]); i++) {

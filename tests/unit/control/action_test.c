@@ -97,6 +97,37 @@ static void only_what_the_pf_forgot_of_a_vf_in_use_is_renewed(void **state)
     assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RENEW, NET0, 7, 0)), -EPERM);
 }
 
+/* Its guest has it open, and its PF cannot bring it back: neither alone is enough. */
+static void only_a_lost_vf_is_abandoned(void **state)
+{
+    struct world *world = *state;
+    struct pf *pf = db_pf(world->control->db, NET0);
+    enum pf_readiness readiness = pf->readiness;
+
+    start_web(world);
+    world_to_gate(world, "web");
+    vf_seen(world, true, true);
+    pf->readiness = PF_ERRORS;
+    strcpy(pf->observed.driver, "igb");
+    pf->observed.recovery = RECOVERY_FAILED;
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ABANDON, NET0, 3, 0)), -EPERM);
+    pf->vfs[3].observed.answers = 0;
+    pf->observed.recovery = RECOVERY_UNDER_WAY;
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ABANDON, NET0, 3, 0)), -EPERM);
+    pf->observed.recovery = RECOVERY_FAILED;
+    assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ABANDON, NET0, 7, 0)), -EPERM);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    uint64_t id = world_propose(world, ACTION_VF_ABANDON, NET0, 3, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_int_equal(apply->action, ACTION_VF_ABANDON);
+    assert_int_equal(apply->index, 3);
+    applied(world, apply->transaction, 0);
+    assert_int_equal(verdict(world, id), 0);
+    pf->observed.recovery = RECOVERY_NONE;
+    pf->vfs[3].observed.answers = 1;
+    pf->readiness = readiness;
+}
+
 /* Idle, and asked for; a partition that waits for a VF is enough for neither. */
 static void only_an_idle_pf_that_may_is_put_to_sleep(void **state)
 {
@@ -220,6 +251,7 @@ int main(void)
         TEST(committed_applied_answered),
         TEST(unknown_is_refused),
         TEST(only_what_the_pf_forgot_of_a_vf_in_use_is_renewed),
+        TEST(only_a_lost_vf_is_abandoned),
         TEST(only_an_idle_pf_that_may_is_put_to_sleep),
         TEST(vfs_are_bound_beside_a_guest),
         TEST(one_at_a_time_for_each_function),

@@ -404,6 +404,42 @@ static void what_the_pf_forgot_of_a_vf_in_use_is_set_again(void **state)
     assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
 }
 
+/* Who closes it would stand still until the kernel is tired of waiting for it. */
+static void a_vf_that_is_lost_is_abandoned_once(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct pcim_vf *vf = &pf->vfs[1];
+
+    vf->wanted = vf->in_use = true;
+    vf->observed.open = vf->observed.attributes_set = 1;
+    pf->observed.open_vfs = 1;
+    vf->observed.answers = 0;
+    pf->observed.recovery = RECOVERY_UNDER_WAY; /* it may come back */
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    pf->observed.recovery = RECOVERY_FAILED;
+    assert_int_equal(next_for_vf(pf, 1), ACTION_VF_ABANDON);
+    assert_int_equal(next_for_vf(pf, 0), ACTION_NONE); /* it answers */
+    vf->proposal = (struct proposal){.action = ACTION_VF_ABANDON};
+    proposal_done(&vf->proposal, -5, 0);
+    assert_int_equal(next_for_vf(pf, 1), ACTION_VF_ABANDON);
+    proposal_done(&vf->proposal, 0, 0);
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    vf->proposal.action = ACTION_VF_ACTIVATE;
+    vf->observed.open = 0;
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+}
+
+static void no_interface_is_brought_up_in_a_recovery(void **state)
+{
+    struct pcim_pf *pf = *state;
+
+    pf->observed.link_up = 0;
+    pf->observed.recovery = RECOVERY_UNDER_WAY;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.recovery = RECOVERY_NONE;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_LINK_UP);
+}
+
 static void restart_under_way_is_busy(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -563,6 +599,8 @@ int main(void)
         WITH_PF(auto_from_outside_is_taken_back),
         WITH_PF(an_nvme_in_auto_is_judged_as_ever),
         WITH_PF(what_the_pf_forgot_of_a_vf_in_use_is_set_again),
+        WITH_PF(a_vf_that_is_lost_is_abandoned_once),
+        WITH_PF(no_interface_is_brought_up_in_a_recovery),
         WITH_PF(restart_under_way_is_busy),
         WITH_PF(wanted_vf_is_activated_once),
         WITH_PF(vf_in_use_or_open_is_never_touched),

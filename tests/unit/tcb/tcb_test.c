@@ -939,6 +939,41 @@ static void one_whose_reset_fails_gets_its_driver_back(void **state)
     rmdir(path);
 }
 
+/* Closing one that is lost takes as long as the kernel waits for its reset: it is not to have one.
+ * One that came back has it again before its next owner. */
+static void a_lost_vf_is_not_reset_when_it_is_closed(void **state)
+{
+    struct stage *stage = *state;
+    uint8_t lost[64], config[64] = {0xff, 0xff, 0xff, 0xff, [0x34] = 0x70};
+    char root[80], text[32];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    tree_text(root, tree_vf(0), "reset_method", "-"); /* as long as what is written */
+    bind_vfs(root);
+    begin(stage);
+    assign(stage, 0, 1);
+    apply(stage, 7, ACTION_VF_ABANDON, 0);
+    struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -EPERM); /* it answers */
+    assert_int_equal(result.writes, 0);
+    memset(lost, 0xff, sizeof(lost));
+    tree_write(root, tree_vf(0), "config", lost, sizeof(lost));
+    apply(stage, 8, ACTION_VF_ABANDON, 0);
+    result = applied(stage, 8);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.writes, 1);
+    tree_read(root, tree_vf(0), "reset_method", text, sizeof(text));
+    assert_string_equal(text, "\n");
+    apply(stage, 9, ACTION_VF_ABANDON, 0);
+    assert_int_equal(applied(stage, 9).writes, 0);
+    tree_write(root, tree_vf(0), "config", config, sizeof(config));
+    apply(stage, 10, ACTION_VF_ACTIVATE, 0);
+    (void)applied(stage, 10);
+    tree_read(root, tree_vf(0), "reset_method", text, sizeof(text));
+    assert_string_equal(text, "default");
+}
+
 /* One VF of a partition that goes on: the other one stays its own; and nobody else closes it. */
 static void one_vf_is_closed_alone(void **state)
 {
@@ -1285,6 +1320,7 @@ int main(int argc, char **argv)
         on_stage(what_the_host_does_not_use_is_not),
         on_stage(one_without_a_reset_is_said_to_be),
         on_stage(one_whose_reset_fails_gets_its_driver_back),
+        on_stage(a_lost_vf_is_not_reset_when_it_is_closed),
         on_stage(one_vf_is_closed_alone),
         on_stage(a_card_that_is_pulled_out_and_comes_back),
         on_stage(a_late_release_does_not_touch_the_next_owners_vf),
