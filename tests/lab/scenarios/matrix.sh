@@ -148,7 +148,14 @@ equal_cell() {
         diagnose
     fi
 }
+stacks() { # of who hangs in the kernel, and of its handler of AER errors
+    local pid
+    for pid in "${WRITERS[@]}" $(pgrep aerdrv); do
+        [ ! -e "/proc/$pid/stack" ] || { echo "-- $pid $(cat "/proc/$pid/comm")"; cat "/proc/$pid/stack"; }
+    done
+}
 diagnose() {
+    stacks
     parclose show one | head -30
     parclose devices
     console one | tail -8
