@@ -368,6 +368,7 @@ static void configured(FILE *out, const struct map_pf *pf)
     word(out, "unbind", driver_unbind_name(facts->unbind));
     word(out, "with-vfs", driver_restart_name(facts->restart));
     word(out, "renew", driver_renew_name(facts->renew));
+    word(out, "after-error", driver_error_name(facts->error));
     word(out, "proof", driver_proof_name(facts->proof));
     fputs("/>\n", out);
 }

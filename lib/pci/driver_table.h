@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "parclose/device.h"
+
 /* What becomes of the VFs when the PF's driver is unbound. */
 enum driver_unbind {
     UNBIND_UNKNOWN = 0,
@@ -31,6 +33,14 @@ enum driver_renew {
     RENEW_CONTROLLERS = 3, /* the secondary controllers online again */
 };
 
+/* After an error from which the kernel could not recover the card, its interface being up. */
+enum driver_error {
+    ERROR_UNKNOWN = 0,
+    ERROR_RESTARTS = 1, /* unbound and bound it begins anew, if the card does */
+    ERROR_STUCK = 2,    /* whoever unbinds it, or takes its interface down, hangs for ever with a
+                           lock that all of the host's network needs: the host has to be restarted */
+};
+
 /* How it is known. */
 enum driver_proof {
     PROOF_NONE = 0,
@@ -44,13 +54,18 @@ struct driver_facts {
     uint32_t unbind;  /* enum driver_unbind */
     uint32_t restart; /* enum driver_restart */
     uint32_t renew;   /* enum driver_renew */
+    uint32_t error;   /* enum driver_error */
     uint32_t proof;   /* enum driver_proof */
 };
 
 /* Never NULL: of a driver that is not in the table nothing is known. The name need not end. */
 const struct driver_facts *driver_facts(const char *name, uint32_t size);
 
+/* Whether its driver is to be left alone until the host is restarted. `recovery`: of the PF. */
+bool driver_stuck(const struct pf_observed *pf, enum error_recovery recovery);
+
 const char *driver_unbind_name(uint32_t unbind);
 const char *driver_restart_name(uint32_t restart);
 const char *driver_renew_name(uint32_t renew);
+const char *driver_error_name(uint32_t error);
 const char *driver_proof_name(uint32_t proof);

@@ -121,9 +121,10 @@ static json_t *restart_json(const struct pf_observed *observed)
 {
     const struct driver_facts *facts = driver_facts(observed->driver, sizeof(observed->driver));
 
-    return json_pack("{s:s, s:s, s:s, s:s}", "unbind", driver_unbind_name(facts->unbind),
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "unbind", driver_unbind_name(facts->unbind),
                      "with_vfs", driver_restart_name(facts->restart), "renew",
-                     driver_renew_name(facts->renew), "proof", driver_proof_name(facts->proof));
+                     driver_renew_name(facts->renew), "after_error",
+                     driver_error_name(facts->error), "proof", driver_proof_name(facts->proof));
 }
 
 json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "names/names.h"
+#include "pci/driver_table.h"
 #include "pcim.h"
 
 #define NOBODY "no partition has or wants a VF of it"
@@ -76,6 +77,11 @@ static bool is_recovered(const struct pcim_pf *pf, struct judgement *judgement)
 
     if (pf->observed.recovery == RECOVERY_NONE)
         return true;
+    if (driver_stuck(&pf->observed, pf->observed.recovery))
+        return no(judgement, PF_ERRORS,
+                  "the kernel's recovery from an error failed, and driver %s does not stand to be "
+                  "unbound then: restart the host",
+                  pf->observed.driver);
     return no(judgement, PF_ERRORS,
               "an uncorrectable error (%llu fatal, %llu non-fatal of the PF itself): the kernel's "
               "recovery %s",

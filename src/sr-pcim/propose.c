@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pci/driver_table.h"
 #include "pcim.h"
 
 #define SECOND_NS      UINT64_C(1000000000)
@@ -78,6 +79,8 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
 {
     if (!pf->managed || !pf->present || pf->disabled || !pf->observed.vendor)
         return ACTION_NONE; /* one that was pulled out has no vendor */
+    if (driver_stuck(&pf->observed, pf->observed.recovery))
+        return ACTION_NONE;
     if (pf->recover)
         return pf->observed.driver[0] ? ACTION_PF_RESTART : ACTION_PF_BIND;
     if (!driver_bound(pf))
@@ -88,10 +91,10 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
         return ACTION_PF_RESTART;
     if (pf->observed.sriov.offset && !vfs_exist(pf) && !pf->observed.open_vfs)
         return ACTION_PF_CREATE_VFS;
-    if (any_vf_reset(pf))
-        return ACTION_PF_RENEW;
     /* else the kernel is at its functions: it panics when igb is opened just then */
     bool still = pf->observed.recovery == RECOVERY_NONE;
+    if (still && any_vf_reset(pf))
+        return ACTION_PF_RENEW;
     if (still && any_vf_unbound(pf, true))
         return ACTION_PF_BIND_VFS;
     if (pcim_may_sleep(pf) && pf->observed.power_control == POWER_ON && sleeps_well(pf))

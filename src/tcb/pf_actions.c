@@ -234,6 +234,17 @@ static int perform(struct tcb_pf_state *pf, const struct tcb_apply *apply, struc
     }
 }
 
+/* Whoever took its driver from it would hang, and the host's network with him. */
+static int check_stuck(const struct tcb_pf_state *pf, struct result *result)
+{
+    return driver_stuck(&pf->observed, pf->recovery)
+               ? action_fail(result, -ENOTRECOVERABLE,
+                             "driver %s hangs when it is unbound after an error that the kernel "
+                             "could not mend: restart the host",
+                             pf->observed.driver)
+               : 0;
+}
+
 /* One that does not wake may still be helped by taking its driver from it. */
 int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result)
 {
@@ -245,7 +256,9 @@ int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct res
         return action_fail(result, -ENODEV, "there is no such device");
     if (apply->action == ACTION_PF_SLEEP)
         return action_sleep(pf, result);
-    if (takes_vfs(apply->action))
+    if (takes_vfs(apply->action) || apply->action == ACTION_PF_RENEW)
+        error = check_stuck(pf, result);
+    if (!error && takes_vfs(apply->action))
         error = spare_host(pf, apply, result);
     if (error)
         return error;

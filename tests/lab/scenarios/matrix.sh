@@ -148,10 +148,10 @@ equal_cell() {
         diagnose
     fi
 }
-stacks() { # of who hangs in the kernel, and of its handler of AER errors
+stacks() { # of who hangs in the kernel
     local pid
-    for pid in "${WRITERS[@]}" $(pgrep aerdrv); do
-        [ ! -e "/proc/$pid/stack" ] || { echo "-- $pid $(cat "/proc/$pid/comm")"; cat "/proc/$pid/stack"; }
+    for pid in $(ps -e -o pid=,stat= | awk '$2 ~ /^D/ { print $1 }'); do
+        echo "-- $pid $(cat "/proc/$pid/comm" "/proc/$pid/stack" 2>/dev/null)"
     done
 }
 diagnose() {
@@ -161,7 +161,7 @@ diagnose() {
     console one | tail -8
     parclose audit | tail -40
     grep -v -e "command: uid" -e "device write: .*\(driver_override\|drivers_probe\)" /var/log/parclose.log | tail -40
-    dmesg | tail -25
+    dmesg | tail -70
 }
 in_errors() { parclose devices --json | jq -e '[.cards[] | .readiness == "errors"] | any' >/dev/null; }
 # the host is as before, but for a partition that runs and may go on: not while a PF needs its VFs back, because the kernel has not

@@ -495,6 +495,22 @@ static void of_unknown_drivers_nothing_is_known(void **state)
     assert_int_equal(driver_facts("nvme", 8)->renew, RENEW_CONTROLLERS);
     assert_int_equal(driver_facts("igbvf", 8)->renew, RENEW_UNKNOWN);
     assert_string_equal(driver_renew_name(99), "unknown");
+    assert_int_equal(driver_facts("igb", 4)->error, ERROR_STUCK);
+    assert_int_equal(driver_facts("igbvf", 8)->error, ERROR_UNKNOWN);
+    assert_string_equal(driver_error_name(99), "unknown");
+}
+
+static void stuck_is_who_failed_with_its_queues_on(void **state)
+{
+    struct pf_observed pf = {.driver = "igb", .link_up = 1};
+    (void)state;
+
+    assert_true(driver_stuck(&pf, RECOVERY_FAILED));
+    assert_false(driver_stuck(&pf, RECOVERY_UNDER_WAY));
+    pf.link_up = 0;
+    assert_false(driver_stuck(&pf, RECOVERY_FAILED));
+    pf = (struct pf_observed){.driver = "ixgbe", .link_up = 1};
+    assert_false(driver_stuck(&pf, RECOVERY_FAILED));
 }
 
 #define with_tree(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -524,6 +540,7 @@ int main(void)
         with_tree(errors_are_counted_by_the_kernel),
         cmocka_unit_test(a_capability_is_found_in_the_first_256_bytes),
         cmocka_unit_test(of_unknown_drivers_nothing_is_known),
+        cmocka_unit_test(stuck_is_who_failed_with_its_queues_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

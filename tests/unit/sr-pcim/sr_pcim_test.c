@@ -168,6 +168,8 @@ static void one_that_was_not_recovered_begins_anew(void **state)
     struct pcim_pf *pf = *state;
     struct judgement judgement;
 
+    strcpy(pf->card.driver, "ixgbe");
+    strcpy(pf->observed.driver, "ixgbe");
     pf->observed.errors = (struct error_counts){.known = 1, .correctable = 9, .fatal = 2};
     assert_int_equal(judged(pf), PF_READY);
     pf->observed.recovery = RECOVERY_UNDER_WAY;
@@ -183,6 +185,23 @@ static void one_that_was_not_recovered_begins_anew(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
     pf->observed.driver[0] = 0;
     assert_int_equal(judged(pf), PF_DRIVER_UNBOUND);
+}
+
+/* Whoever unbinds it hangs, and holds what all of the host's network needs. */
+static void a_driver_that_would_hang_is_left_alone(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    pf->observed.recovery = RECOVERY_FAILED;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_ERRORS);
+    assert_non_null(strstr(judgement.reason, "restart the host"));
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->recover = true;
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->observed.link_up = 0; /* its queues were not on */
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RESTART);
 }
 
 static void any_silent_vf(void **state)
@@ -436,7 +455,11 @@ static void no_interface_is_brought_up_in_a_recovery(void **state)
     pf->observed.link_up = 0;
     pf->observed.recovery = RECOVERY_UNDER_WAY;
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    pf->vfs[1].reset = true; /* by the kernel */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
     pf->observed.recovery = RECOVERY_NONE;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RENEW);
+    pf->vfs[1].reset = false;
     assert_int_equal(next_for_pf(pf), ACTION_PF_LINK_UP);
 }
 
@@ -587,6 +610,7 @@ int main(void)
         WITH_PF(one_that_is_disabled_is_left_alone),
         WITH_PF(one_that_was_not_recovered_begins_anew),
         WITH_PF(a_card_that_was_pulled_out),
+        WITH_PF(a_driver_that_would_hang_is_left_alone),
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),

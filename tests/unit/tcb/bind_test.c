@@ -356,10 +356,29 @@ static int group_teardown(void **state)
     return chdir("/") || rmdir(folder) ? -1 : 0;
 }
 
+/* ---- beside it: a driver that hangs when it is unbound */
+
+static void a_driver_that_would_hang_is_not_unbound(void **state)
+{
+    static const uint32_t actions[] = {ACTION_PF_RESTART, ACTION_PF_RESET, ACTION_PF_DISABLE,
+                                       ACTION_PF_RENEW};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        begin(VFS);
+        pf.recovery = RECOVERY_FAILED;
+        const struct result result = run(actions[i]);
+        assert_int_equal(result.error, -ENOTRECOVERABLE);
+        assert_non_null(strstr(result.text, "restart the host"));
+        assert_int_equal(result.writes, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vfs_are_bound_when_they_are_made),
+        cmocka_unit_test(a_driver_that_would_hang_is_not_unbound),
         cmocka_unit_test(the_number_of_writes_is_linear),
         cmocka_unit_test(one_that_dies_is_gone_on_for),
         cmocka_unit_test(nor_does_it_matter_which_action_died),
