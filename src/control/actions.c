@@ -93,7 +93,8 @@ static const char *judge_release(struct control *control, const struct vf *vf)
 /* Only what its PF has lost for good: the kernel is not at it any more. */
 static const char *judge_abandon(const struct pf *pf, const struct vf *vf)
 {
-    return outage_vf_lost(pf, vf) && pf->observed.recovery == RECOVERY_FAILED
+    return outage_vf_lost(pf, vf) && !vf->observed.answers &&
+                   pf->observed.recovery == RECOVERY_FAILED
                ? NULL
                : "the VF is not lost";
 }

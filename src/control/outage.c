@@ -104,7 +104,9 @@ void outage_follow(struct control *control, struct partition *partition)
 
 bool outage_vf_lost(const struct pf *pf, const struct vf *vf)
 {
-    return lost(pf) && pf->observed.driver[0] && vf->present && !vf->observed.answers;
+    bool dead = !vf->observed.answers || vf->reset_boottime_ns;
+
+    return lost(pf) && pf->observed.driver[0] && vf->present && dead;
 }
 
 bool outage_takes(const struct partition *partition, const struct pf *pf, const struct vf *vf)

@@ -9,7 +9,8 @@
  *   READY(net0), running → LOST(net0): entry "outage begun", deadline: wait_ms[0] from now
  *   → a rung at each deadline; rung 1 is skipped while a guest has a VF of the PF and its driver is
  *     bound: a restart takes all its VFs away, and the TCB would refuse it. But a VF that its PF
- *     has lost (VF Enable is clear after an error that the kernel could not mend, say) is no loss:
+ *     has lost (VF Enable is clear after an error that the kernel could not mend, say), or that was
+ *     reset under its guest and is not mended yet (resets.h), is no loss:
  *     with rung 1 it is taken from the guest at once, the PF is restarted when it is nobody's, and
  *     the VF comes back through the gate (hotplug.h)
  *   → READY(net0): entry "outage applied" with the milliseconds, no deadline, no rung
@@ -29,7 +30,7 @@ bool outage_is_for(const struct partition *partition);
 /* Begins or ends it, by what is: at each event, as often as one likes. */
 void outage_follow(struct control *control, struct partition *partition);
 
-/* A VF that the hardware does not have any more, while its PF has its driver and is judged. */
+/* A VF that is of no use to its guest, while its PF has its driver, is judged, and not ready. */
 bool outage_vf_lost(const struct pf *pf, const struct vf *vf);
 
 /* Its guest, which runs or has not begun, is to give it up, so that its PF can be restarted. */

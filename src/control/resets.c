@@ -23,10 +23,16 @@ static struct vf *vf_of(struct db *db, const struct partition *partition, uint32
     return *pf ? &(*pf)->vfs[wanted->index] : NULL;
 }
 
+static uint32_t marks(const struct partition *partition, const struct vf *vf)
+{
+    return partition->monitor.present && vf->present
+               ? monitor_vf_marks(partition->monitor.vfs, vf->observed.bdf)
+               : 0;
+}
+
 static bool marked(const struct partition *partition, const struct vf *vf)
 {
-    return partition->monitor.present && vf->present &&
-           (monitor_vf_marks(partition->monitor.vfs, vf->observed.bdf) & VF_RESET);
+    return marks(partition, vf) & VF_RESET;
 }
 
 /* That it was reset is noted as all news of a VF are. */
@@ -56,7 +62,7 @@ void resets_follow(struct control *control, struct partition *partition)
         struct vf *vf = vf_of(control->db, partition, i, &pf);
         if (!vf || marked(partition, vf) == (vf->reset_boottime_ns != 0))
             continue;
-        if (vf->reset_boottime_ns)
+        if (vf->reset_boottime_ns && marks(partition, vf)) /* else it has left */
             note_mended(control, partition, vf, now - vf->reset_boottime_ns);
         vf->reset_boottime_ns = vf->reset_boottime_ns ? 0 : now;
         changed = true;

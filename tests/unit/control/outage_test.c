@@ -186,6 +186,43 @@ static void a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back(void **state)
     world_check(world);
 }
 
+/* It answers, but nobody could mend it: its driver has to begin anew, which costs its guest
+ * nothing. */
+static void one_that_was_reset_is_taken_when_it_is_not_mended(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+    const struct bdf vf = {NET0.value + 0x80}, other = {NET1.value + 0x80};
+    const struct vf_seat dead[] = {{vf, VF_PRESENT | VF_RESET}, {other, VF_PRESENT}};
+    const struct vf_seat one[] = {{other, VF_PRESENT}};
+    const struct lead_vf *order;
+
+    driver(world, NET0, "igb");
+    vf_of_net0(world, true, true);
+    world_seats(world, "web", dead, 2);
+    world_readiness(world, NET0, PF_VF_RESET);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE));
+    world_wait(world, SECOND);
+    assert_int_equal(web->run.rung, RUNG_RESTART_PF);
+    order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+    vf_of_net0(world, true, false);
+    world_seats(world, "web", one, 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    assert_false(last_entry(world, AUDIT_VF_NEWS, AUDIT_APPLIED, "works again"));
+    world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_non_null(apply);
+    restarted(world, apply);
+    world_vf(world, NET0, 0, true, false);
+    world_readiness(world, NET0, PF_READY);
+    order = world_take(world, PROCESS_LEAD, LEAD_VF_ADD);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+    world_check(world);
+}
+
 /* Who has a VF that answers keeps it, whatever happened to others of the PF. */
 static void one_that_answers_is_not_taken(void **state)
 {
@@ -302,6 +339,7 @@ int main(void)
         TEST(nobody_to_judge_is_no_outage),
         TEST(a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back),
         TEST(one_that_answers_is_not_taken),
+        TEST(one_that_was_reset_is_taken_when_it_is_not_mended),
         TEST(one_that_waits_gets_its_lost_vf_back_before_it_begins),
     };
     return cmocka_run_group_tests_name("control-outage", tests, NULL, NULL);
