@@ -22,7 +22,8 @@
 #include "kinds.h"
 #include "wire/link.h"
 
-#define STORE_MAX 1024 /* files, of all kinds together */
+#define STORE_MAX 1024      /* files, of all kinds together */
+#define NETWORK   "network" /* boot's own: the empty network namespace */
 
 struct boot;
 

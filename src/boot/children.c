@@ -267,7 +267,10 @@ static int launch(struct child *child, int ours, int theirs)
 {
     const struct boot *boot = child->boot;
     int pidfd, cgroup = -1;
-    struct spawn plan = {.kind = child->kind, .libexec = boot->layout->libexec, .link = theirs};
+    struct spawn plan = {.kind = child->kind,
+                         .libexec = boot->layout->libexec,
+                         .link = theirs,
+                         .network = store_find(boot, PROCESS_BOOT, NETWORK)};
 
     int error = host_user(child->kind->user, &plan.uid, &plan.gid);
     if (error)

@@ -126,7 +126,8 @@ static void fill_children(struct boot *boot)
 
 /* What neither boot nor anybody that it starts has a use for; modules are loaded before. Not in it:
  * pivot_root, by which lead's spawning helper gives a monitor a root of its own; process_vm_readv,
- * by which the monitor of kind "qemu" reads what its child opens. */
+ * by which the monitor of kind "qemu" reads what its child opens; setns, by which those that boot
+ * starts get a network namespace. */
 static const int refused_calls[] = {
     SCMP_SYS(acct),
     SCMP_SYS(add_key),
@@ -153,7 +154,6 @@ static const int refused_calls[] = {
     SCMP_SYS(quotactl),
     SCMP_SYS(reboot),
     SCMP_SYS(request_key),
-    SCMP_SYS(setns),
     SCMP_SYS(settimeofday),
     SCMP_SYS(swapoff),
     SCMP_SYS(swapon),
@@ -189,12 +189,25 @@ static int listen_for_clients(struct boot *boot)
     return 0;
 }
 
+/* That of the boot before, or a new one. */
+static int have_network(struct boot *boot)
+{
+    if (store_find(boot, PROCESS_BOOT, NETWORK) >= 0)
+        return 0;
+    int file = spawn_network();
+    if (file < 0)
+        log_error("cannot make a network namespace: %s", strerror(-file));
+    return file < 0 ? file : store_put(boot, PROCESS_BOOT, NETWORK, file);
+}
+
 static int prepare(struct boot *boot)
 {
     prepare_self(boot);
     int error = open_loop(boot);
     if (!error)
         error = adopt(boot);
+    if (!error)
+        error = have_network(boot);
     if (!error)
         error = host_directories(boot->layout);
     if (!error)

@@ -101,6 +101,10 @@ def status(pid, field):
     return re.search(rf"^{field}:\s*(.*)$", open(f"/proc/{pid}/status").read(), re.M)[1]
 
 
+def network(pid):
+    return os.readlink(f"/proc/{pid}/ns/net")
+
+
 def test_start(s):
     if not wait(10, s.ready):
         check("all three are ready", False)
@@ -117,8 +121,7 @@ def test_start(s):
           int(status(pids["tcb"], "CapBnd"), 16) == 1 << 21, status(pids["tcb"], "CapEff"))
     check("a seccomp filter is loaded", all(status(p, "Seccomp") == "2" for p in [s.boot(), *pids.values()]))
     host = os.readlink("/proc/self/ns/net")
-    check("network namespaces", os.readlink(f"/proc/{pids['tcb']}/ns/net") == host and
-          os.readlink(f"/proc/{pids['control']}/ns/net") != host)
+    check("network namespaces", network(pids["tcb"]) == host and network(pids["control"]) == network(pids["sr-pcim"]) != host)
     check("control sees no /sys", os.listdir(f"/proc/{pids['control']}/root/sys") == [])
     check("the interconnect partition has a cgroup", "/interconnect" in open(f"/proc/{pids['sr-pcim']}/cgroup").read())
     check("every link works both ways", wait(5, lambda: s.count("greeted by kind") >= 6), s.lines())
@@ -129,12 +132,14 @@ def test_daemon_deaths(s):
     for i in range(rounds):
         kind = KINDS[i % len(KINDS)]
         before, others, mark = s.life(kind), s.pids(), len(s.lines())
+        namespace = network(others[kind])
         os.kill(others.pop(kind), signal.SIGKILL)
         ok = wait(8, lambda: s.life(kind) > before and s.ready() and s.count("greeted by kind", mark) >= 4)
         after = s.life(kind)
         many = kind != "sr-pcim" or s.count("sr-pcim: stored 501", mark) == 1
-        check(f"death {i}: {kind} lives again, its files and links too",
-              ok and many and after == (before[0] + 1, before[1] + 1) and others.items() <= s.pids().items(),
+        check(f"death {i}: {kind} lives again, its files and links too, in the same network namespace",
+              ok and network(s.pids()[kind]) == namespace and
+              many and after == (before[0] + 1, before[1] + 1) and others.items() <= s.pids().items(),
               "\n".join(s.lines()[mark:]))
 
 
@@ -157,6 +162,7 @@ def test_both(s):
         kind = KINDS[i % len(KINDS)]
         wait(5, s.boot)
         before, others, mark, old = s.life(kind), s.pids(), len(s.lines()), s.boot()
+        namespace = network(others[kind])
         victims = [old, others.pop(kind)]
         random.shuffle(victims)
         os.kill(victims[0], signal.SIGKILL)
@@ -164,7 +170,7 @@ def test_both(s):
         os.kill(victims[1], signal.SIGKILL)
         ok = wait(12, lambda: s.life(kind) > before and s.ready() and s.count("greeted by kind", mark) >= 4)
         check(f"double death {i}: {kind} lives again", ok and s.life(kind)[0] == before[0] + 1 and
-              others.items() <= s.pids().items(), "\n".join(s.lines()[mark:]))
+              network(s.pids()[kind]) == namespace and others.items() <= s.pids().items(), "\n".join(s.lines()[mark:]))
 
 
 def test_anything(s):
