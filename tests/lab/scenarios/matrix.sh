@@ -176,7 +176,7 @@ after() { # CELL
 
 host_file 20000 || { fail "parclose host init"; finish; }
 export AUTOSTART=no
-partition one 1 192 "addr=10.0.9.11/24 ping=10.0.9.1 nvme=loop nvme_core.io_timeout=5" "$(vf "$(card $NVME_PF)" 0)" \
+partition one 1 192 "addr=10.0.9.11/24 ping=10.0.9.1 keep nvme=loop nvme_core.io_timeout=5" "$(vf "$(card $NVME_PF)" 0)" \
     "$(vf "$(card $NET_PF)" 0 'mac="52:54:00:00:01:00"')"
 parclose up --timeout 120 >/dev/null || { fail "parclose up"; finish; }
 wait_for 60 both_ready || { fail "both PFs are ready"; finish; }
