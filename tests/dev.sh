@@ -155,13 +155,14 @@ unit() {
 }
 
 test_unit() {
-    local clang
+    local clang pid
     step "build with gcc, unit tests; beside them the build with clang, ASan and UBSan (2 minutes)"
     build build || { count_fail "build with gcc"; return; }
     clang=$(mktemp)
     build_sanitized >"$clang" 2>&1 &
+    pid=$!
     unit gcc build
-    wait $! || { cat "$clang"; count_fail "build with clang"; return; }
+    wait "$pid" || { cat "$clang"; count_fail "build with clang"; return; }
     rm -f "$clang"
     step "unit tests with ASan and UBSan (1 minute)"
     unit sanitized build-sanitized
