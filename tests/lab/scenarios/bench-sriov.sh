@@ -1,7 +1,9 @@
 # Cards without a VF until all of their VFs are on vfio-pci, which is looked at after each: Parclose with each card alone and with
-# all at once, beside a script that writes the same into sysfs, one card after the other. And sr-pcim killed until all is verified again, beside
-# libvirt's daemon for nodes restarted until it lists all (`lab run --with libvirt`; left out without).
-# bench-sriov.sh [ROUNDS]: prints "ROUND one MS all MS script MS", one: of the slowest card alone; "BACK sr-pcim MS libvirt MS"
+# all at once, beside a script that writes the same into sysfs, one card after the other, and libvirt, which has no call that makes
+# VFs: a script does, and libvirt detaches each from the host. And sr-pcim killed until all is verified again, beside libvirt's
+# daemon for nodes restarted until it lists all (`lab run --with libvirt`; libvirt is left out without).
+# bench-sriov.sh [ROUNDS]: prints "ROUND one MS all MS script MS [libvirt MS]", one: of the slowest card alone; "BACK sr-pcim MS
+# libvirt MS"
 SCENARIO=bench-sriov
 . /share/job.d/lib.sh
 ROUNDS=${1:-6}
@@ -54,13 +56,16 @@ parclose_makes() { # NAME…: how long
     since "$start"
     on_vfio Parclose "$@"
 }
+enable() { # ADDRESS COUNT
+    echo 0 >"/sys/bus/pci/devices/$1/sriov_drivers_autoprobe"
+    echo "$2" >"/sys/bus/pci/devices/$1/sriov_numvfs"
+}
 script_makes() {
     local name address driver vfs vf start
     no_vfs
     start=$(now)
     while read -r name address driver vfs; do
-        echo 0 >"/sys/bus/pci/devices/$address/sriov_drivers_autoprobe"
-        echo "$vfs" >"/sys/bus/pci/devices/$address/sriov_numvfs"
+        enable "$address" "$vfs"
         for vf in "/sys/bus/pci/devices/$address"/virtfn*; do
             vf=$(basename "$(readlink "$vf")")
             echo vfio-pci >"/sys/bus/pci/devices/$vf/driver_override"
@@ -70,6 +75,39 @@ script_makes() {
     echo $(($(now) - start))
     on_vfio script "${names[@]}"
 }
+# orders ORDER ADDRESS [OPTION…]: to virsh, for each VF of the card
+orders() {
+    local order=$1 address=$2 vf
+    shift 2
+    for vf in "/sys/bus/pci/devices/$address"/virtfn*; do
+        vf=$(basename "$(readlink "$vf")")
+        echo -n "$order pci_${vf//[:.]/_} $*; "
+    done
+}
+libvirt_makes() {
+    local name address driver vfs start said
+    no_vfs
+    start=$(now)
+    while read -r name address driver vfs; do
+        enable "$address" "$vfs"
+        until said=$(virsh -q -c qemu:///system "$(orders nodedev-detach "$address" --driver vfio)" </dev/null 2>&1); do
+            # its daemon for nodes has not seen them all yet
+            [ $(($(now) - start)) -lt 60000 ] || { amiss "libvirt detaches: $said"; break; }
+        done
+    done < <(cards)
+    echo $(($(now) - start))
+    on_vfio libvirt "${names[@]}"
+    while read -r name address driver vfs; do # it remembers them
+        virsh -q -c qemu:///system "$(orders nodedev-reattach "$address")" </dev/null >/dev/null
+    done < <(cards)
+}
+with_libvirt() { # its daemons for nodes and for QEMU, which alone detaches
+    dpkg -i /share/libvirt/*.deb >/tmp/dpkg 2>&1 || { fail "libvirt is installed"; tail /tmp/dpkg; return; }
+    pgrep -x systemd-udevd >/dev/null || /usr/lib/systemd/systemd-udevd -d
+    /usr/sbin/virtnodedevd -d
+    /usr/sbin/virtqemud -d
+    wait_for 120 virsh -q -c qemu:///system list || fail "libvirt's daemon for QEMU answers"
+}
 
 host_file || { fail "parclose host init"; finish; }
 cp $CONFIG/host.xml /tmp/host.xml
@@ -77,6 +115,7 @@ mapfile -t names < <(cards | cut -d' ' -f1)
 parclose up --timeout 120 >/dev/null || { fail "parclose up"; finish; }
 : >/tmp/readies
 tail -n 0 -F /var/log/parclose.log 2>/dev/null | stamp >/tmp/readies &
+[ ! -d /share/libvirt ] || with_libvirt
 for round in $(seq "$ROUNDS"); do
     one=0
     for name in "${names[@]}"; do
@@ -84,7 +123,7 @@ for round in $(seq "$ROUNDS"); do
         echo "round $round: $name alone $took ms"
         [ "$took" -le $one ] || one=$took
     done
-    echo "ROUND one $one all $(parclose_makes "${names[@]}") script $(script_makes)"
+    echo "ROUND one $one all $(parclose_makes "${names[@]}") script $(script_makes)$([ ! -d /share/libvirt ] || echo " libvirt $(libvirt_makes)")"
 done
 
 # --- back again
@@ -106,9 +145,6 @@ libvirt_back() {
     echo $(($(now) - start))
 }
 if [ -d /share/libvirt ]; then
-    dpkg -i /share/libvirt/*.deb >/tmp/dpkg 2>&1 || { fail "libvirt is installed"; tail /tmp/dpkg; finish; }
-    pgrep -x systemd-udevd >/dev/null || /usr/lib/systemd/systemd-udevd -d
-    /usr/sbin/virtnodedevd -d
     all=$(ls /sys/bus/pci/devices | wc -l)
     wait_for 60 eval '[ "$(nodes)" -ge $all ]' || fail "libvirt lists all PCI functions: $(nodes) of $all"
     for round in $(seq "$ROUNDS"); do echo "BACK sr-pcim $(pcim_back) libvirt $(libvirt_back "$all")"; done
