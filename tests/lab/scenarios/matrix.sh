@@ -133,6 +133,7 @@ cell() { # CELL
     take_back_all "$events" "$card"
     [ "$state" != waiting ] || bind "${PF[${OTHER[$card]}]}" "${OTHER[$card]}"
     if [ "$state" = running ]; then seen=$(seen_running "$spawner"); else seen=$(seen_starting); fi
+    [ "$(field one .monitor_pid)" = "$spawner" ] || lost=0 errors=0 # a new guest counts from 0
     local figures="lost pings $(($(pings lost) - ${lost:-0})), errors $(($(writes errors) - ${errors:-0})), worst write $(writes worst_ms) ms, seen after $(($(date +%s%3N) - start)) ms"
     unheld || { blocked=+blocked; ended_now; }
     wait_for 20 unheld || blocked+=+for-ever
