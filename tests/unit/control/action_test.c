@@ -32,6 +32,20 @@ static void applied(struct world *world, uint64_t transaction, int error)
     assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
 }
 
+/* It is proposed, sent to the TCB, done, and answered so: what was sent. */
+static struct tcb_apply carried_out(struct world *world, uint32_t action, uint32_t index,
+                                    uint32_t vfs)
+{
+    uint64_t id = world_propose(world, action, NET0, index, vfs);
+    const struct tcb_apply *sent = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_non_null(sent);
+    const struct tcb_apply apply = *sent;
+    assert_int_equal(apply.action, action);
+    applied(world, apply.transaction, 0);
+    assert_int_equal(verdict(world, id), 0);
+    return apply;
+}
+
 static void committed_applied_answered(void **state)
 {
     struct world *world = *state;
@@ -88,12 +102,7 @@ static void only_what_the_pf_forgot_of_a_vf_in_use_is_renewed(void **state)
     assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RENEW, NET0, 3, 0)), -EPERM);
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
     vf_seen(world, true, false);
-    uint64_t id = world_propose(world, ACTION_VF_RENEW, NET0, 3, 0);
-    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
-    assert_int_equal(apply->action, ACTION_VF_RENEW);
-    assert_int_equal(apply->index, 3);
-    applied(world, apply->transaction, 0);
-    assert_int_equal(verdict(world, id), 0);
+    assert_int_equal(carried_out(world, ACTION_VF_RENEW, 3, 0).index, 3);
     assert_int_equal(verdict(world, world_propose(world, ACTION_VF_RENEW, NET0, 7, 0)), -EPERM);
 }
 
@@ -117,12 +126,7 @@ static void only_a_lost_vf_is_abandoned(void **state)
     pf->observed.recovery = RECOVERY_FAILED;
     assert_int_equal(verdict(world, world_propose(world, ACTION_VF_ABANDON, NET0, 7, 0)), -EPERM);
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
-    uint64_t id = world_propose(world, ACTION_VF_ABANDON, NET0, 3, 0);
-    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
-    assert_int_equal(apply->action, ACTION_VF_ABANDON);
-    assert_int_equal(apply->index, 3);
-    applied(world, apply->transaction, 0);
-    assert_int_equal(verdict(world, id), 0);
+    assert_int_equal(carried_out(world, ACTION_VF_ABANDON, 3, 0).index, 3);
     pf->observed.recovery = RECOVERY_NONE;
     pf->vfs[3].observed.answers = 1;
     pf->readiness = readiness;
@@ -137,19 +141,11 @@ static void only_an_idle_pf_that_may_is_put_to_sleep(void **state)
     assert_int_equal(verdict(world, world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0)), -EPERM);
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
     pf->image.idle_power = IDLE_POWER_AUTO;
-    uint64_t id = world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0);
-    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
-    assert_int_equal(apply->action, ACTION_PF_SLEEP);
-    applied(world, apply->transaction, 0);
-    assert_int_equal(verdict(world, id), 0);
+    carried_out(world, ACTION_PF_SLEEP, 0, 0);
     start_web(world);
     assert_int_equal(verdict(world, world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0)), -EPERM);
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
-    id = world_propose(world, ACTION_PF_WAKE, NET0, 0, 0);
-    apply = world_take(world, PROCESS_TCB, TCB_APPLY);
-    assert_int_equal(apply->action, ACTION_PF_WAKE);
-    applied(world, apply->transaction, 0);
-    assert_int_equal(verdict(world, id), 0);
+    carried_out(world, ACTION_PF_WAKE, 0, 0);
     world_to_gate(world, "web");
     assert_int_equal(verdict(world, world_propose(world, ACTION_PF_SLEEP, NET0, 0, 0)), -EPERM);
     pf->image.idle_power = IDLE_POWER_ON;
@@ -165,12 +161,7 @@ static void vfs_are_bound_beside_a_guest(void **state)
     vf_seen(world, true, true);
     assert_int_equal(verdict(world, world_propose(world, ACTION_PF_CREATE_VFS, NET0, 0, 7)),
                      -EPERM);
-    uint64_t id = world_propose(world, ACTION_PF_BIND_VFS, NET0, 0, 7);
-    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
-    assert_int_equal(apply->action, ACTION_PF_BIND_VFS);
-    assert_int_equal(apply->pf.value, NET0.value);
-    applied(world, apply->transaction, 0);
-    assert_int_equal(verdict(world, id), 0);
+    assert_int_equal(carried_out(world, ACTION_PF_BIND_VFS, 0, 7).pf.value, NET0.value);
 }
 
 static void one_at_a_time_for_each_function(void **state)

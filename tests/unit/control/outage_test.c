@@ -146,6 +146,31 @@ static void restarted(struct world *world, const struct tcb_apply *apply)
     assert_int_equal(world_say(world, PROCESS_TCB, &done), 0);
 }
 
+/* It is ordered away from its guest. */
+static const struct lead_vf *taken(struct world *world, struct bdf vf)
+{
+    const struct lead_vf *order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
+
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+    return order;
+}
+
+/* Its PF begins anew, and then the guest gets it. */
+static void comes_back(struct world *world, struct bdf vf)
+{
+    world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
+    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_non_null(apply);
+    restarted(world, apply);
+    assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_ADD));
+    world_vf(world, NET0, 0, true, false);
+    world_readiness(world, NET0, PF_READY);
+    const struct lead_vf *order = world_take(world, PROCESS_LEAD, LEAD_VF_ADD);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, vf.value);
+}
+
 static void a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back(void **state)
 {
     struct world *world = *state;
@@ -163,25 +188,14 @@ static void a_lost_vf_is_taken_its_pf_restarted_and_it_comes_back(void **state)
     world_wait(world, SECOND);
     assert_int_equal(web->run.rung, RUNG_RESTART_PF);
     assert_non_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
-    order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
-    assert_non_null(order);
-    assert_int_equal(order->vf.value, vf.value);
+    order = taken(world, vf);
     assert_int_equal(order->timeout_ms, 1);
     world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY)); /* its monitor has it still */
     vf_of_net0(world, false, false);
     world_seats(world, "web", one, 1);
     world_lead_result(world, "web", order->header.id, 0);
-    world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
-    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
-    assert_non_null(apply);
-    restarted(world, apply);
-    assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_ADD));
-    world_vf(world, NET0, 0, true, false);
-    world_readiness(world, NET0, PF_READY);
-    order = world_take(world, PROCESS_LEAD, LEAD_VF_ADD);
-    assert_non_null(order);
-    assert_int_equal(order->vf.value, vf.value);
+    comes_back(world, vf);
     assert_int_equal(web->run.phase, PHASE_RUNNING);
     world_check(world);
 }
@@ -204,22 +218,12 @@ static void one_that_was_reset_is_taken_when_it_is_not_mended(void **state)
     assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE));
     world_wait(world, SECOND);
     assert_int_equal(web->run.rung, RUNG_RESTART_PF);
-    order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
-    assert_non_null(order);
-    assert_int_equal(order->vf.value, vf.value);
+    order = taken(world, vf);
     vf_of_net0(world, true, false);
     world_seats(world, "web", one, 1);
     world_lead_result(world, "web", order->header.id, 0);
     assert_false(last_entry(world, AUDIT_VF_NEWS, AUDIT_APPLIED, "works again"));
-    world_propose(world, ACTION_PF_RESTART, NET0, ACTION_WHOLE_PF, 0);
-    const struct tcb_apply *apply = world_take(world, PROCESS_TCB, TCB_APPLY);
-    assert_non_null(apply);
-    restarted(world, apply);
-    world_vf(world, NET0, 0, true, false);
-    world_readiness(world, NET0, PF_READY);
-    order = world_take(world, PROCESS_LEAD, LEAD_VF_ADD);
-    assert_non_null(order);
-    assert_int_equal(order->vf.value, vf.value);
+    comes_back(world, vf);
     world_check(world);
 }
 
@@ -264,9 +268,7 @@ static void one_that_waits_gets_its_lost_vf_back_before_it_begins(void **state)
     assert_null(world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE));
     world_wait(world, SECOND);
     assert_int_equal(web->run.rung, RUNG_RESTART_PF);
-    order = world_take(world, PROCESS_LEAD, LEAD_VF_REMOVE);
-    assert_non_null(order);
-    assert_int_equal(order->vf.value, vf.value);
+    order = taken(world, vf);
     vf_of_net0(world, false, false);
     world_seats(world, "web", &both[1], 1);
     world_lead_result(world, "web", order->header.id, 0);
