@@ -343,19 +343,6 @@ static void one_that_is_bound_is_activated_without_a_write(void **state)
     assert_int_equal(result.writes, 0);
 }
 
-static int group_setup(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) && !chdir(folder) ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    tree_remove("sys");
-    return chdir("/") || rmdir(folder) ? -1 : 0;
-}
-
 /* ---- beside it: a driver that hangs when it is unbound */
 
 static void a_driver_that_would_hang_is_not_unbound(void **state)
@@ -372,6 +359,19 @@ static void a_driver_that_would_hang_is_not_unbound(void **state)
         assert_non_null(strstr(result.text, "restart the host"));
         assert_int_equal(result.writes, 0);
     }
+}
+
+static int group_setup(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) && !chdir(folder) ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    tree_remove("sys");
+    return chdir("/") || rmdir(folder) ? -1 : 0;
 }
 
 int main(void)
