@@ -131,7 +131,7 @@ static void applied(struct harness *harness, uint32_t state)
         model_define(&harness->model, &web);
     harness->model.head.apply =
         (struct snapshot_apply){.id = ID, .transaction = ANSWERED, .state = state};
-    send_snapshot(harness);
+    show_snapshot(harness);
 }
 
 static void one_request_with_all_of_it(void **state)
@@ -173,7 +173,7 @@ static void by_the_way_that_the_plan_names(void **state)
         model->partitions[i].phase = PHASE_RUNNING;
         model->partitions[i].states = STATE_BIT(PARTITION_STATES) - 1;
     }
-    send_snapshot(harness);
+    show_snapshot(harness);
     stage(harness);
     all->partitions_count = 3;
     all->partitions[0] = mail;
@@ -276,11 +276,11 @@ static void from_a_snapshot_that_was_old(void **state)
     uint64_t plan = heard(harness, &got).plan;
     answer(harness, ID, -ESTALE, "partition other has changed since", NULL, 0);
     expect_nothing(harness);
-    send_snapshot(harness);
+    show_snapshot(harness);
     assert_int_equal(heard(harness, &got).plan, plan);
     answer(harness, ID, -ESTALE, "partition db was started meanwhile", NULL, 0);
     harness->model.partitions[0].phase = PHASE_RUNNING;
-    send_snapshot(harness);
+    show_snapshot(harness);
     refused(fd, "ESTALE", "look at it again");
     expect_nothing(harness);
 }
@@ -406,7 +406,7 @@ static void not_those_of_another(void **state)
     stage_id(harness, "00000000000000aa");
     applied(harness, APPLY_UNDONE);
     harness->model.head.apply.state = APPLY_DONE; /* of ID; the files are another's */
-    send_snapshot(harness);
+    show_snapshot(harness);
     reload(harness);
 }
 
@@ -431,7 +431,7 @@ static void nothing_starts_by_itself_on_trial(void **state)
     stage(harness);
     applied(harness, APPLY_TRIAL);
     reload(harness);
-    send_snapshot(harness);
+    show_snapshot(harness);
     expect_nothing(harness);
     applied(harness, APPLY_DONE);
     const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);

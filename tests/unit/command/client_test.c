@@ -135,8 +135,7 @@ static void have_pfs(struct harness *harness)
     model->head.pfs_count = 2;
     model->pfs[0] = (struct snapshot_pf){.observed = {.bdf = {0x100}}, .card = "net0"};
     model->pfs[1] = (struct snapshot_pf){.observed = {.bdf = {0x200}}};
-    send_snapshot(harness);
-    usleep(100000);
+    show_snapshot(harness);
 }
 
 static void orders_name_a_card(void **state)
@@ -209,10 +208,10 @@ static void devices_are_watched(void **state)
     json_t *json = hear_ok(fd, true);
     assert_int_equal(json_array_size(json_object_get(json, "cards")), 2);
     json_decref(json);
-    send_snapshot(harness); /* nothing has changed */
+    show_snapshot(harness); /* nothing has changed */
     harness->model.pfs[0].disabled = 1;
     harness->model.pfs[0].counts.rungs[1] = 5;
-    send_snapshot(harness);
+    show_snapshot(harness);
     json = hear_ok(fd, true);
     json_t *card = json_array_get(json_object_get(json, "cards"), 0);
     json_t *rungs = json_object_get(json_object_get(card, "counts"), "rungs");
@@ -239,7 +238,7 @@ static void vfs_are_said_whole(void **state)
                                                           .bind_error = EIO,
                                                           .for_host = 1};
     harness->model.vfs[0].owner = (struct owner){.kind = OWNER_INTERCONNECT};
-    send_snapshot(harness);
+    show_snapshot(harness);
     say(fd, "{\"verb\": \"devices\"}");
     json_t *json = hear_ok(fd, true);
     json_t *card = json_array_get(json_object_get(json, "cards"), 0);
@@ -253,7 +252,7 @@ static void vfs_are_said_whole(void **state)
     assert_true(json_is_true(json_object_get(vf, "for_host")));
     json_decref(json);
     harness->model.vfs[0].observed.bind_error = 0;
-    send_snapshot(harness);
+    show_snapshot(harness);
     say(fd, "{\"verb\": \"devices\"}");
     json = hear_ok(fd, true);
     card = json_array_get(json_object_get(json, "cards"), 0);

@@ -131,7 +131,7 @@ static void starts_what_is_to_autostart_once(void **state)
     assert_int_equal(start->pcpus_count, 1);
     assert_int_equal(start->pcpus[0], 1);
     answer(harness, start->header.id, -ENOSPC, "no", NULL, 0);
-    send_snapshot(harness);
+    show_snapshot(harness);
     link_up(harness, true);
     expect_nothing(harness);
 }
@@ -153,7 +153,7 @@ static void does_not_autostart_what_was_stopped(void **state)
     link_up(harness, true);
     expect(harness, CONTROL_HOST_SET);
     answer(harness, harness->frame.header.id, 0, "", NULL, 0);
-    send_snapshot(harness);
+    show_snapshot(harness);
     expect_nothing(harness);
 }
 
@@ -194,9 +194,9 @@ static void an_answer_waits_for_its_snapshot(void **state)
     const struct control_partition_start *start = expect(harness, CONTROL_PARTITION_START);
 
     harness->model.head.transaction = ANSWERED - 1;
-    send_snapshot(harness);
+    show_snapshot(harness);
     answer(harness, start->header.id, 0, "", NULL, 0);
-    send_snapshot(harness); /* of something else */
+    show_snapshot(harness); /* of something else */
     say(other, "{\"verb\": \"show\", \"name\": \"db\"}");
     json_decref(hear_ok(other, true));
     assert_true(silent(fd));
@@ -205,7 +205,7 @@ static void an_answer_waits_for_its_snapshot(void **state)
     assert_true(silent(fd));
     harness->model.head.transaction = ANSWERED;
     harness->model.partitions[0].phase = PHASE_STARTING;
-    send_snapshot(harness);
+    show_snapshot(harness);
     json_decref(hear_ok(fd, true));
     say(fd, "{\"verb\": \"show\", \"name\": \"db\"}");
     json_t *json = hear_ok(fd, true);
@@ -227,7 +227,7 @@ static void selects_again_from_a_newer_snapshot(void **state)
     answer(harness, start->header.id, -ESTALE, "", NULL, 0);
     expect_nothing(harness); /* not from the same one */
     harness->model.pcpus[1].owner.kind = OWNER_CONTROL;
-    send_snapshot(harness);
+    show_snapshot(harness);
     start = expect(harness, CONTROL_PARTITION_START);
     assert_int_equal(start->pcpus[0], 2);
     assert_int_equal(start->generation, harness->model.head.generation);
@@ -295,7 +295,7 @@ static void reads_a_changed_file_at_its_start(void **state)
     model_define(&harness->model, &define->config);
     answer(harness, define->header.id, 0, "", NULL, 0);
     expect_nothing(harness);
-    send_snapshot(harness);
+    show_snapshot(harness);
     start = expect(harness, CONTROL_PARTITION_START);
     answer(harness, start->header.id, 0, "", NULL, 0);
     json_decref(hear_ok(fd, true));
@@ -311,7 +311,7 @@ static void refuses_what_runs_already_kindly(void **state)
     answer(harness, start->header.id, 0, "", NULL, 0);
     json_decref(hear_ok(fd, true));
     harness->model.partitions[0].phase = PHASE_RUNNING;
-    send_snapshot(harness);
+    show_snapshot(harness);
     say(fd, "{\"verb\": \"start\", \"name\": \"db\"}");
     json_t *json = hear_ok(fd, true);
     assert_true(json_is_true(json_object_get(json, "already")));
@@ -388,7 +388,8 @@ static void refuses_a_snapshot_with_a_wrong_count(void **state)
     harness->model.partitions[0].phase = PARTITION_PHASES;
     harness->model.partitions[0].id.value = 1;
     harness->model.head.partitions_count = 1;
-    link_up(harness, true);
+    link_up(harness, false);
+    send_snapshot(harness);
     assert_int_equal(poll(&(struct pollfd){.fd = harness->control, .events = POLLIN}, 1, 5000), 1);
     assert_int_equal(frame_receive(harness->control, &harness->frame), 0);
 }
@@ -401,10 +402,10 @@ static void watch_tells_each_change_once(void **state)
 
     say(watcher, "{\"verb\": \"watch\", \"name\": \"db\"}");
     json_decref(hear_ok(watcher, true));
-    send_snapshot(harness); /* nothing new in it */
+    show_snapshot(harness); /* nothing new in it */
     harness->model.partitions[0].phase = PHASE_WAITING;
     strcpy(harness->model.partitions[0].waiting_for, "net0: driver unbound");
-    send_snapshot(harness);
+    show_snapshot(harness);
     json_t *json = hear_ok(watcher, true);
     const json_t *partition = json_object_get(json, "partition");
     assert_string_equal(json_string_value(json_object_get(partition, "phase")), "waiting");
@@ -546,7 +547,7 @@ static void a_start_that_is_done_is_asked_of_control(void **state)
     answer(harness, start->header.id, 0, "", NULL, 0);
     json_decref(hear_ok(fd, true));
     harness->model.partitions[0].phase = harness->model.partitions[1].phase = PHASE_RUNNING;
-    send_snapshot(harness);
+    show_snapshot(harness);
     say(fd, "{\"verb\": \"start\", \"name\": \"db\", \"request\": \"f00d\"}");
     start = expect(harness, CONTROL_PARTITION_START);
     assert_int_equal(start->header.id, 0xf00d);

@@ -232,13 +232,13 @@ static void the_end_of_the_run_ends_it(void **state)
 
     print("bye");
     harness->model.partitions[0].phase = PHASE_STOPPING;
-    send_snapshot(harness);
+    show_snapshot(harness);
     works(harness);
     harness->model.partitions[0].phase = PHASE_RELEASING;
-    send_snapshot(harness);
+    show_snapshot(harness);
     let_go(harness);
     harness->model.partitions[0].phase = PHASE_DEFINED;
-    send_snapshot(harness);
+    show_snapshot(harness);
     hears(fd, "bye");
     ends(fd);
     fd = client(harness);
@@ -284,7 +284,7 @@ static void a_slow_watcher_holds_nobody_up(void **state)
         works(harness);
     }
     harness->model.partitions[0].phase = PHASE_RELEASING;
-    send_snapshot(harness);
+    show_snapshot(harness);
     let_go(harness);
     memset(ring->out, '!', sizeof(ring->out)); /* somebody else's now */
     while ((more = recv(slow, got, sizeof(got), 0)) > 0) {

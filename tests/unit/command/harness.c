@@ -230,6 +230,28 @@ void send_snapshot(struct harness *harness)
     close(fd);
 }
 
+/* Clients are told this snapshot. */
+static bool reported(struct harness *harness, uint64_t generation)
+{
+    int fd = client(harness);
+
+    say(fd, "{\"verb\": \"list\"}");
+    json_t *json = hear(fd, NULL), *head = json_object_get(json, "snapshot");
+    bool is = json_integer_value(json_object_get(head, "generation")) == (json_int_t)generation;
+    json_decref(json);
+    close(fd);
+    return is;
+}
+
+void show_snapshot(struct harness *harness)
+{
+    send_snapshot(harness);
+    for (int ms = 0; !reported(harness, harness->model.head.generation); ms += 10) {
+        assert_true(ms < DEADLINE_MS);
+        usleep(10000);
+    }
+}
+
 /* What it says first on a new link: the consoles that it holds. */
 static void hear_channels(struct harness *harness)
 {
@@ -256,7 +278,7 @@ void link_up(struct harness *harness, bool snapshot)
     harness->control = ends[0];
     hear_channels(harness);
     if (snapshot)
-        send_snapshot(harness);
+        show_snapshot(harness);
 }
 
 void link_down(struct harness *harness)
@@ -304,7 +326,7 @@ void accept_configuration(struct harness *harness)
             fail_msg("unexpected message 0x%x", harness->frame.header.type);
         answer(harness, harness->frame.header.id, 0, "", NULL, 0);
     }
-    send_snapshot(harness);
+    show_snapshot(harness);
 }
 
 /* --- the CLI ------------------------------------------------------------------------------------

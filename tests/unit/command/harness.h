@@ -52,7 +52,10 @@ void remove_config(struct harness *harness, const char *path);
 /* A new link to control, with a snapshot if `snapshot`. */
 void link_up(struct harness *harness, bool snapshot);
 void link_down(struct harness *harness);
+/* The model, as it may be wrong. */
 void send_snapshot(struct harness *harness);
+/* The model; returns when clients are told it: the two links are served in no order. */
+void show_snapshot(struct harness *harness);
 
 /* A sealed memfd of `size` bytes. */
 int sealed(const void *bytes, size_t size, int seals);
