@@ -123,8 +123,8 @@ struct pf_observed {
     uint32_t power_control; /* enum power_control */
     uint32_t power_status;  /* enum power_status; while it may sleep, what only configuration space
                                tells (answers, sriov, its VFs' answers) is as it was before */
-    uint32_t reserved;
-    uint64_t event_ns; /* CLOCK_MONOTONIC at which the TCB learnt of the change */
+    uint32_t reset;         /* 1: its registers say that it was reset behind its driver's back */
+    uint64_t event_ns;      /* CLOCK_MONOTONIC at which the TCB learnt of the change */
 };
 
 struct vf_observed {
@@ -215,7 +215,7 @@ enum pf_readiness {
     PF_LINK_DOWN = 7,    /* netdev not up, NVMe controller not live */
     PF_BUSY = 8,         /* an action on it is under way */
     PF_IN_ERROR = 9,     /* the ladder is spent */
-    PF_VF_RESET = 10,    /* a VF of it was reset under its guest */
+    PF_VF_RESET = 10,    /* it was reset behind its driver's back, or a VF under its guest */
     PF_DISABLED = 11,    /* by an administrator: it is to have no VFs */
     PF_ERRORS = 12,      /* an uncorrectable error, and the kernel has not recovered from it */
     PF_ASLEEP = 13,      /* its power is saved while it is idle; or it is being woken */
@@ -244,7 +244,7 @@ enum device_action {
     ACTION_PF_DISABLE = 9,    /* VFs destroyed, driver unbound; refused while a VF is open */
     ACTION_PF_RENEW = 10,     /* after a reset behind our back: what its driver has to do again for
                                  its VFs (driver_table.h), their attributes; refused while a VF of
-                                 it works */
+                                 it works, or when nothing tells of a reset */
     ACTION_VF_RENEW = 11, /* attributes that the PF has forgotten of a VF in use, as VF_CONFIGURE */
     ACTION_PF_SLEEP = 12, /* network: interface down, unless the host uses it; power/control auto;
                              refused while a partition has a VF, or the host's driver one */

@@ -14,31 +14,39 @@ static const struct driver_facts table[] = {
      * igb_err_handler has no reset_done(): it does not learn of a reset, and igb_up() alone sets
      * its registers for VFs up. igb_io_error_detected() stops its queues (igb_down()),
      * igb_io_resume() alone starts them again, and igb_close(), under the rtnl lock, stops them
-     * once more: napi_synchronize() waits for what comes no more (seen in the lab) */
-    {"igb", UNBIND_DESTROYS, RESTART_NONE, RENEW_LINK, ERROR_STUCK, PROOF_EMULATED},
+     * once more: napi_synchronize() waits for what comes no more (seen in the lab).
+     * igb_ethtool.c, igb_get_regs(): word 32 is Receive Control, whose Enable igb_setup_rctl() sets
+     * and igb_down() clears */
+    {"igb",
+     UNBIND_DESTROYS,
+     RESTART_NONE,
+     RENEW_LINK,
+     ERROR_STUCK,
+     PROOF_EMULATED,
+     {.version = 1, .word = 32, .mask = 0x2}},
     /* drivers/net/ethernet/intel/ixgbe/ixgbe_main.c: ixgbe_remove() calls ixgbe_disable_sriov();
      * ixgbe_err_handler has no reset_done() */
-    {"ixgbe", UNBIND_DESTROYS, RESTART_NONE, RENEW_LINK, ERROR_UNKNOWN, PROOF_SOURCE},
+    {"ixgbe", UNBIND_DESTROYS, RESTART_NONE, RENEW_LINK, ERROR_UNKNOWN, PROOF_SOURCE, {0}},
     /* drivers/net/ethernet/intel/i40e/i40e_main.c: i40e_remove() calls i40e_free_vfs() when
      * I40E_FLAG_SRIOV_ENABLED; i40e_pci_error_reset_done() resets all VFs and sets them up */
-    {"i40e", UNBIND_DESTROYS, RESTART_NONE, RENEW_NONE, ERROR_UNKNOWN, PROOF_SOURCE},
+    {"i40e", UNBIND_DESTROYS, RESTART_NONE, RENEW_NONE, ERROR_UNKNOWN, PROOF_SOURCE, {0}},
     /* drivers/net/ethernet/intel/ice/ice_main.c: ice_remove() calls ice_free_vfs() when
      * ICE_FLAG_SRIOV_ENA; ice_pci_err_reset_done() rebuilds the PF and its VFs */
-    {"ice", UNBIND_DESTROYS, RESTART_NONE, RENEW_NONE, ERROR_UNKNOWN, PROOF_SOURCE},
+    {"ice", UNBIND_DESTROYS, RESTART_NONE, RENEW_NONE, ERROR_UNKNOWN, PROOF_SOURCE, {0}},
     /* drivers/net/ethernet/mellanox/mlx5/core/main.c: remove_one() calls mlx5_sriov_disable(), that
      * pci_disable_sriov(); a devlink reload goes through mlx5_sriov_detach() and _attach()
      * (sriov.c), which leave SR-IOV enabled */
-    {"mlx5_core", UNBIND_DESTROYS, RESTART_RELOAD, RENEW_UNKNOWN, ERROR_UNKNOWN, PROOF_SOURCE},
+    {"mlx5_core", UNBIND_DESTROYS, RESTART_RELOAD, RENEW_UNKNOWN, ERROR_UNKNOWN, PROOF_SOURCE, {0}},
     /* drivers/nvme/host/pci.c: nvme_remove() touches no SR-IOV; its sriov_configure is
      * pci_sriov_configure_simple(). nvme_reset_done() brings the PF's controller back; that its
      * secondary controllers are online is nobody's in the kernel */
-    {"nvme", UNBIND_KEEPS, RESTART_REBIND, RENEW_CONTROLLERS, ERROR_UNKNOWN, PROOF_EMULATED},
+    {"nvme", UNBIND_KEEPS, RESTART_REBIND, RENEW_CONTROLLERS, ERROR_UNKNOWN, PROOF_EMULATED, {0}},
 };
 
 const struct driver_facts *driver_facts(const char *name, uint32_t size)
 {
     static const struct driver_facts unknown = {
-        "", UNBIND_UNKNOWN, RESTART_NONE, RENEW_UNKNOWN, ERROR_UNKNOWN, PROOF_NONE};
+        "", UNBIND_UNKNOWN, RESTART_NONE, RENEW_UNKNOWN, ERROR_UNKNOWN, PROOF_NONE, {0}};
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (strlen(table[i].name) < size && !strncmp(table[i].name, name, size))

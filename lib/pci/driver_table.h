@@ -49,6 +49,14 @@ enum driver_proof {
     PROOF_HARDWARE = 3, /* and seen with a real one */
 };
 
+/* A bit of what ETHTOOL_GREGS gives (ethtool -d), which the driver sets when the interface goes up
+ * and a reset of the card clears. */
+struct driver_registers {
+    uint32_t version; /* first byte of the kernel's struct ethtool_regs.version: the layout */
+    uint32_t word;
+    uint32_t mask; /* 0: no such bit is known */
+};
+
 struct driver_facts {
     const char *name; /* as its folder in /sys/bus/pci/drivers */
     uint32_t unbind;  /* enum driver_unbind */
@@ -56,6 +64,7 @@ struct driver_facts {
     uint32_t renew;   /* enum driver_renew */
     uint32_t error;   /* enum driver_error */
     uint32_t proof;   /* enum driver_proof */
+    struct driver_registers up;
 };
 
 /* Never NULL: of a driver that is not in the table nothing is known. The name need not end. */

@@ -24,10 +24,10 @@ static bool errors_ok(const struct error_counts *errors)
 static bool pf_ok(const struct pf_observed *pf)
 {
     return pf->bdf.value && pf->class <= CLASS_NVME && pf->status <= FUNCTION_ERROR &&
-           pf->answers <= 1 && pf->link_up <= 1 && pf->open_vfs <= PARCLOSE_MAX_VFS_PER_PF &&
-           errors_ok(&pf->errors) && pf->recovery < ERROR_RECOVERIES &&
-           pf->power_control < POWER_CONTROLS && pf->power_status < POWER_STATUSES &&
-           frame_string_ok(pf->driver, sizeof(pf->driver)) &&
+           pf->answers <= 1 && pf->link_up <= 1 && pf->reset <= 1 &&
+           pf->open_vfs <= PARCLOSE_MAX_VFS_PER_PF && errors_ok(&pf->errors) &&
+           pf->recovery < ERROR_RECOVERIES && pf->power_control < POWER_CONTROLS &&
+           pf->power_status < POWER_STATUSES && frame_string_ok(pf->driver, sizeof(pf->driver)) &&
            frame_string_ok(pf->netdev, sizeof(pf->netdev)) &&
            frame_string_ok(pf->serial, sizeof(pf->serial));
 }

@@ -36,7 +36,7 @@ const char *readiness_text(uint32_t readiness)
         [PF_LINK_DOWN] = "it is down",
         [PF_BUSY] = "an action on it is under way",
         [PF_IN_ERROR] = "in error: every means of recovery was tried",
-        [PF_VF_RESET] = "a VF of it was reset under its guest",
+        [PF_VF_RESET] = "it, or a VF of it under its guest, was reset",
         [PF_DISABLED] = "disabled by an administrator",
         [PF_ERRORS] = "an uncorrectable error of it was reported",
         [PF_ASLEEP] = "it is asleep",

@@ -73,12 +73,12 @@ void resets_follow(struct control *control, struct partition *partition)
 
 const char *resets_refusal(struct control *control, const struct pf *pf)
 {
-    bool any = false;
+    bool any = pf->observed.reset;
 
     for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
         any |= pf->vfs[i].reset_boottime_ns != 0;
     if (!any)
-        return "no VF of it was reset under its guest";
+        return "neither it nor a VF of it under its guest was reset";
     return control_boottime(control) < pf->renew_boottime_ns ? "it was renewed just now" : NULL;
 }
 

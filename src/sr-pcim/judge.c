@@ -115,6 +115,8 @@ static bool vfs_answer(const struct pcim_pf *pf, struct judgement *judgement)
 
 static bool vfs_work(const struct pcim_pf *pf, struct judgement *judgement)
 {
+    if (pf->observed.reset)
+        return no(judgement, PF_VF_RESET, "it was reset behind its driver's back");
     for (uint32_t i = 0; i < pf->card.vfs; i++)
         if (pf->vfs[i].reset)
             return no(judgement, PF_VF_RESET, "its VF %u was reset under its guest", i);

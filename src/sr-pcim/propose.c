@@ -20,8 +20,11 @@ static bool vfs_exist(const struct pcim_pf *pf)
            pf->observed.numvfs;
 }
 
-static bool any_vf_reset(const struct pcim_pf *pf)
+/* What its driver did for its VFs is lost. */
+static bool was_reset(const struct pcim_pf *pf)
 {
+    if (pf->observed.reset)
+        return true;
     for (uint32_t i = 0; i < pf->card.vfs; i++)
         if (pf->vfs[i].reset)
             return true;
@@ -93,7 +96,7 @@ uint32_t next_for_pf(const struct pcim_pf *pf)
         return ACTION_PF_CREATE_VFS;
     /* else the kernel is at its functions: it panics when igb is opened just then */
     bool still = pf->observed.recovery == RECOVERY_NONE;
-    if (still && any_vf_reset(pf))
+    if (still && was_reset(pf))
         return ACTION_PF_RENEW;
     if (still && any_vf_unbound(pf, true))
         return ACTION_PF_BIND_VFS;

@@ -18,6 +18,8 @@ int action_write_bdf(const char *path, struct bdf bdf);
 
 void action_look(struct tcb_pf_state *pf); /* at the PF, anew */
 
+void action_controller(const struct tcb_pf_state *pf, char path[32]); /* NVMe: its device file */
+
 /* One VF's attributes, as far as they are not as desired. */
 int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struct result *result);
 
@@ -35,6 +37,11 @@ int bind_idle_vfs(struct tcb_pf_state *pf, struct result *result);
 
 /* --- pf_actions.c: what is done to a PF, by enum device_action; -EINVAL: not such a one */
 int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
+
+/* --- resets.c: whether the PF was reset behind its driver's back, as far as its registers tell; as
+ * far as anything does. Result's `reset` says it, too. */
+bool action_registers_reset(const struct tcb_pf_state *pf, struct result *result);
+bool action_was_reset(const struct tcb_pf_state *pf, struct result *result);
 
 /* --- power.c */
 

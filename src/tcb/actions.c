@@ -146,7 +146,7 @@ static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_us
 
 /* ---- VF attributes: NVMe */
 
-static void controller_path(const struct tcb_pf_state *pf, char path[32])
+void action_controller(const struct tcb_pf_state *pf, char path[32])
 {
     snprintf(path, 32, "/dev/%.15s", pf->observed.netdev);
 }
@@ -186,7 +186,7 @@ static int configure_nvme(struct tcb_pf_state *pf, uint32_t index, bool in_use,
     struct nvme_secondary now;
     char path[32];
 
-    controller_path(pf, path);
+    action_controller(pf, path);
     int error = nvme_read(path, index, &now);
     if (error)
         return action_fail(result, error, "its secondary controller cannot be read");
@@ -221,7 +221,7 @@ static enum verified verify_nvme(struct tcb_pf_state *pf, uint32_t index, struct
     struct nvme_secondary now;
     char path[32];
 
-    controller_path(pf, path);
+    action_controller(pf, path);
     if (!pf->observed.link_up || nvme_read(path, index, &now))
         return VERIFIED_UNKNOWN;
     result->seen.nvme_queues = (uint16_t)now.queues;
@@ -323,6 +323,8 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
     int error = action_awake(pf, result);
     if (!error && vf->present)
         error = resettable_again(vf->observed.bdf, result);
+    if (!error && action_registers_reset(pf, result))
+        error = action_fail(result, -EAGAIN, "its PF was reset behind its driver's back");
     if (!error &&
         (verify(pf, index, result) != VERIFIED_YES || vf->verified == VERIFIED_NO || vf->slept))
         error = prepare_vf(pf, index, result);
@@ -393,6 +395,9 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
     switch (apply->action) {
     case ACTION_NONE:
         result->verified = verify(pf, apply->index, result);
+        break;
+    case ACTION_LOOK:
+        action_was_reset(pf, result);
         break;
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
     case ACTION_NEEDLESS:

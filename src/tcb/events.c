@@ -287,6 +287,8 @@ static int on_tick(sd_event_source *source, uint64_t time, void *data)
         bool changed = pf && look_at(pf);
         if (pf && (errors_tick(pf) || changed))
             picture_changed(tcb, pf, tcb_now_ns());
+        if (pf && resets_due(pf) && !jobs_stuck(tcb, pf->card.bdf))
+            jobs_add(tcb, &(struct tcb_apply){.action = ACTION_LOOK, .pf = pf->card.bdf});
     }
     sd_event_source_set_time_relative(source, TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

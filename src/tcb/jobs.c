@@ -39,6 +39,11 @@ static bool same(const struct tcb_apply *a, const struct tcb_apply *b)
            a->transaction == b->transaction;
 }
 
+static bool reads_only(const struct job *job)
+{
+    return job->apply.action == ACTION_NONE || job->apply.action == ACTION_LOOK;
+}
+
 void jobs_add(struct tcb *tcb, const struct tcb_apply *apply)
 {
     struct job **last = &tcb->jobs;
@@ -130,15 +135,19 @@ static void finish(struct job *job, const struct result *result)
     struct tcb *tcb = job->tcb;
     struct tcb_pf_state *pf = picture_pf(tcb, job->apply.pf);
 
+    bool looked = job->apply.action == ACTION_LOOK; /* each second: most have no news */
     if (pf && job->pid) {
         pf->busy = 0;
+        bool news = resets_take(pf, job->apply.action, result);
         if (!result->error &&
             (job->apply.action == ACTION_PF_RESTART || job->apply.action == ACTION_PF_RESET))
             errors_set(pf, RECOVERY_NONE);
         take_verified(tcb, pf, job, result);
         take_bound(pf, job, result);
-        pf->event_ns = tcb_now_ns();
-        picture_observe(tcb, pf);
+        if (news || !looked) {
+            pf->event_ns = tcb_now_ns();
+            picture_observe(tcb, pf);
+        }
     }
     answer(job, result);
     job_free(job);
@@ -237,7 +246,7 @@ static int begin(struct job *job, struct tcb_pf_state *pf)
     }
     job->pid = pid;
     job->assignment = pf->vfs[job->apply.index].assignment;
-    pf->busy = job->apply.action == ACTION_NONE ? BUSY_VERIFY : job->apply.action;
+    pf->busy = reads_only(job) ? BUSY_VERIFY : job->apply.action;
     pf->busy_index = job->apply.index;
     int error = watch(job, ends[0]);
     if (error < 0) { /* nobody would ever hear how it went */
@@ -260,7 +269,6 @@ static bool begin_next(struct tcb *tcb)
 {
     for (struct job *job = tcb->jobs; job; job = job->next) {
         struct tcb_pf_state *pf = picture_pf(tcb, job->apply.pf);
-        bool reads = job->apply.action == ACTION_NONE;
         if (job->pid)
             continue;
 #ifdef PARCLOSE_MUTANT_ANY_CARD /* it is not asked whether the card is managed */
@@ -272,7 +280,7 @@ static bool begin_next(struct tcb *tcb)
             finish_error(job, -EBUSY, "an earlier write has not come back from the kernel");
             return true;
         }
-        if (pf && (pf->busy || (!reads && !tcb->holders_known)))
+        if (pf && (pf->busy || (!reads_only(job) && !tcb->holders_known)))
             continue;
         int error = pf ? begin(job, pf) : -ENODEV;
         if (error < 0)

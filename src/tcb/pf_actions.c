@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "action.h"
-#include "pci/config_space.h"
 #include "pci/driver_table.h"
 #include "pci/function.h"
 
@@ -136,21 +135,8 @@ static int bring_up(struct tcb_pf_state *pf, struct result *result)
 
 /* ---- after a reset behind our back */
 
-/* Who has it armed its vectors, and a reset takes them: they are off in one that was reset. Nothing
- * tells of one without MSI-X: taken to work. */
-static bool vf_works(struct bdf bdf)
-{
-    uint8_t config[256];
-    int folder = function_open(SYSFS_ROOT, bdf);
-    int got = folder < 0 ? folder : config_space_read(folder, 0, config, sizeof(config));
-
-    if (folder >= 0)
-        close(folder);
-    uint32_t at = got < 0 ? 0 : config_space_capability(config, (size_t)got, CAPABILITY_MSIX);
-    return !at || (config[at + MSIX_CONTROL + 1] << 8 & MSIX_ENABLE);
-}
-
-/* Whoever asks: nobody whose VF works is disturbed, and what nobody uses needs no renewing. */
+/* Whoever asks: nobody whose VF works is disturbed, and what nobody uses needs no renewing unless
+ * the PF itself says so. */
 static int check_reset(const struct tcb_pf_state *pf, struct result *result)
 {
     uint32_t used = 0;
@@ -159,11 +145,14 @@ static int check_reset(const struct tcb_pf_state *pf, struct result *result)
         const struct tcb_vf_state *vf = &pf->vfs[i];
         if (!vf->present || !interlock_vf_in_use(vf))
             continue;
-        if (vf_works(vf->observed.bdf))
+        if (reset_vf_works(vf->observed.bdf))
             return action_fail(result, -EBUSY, "its VF %u works", i);
         used++;
     }
-    return used ? 0 : action_fail(result, -ENOENT, "no VF of it is in use");
+    return used || action_was_reset(pf, result)
+               ? 0
+               : action_fail(result, -ENOENT,
+                             "no VF of it is in use, and nothing tells that it was reset");
 }
 
 static int configure_all(struct tcb_pf_state *pf, struct result *result)
@@ -172,9 +161,9 @@ static int configure_all(struct tcb_pf_state *pf, struct result *result)
 
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         const struct tcb_vf_state *vf = &pf->vfs[i];
-        if (!vf->present || vf->owner.kind != OWNER_GUEST || !interlock_vf_in_use(vf))
-            continue; /* one that nobody uses is activated anew */
-        int failed = action_configure(pf, i, true, result);
+        if (!vf->present || vf->owner.kind != OWNER_GUEST)
+            continue;
+        int failed = action_configure(pf, i, interlock_vf_in_use(vf), result);
         error = error ? error : failed;
     }
     return error;
@@ -192,7 +181,11 @@ static int renew(struct tcb_pf_state *pf, struct result *result)
         if (!error)
             error = action_link(pf, true, result);
     }
-    return error ? error : configure_all(pf, result);
+    if (!error)
+        error = configure_all(pf, result);
+    if (!error)
+        action_was_reset(pf, result); /* is it over? */
+    return error;
 }
 
 /* A function that is a VF itself is nobody's card: its "driver" is what a monitor has open. */

@@ -263,8 +263,11 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
     function_observe_pf(SYSFS_ROOT, bdf, &seen);
     look_at_power(tcb, pf, &seen);
     errors_look(pf, true);
-    if (strcmp(seen.driver, pf->observed.driver) != 0) /* a driver that is bound begins anew */
+    if (strcmp(seen.driver, pf->observed.driver) != 0) { /* a driver that is bound begins anew */
         errors_set(pf, RECOVERY_NONE);
+        pf->sign_lies = false;
+    }
+    pf->reset &= seen.link_up; /* its driver sets it up when it is up again */
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
         if (i < seen.numvfs || pf->vfs[i].present)
             observe_vf(tcb, pf, i, function_may_sleep(&seen));
@@ -275,6 +278,7 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
     seen.open_vfs = picture_open_vfs(pf);
     seen.errors = pf->errors;
     seen.recovery = pf->recovery;
+    seen.reset = pf->reset;
     seen.event_ns = pf->event_ns;
     pf->observed = seen;
     pf->observed.status = pf_status(pf);

@@ -23,6 +23,9 @@
 
 #define BUSY_VERIFY DEVICE_ACTIONS /* a child that only reads */
 
+/* Our own action, which only reads: was the PF reset behind its driver's back? */
+#define ACTION_LOOK (DEVICE_ACTIONS + 1)
+
 /* A reset in the middle of a look is over at the next. */
 #define VF_LOST_TICKS 2
 
@@ -66,6 +69,8 @@ struct tcb_pf_state {
     size_t config_size;
     struct function_capabilities capabilities;
     struct error_counts errors;
+    bool reset;                 /* behind its driver's back (resets.c) */
+    bool sign_lies;             /* it said so just after it was renewed: not asked any more */
     uint32_t recovery;          /* enum error_recovery */
     uint32_t recovery_ticks;    /* so long it is under way */
     uint32_t correctable_ticks; /* so long there are correctable errors that nobody was told of */
@@ -133,9 +138,16 @@ void errors_event(struct tcb *tcb, struct bdf bdf, const char *error); /* a ueve
 int events_open(struct tcb *tcb, sd_event *event);
 
 /* --- jobs.c: actions in children, one a PF at a time */
+enum {
+    RESET_UNKNOWN = 0,
+    RESET_NO = 1,
+    RESET_YES = 2,
+};
+
 struct result {
     int32_t error;
     uint32_t writes;
+    uint32_t reset;    /* what the PF says of it (RESET_*) */
     uint32_t verified; /* enum verified, for jobs about a VF; unknown: it cannot be read now */
     struct vf_attributes seen;                     /* the VF's, when it was read */
     uint16_t bind_errors[PARCLOSE_MAX_VFS_PER_PF]; /* errno for each VF that was to be bound */
@@ -147,8 +159,14 @@ void jobs_run(struct tcb *tcb);
 bool jobs_stuck(const struct tcb *tcb, struct bdf pf); /* a child of it has not come back */
 
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
-#define ACTION_NEEDLESS (DEVICE_ACTIONS + 1)
+#define ACTION_NEEDLESS (DEVICE_ACTIONS + 2)
 #endif
+
+/* --- resets.c: a reset that a PF's driver does not learn of */
+bool reset_vf_works(struct bdf bdf);            /* one in use: its interrupts are armed */
+bool resets_due(const struct tcb_pf_state *pf); /* ACTION_LOOK is to be done */
+/* What a child read; true: it is news. */
+bool resets_take(struct tcb_pf_state *pf, uint32_t action, const struct result *result);
 
 /* --- vfio.c */
 int vfio_open_group(uint32_t group);  /* a file, or -EBUSY: somebody has it; other errno */

@@ -109,6 +109,23 @@ static void without_a_mark_nothing_is_renewed(void **state)
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
 }
 
+/* Of one whose guest has not armed its interrupts yet nobody but the PF tells. */
+static void a_pf_that_was_reset_is_renewed_without_a_mark(void **state)
+{
+    struct world *world = *state;
+
+    run(world, "web", 3);
+    struct tcb_pf message = {.header = frame_header(TCB_PF, sizeof(message), 0),
+                             .pf = db_pf(world->control->db, NET0)->observed};
+    message.pf.reset = 1;
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+    world_forget_sent(world);
+    uint64_t id = renew(world);
+    applied(world, 0);
+    assert_int_equal(verdict_of(world, id), 0);
+    assert_true(takes_mend(world, 3));
+}
+
 /* A monitor that was taken over says the same again and again. */
 static void news_without_end_are_some_entries(void **state)
 {
@@ -244,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_mark_is_mended),
         TEST(without_a_mark_nothing_is_renewed),
+        TEST(a_pf_that_was_reset_is_renewed_without_a_mark),
         TEST(news_without_end_are_some_entries),
         TEST(all_of_a_renewed_pf_are_mended),
         TEST(a_monitor_that_lies_disturbs_once_in_ten_seconds),

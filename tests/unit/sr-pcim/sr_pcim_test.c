@@ -242,6 +242,20 @@ static void a_vf_that_was_reset_has_its_pf_renewed(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
 }
 
+static void one_that_was_reset_is_renewed_before_its_vfs_are_used(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    pf->observed.reset = 1;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_VF_RESET);
+    assert_string_equal(judgement.reason, "it was reset behind its driver's back");
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RENEW);
+    pf->observed.recovery = RECOVERY_UNDER_WAY; /* the kernel is at it */
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
 /* ---- runtime power management */
 
 static const char *reason(const struct pcim_pf *pf)
@@ -614,6 +628,7 @@ int main(void)
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),
+        WITH_PF(one_that_was_reset_is_renewed_before_its_vfs_are_used),
         WITH_PF(an_idle_one_that_may_is_put_to_sleep),
         WITH_PF(one_that_is_used_stays_awake),
         WITH_PF(one_that_lacks_something_is_not_put_to_sleep),

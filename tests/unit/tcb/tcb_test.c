@@ -458,6 +458,82 @@ static void what_nobody_uses_is_not_renewed(void **state)
     assert_int_equal(result.writes, 0);
 }
 
+/* What its own registers say; NULL: nothing. */
+static void registers(const struct stage *stage, const char *bit)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "%s/registers", stage->folder);
+    FILE *file = bit ? fopen(path, "we") : NULL;
+    if (file) {
+        assert_true(fputs(bit, file) >= 0);
+        fclose(file);
+    } else
+        assert_true(unlink(path) == 0 && !bit);
+}
+
+static uint32_t reset_heard(struct stage *stage)
+{
+    struct frame frame;
+
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_PF, &frame);
+    return ((const struct observed_pf *)(const void *)frame.bytes)->pf.reset;
+}
+
+/* While a partition is to have a VF of it and nobody's works. */
+static void a_reset_that_no_vf_tells_of(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 0);
+    struct stage *stage = *state;
+    struct frame frame;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    registers(stage, "0");
+    begin(stage);
+    assert_int_equal(reset_heard(stage), 0);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
+    assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500)); /* nobody's concern */
+    name_card(stage);
+    assign(stage, 0, 1);
+    sync_control(stage);
+    assert_int_equal(reset_heard(stage), 1);
+    apply(stage, 7, ACTION_VF_ACTIVATE, 0);
+    struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.error, -EAGAIN);
+    assert_int_equal(result.writes, 0);
+    registers(stage, "1"); /* somebody has taken its interface down and up */
+    assert_int_equal(reset_heard(stage), 0);
+    stage_say(stage, PROCESS_LEAD, &held);
+    tree_msix(root, 0, true);
+    reset_heard(stage);    /* it has an open VF */
+    registers(stage, "0"); /* which works, whatever they say */
+    assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500));
+    tree_msix(root, 0, false);
+    assert_int_equal(reset_heard(stage), 1);
+    registers(stage, NULL); /* nothing new is known */
+    assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500));
+}
+
+static void what_nobody_uses_is_renewed_after_a_reset(void **state)
+{
+    struct stage *stage = *state;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    registers(stage, "1");
+    begin(stage);
+    apply(stage, 7, ACTION_PF_RENEW, 0);
+    assert_int_equal(applied(stage, 7).error, -ENOENT);
+    registers(stage, "0");
+    apply(stage, 8, ACTION_PF_RENEW, 0);
+    const struct tcb_applied result = applied(stage, 8);
+    assert_int_equal(result.writes, 1); /* there is no interface of that name */
+    assert_memory_equal(result.text, "interface pf0 does not go down", 30);
+}
+
 /* ---- the interlock: whatever control says */
 
 /* Files that a write could reach; what is in them tells whether one did. */
@@ -1305,6 +1381,8 @@ int main(int argc, char **argv)
         on_stage(no_action_takes_a_held_vf_away),
         on_stage(who_works_is_not_disturbed),
         on_stage(what_nobody_uses_is_not_renewed),
+        on_stage(a_reset_that_no_vf_tells_of),
+        on_stage(what_nobody_uses_is_renewed_after_a_reset),
         on_stage(nor_does_a_control_that_lies),
         on_stage(a_vf_is_no_card),
         on_stage(a_vf_with_a_driver_of_the_host_is_in_use),

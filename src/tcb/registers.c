@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A driver's own registers, through ETHTOOL_GREGS (the kernel's net/ethtool/ioctl.c). */
+#include "registers.h"
+
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define WORDS_MAX 64
+
+static bool is_up(int socket, const char *interface)
+{
+    struct ifreq request = {0};
+
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+    return ioctl(socket, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP);
+}
+
+static int read_bit(int socket, const char *interface, const struct driver_registers *known)
+{
+    struct {
+        struct ethtool_regs head;
+        uint32_t words[WORDS_MAX];
+    } registers = {.head = {.cmd = ETHTOOL_GREGS, .len = sizeof(registers.words)}};
+    struct ifreq request = {.ifr_data = (void *)&registers};
+
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+    if (ioctl(socket, SIOCETHTOOL, &request) < 0)
+        return -errno;
+    if (registers.head.version >> 24 != known->version ||
+        registers.head.len / sizeof(uint32_t) <= known->word)
+        return -ENODATA;
+    return (registers.words[known->word] & known->mask) != 0;
+}
+
+int registers_up(const char *interface, const struct driver_registers *known)
+{
+    if (!known->mask || known->word >= WORDS_MAX)
+        return -ENODATA;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0)
+        return -errno;
+    int up = is_up(fd, interface) ? read_bit(fd, interface, known) : -ENETDOWN;
+    if (up == 0 && !is_up(fd, interface)) /* it went down before it was read */
+        up = -ENETDOWN;
+    close(fd);
+    return up;
+}
