@@ -8,11 +8,13 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define WORDS_MAX 64
+#define WORD      sizeof(uint32_t)
 
 static bool is_up(int socket, const char *interface)
 {
@@ -24,19 +26,21 @@ static bool is_up(int socket, const char *interface)
 
 static int read_bit(int socket, const char *interface, const struct driver_registers *known)
 {
-    struct {
-        struct ethtool_regs head;
-        uint32_t words[WORDS_MAX];
-    } registers = {.head = {.cmd = ETHTOOL_GREGS, .len = sizeof(registers.words)}};
-    struct ifreq request = {.ifr_data = (void *)&registers};
+    _Alignas(struct ethtool_regs)
+        uint8_t bytes[sizeof(struct ethtool_regs) + WORDS_MAX * WORD] = {0};
+    struct ethtool_regs *registers = (struct ethtool_regs *)bytes;
+    struct ifreq request = {.ifr_data = (void *)registers};
+    uint32_t word;
 
+    registers->cmd = ETHTOOL_GREGS;
+    registers->len = WORDS_MAX * WORD;
     snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
     if (ioctl(socket, SIOCETHTOOL, &request) < 0)
         return -errno;
-    if (registers.head.version >> 24 != known->version ||
-        registers.head.len / sizeof(uint32_t) <= known->word)
+    if (registers->version >> 24 != known->version || registers->len / WORD <= known->word)
         return -ENODATA;
-    return (registers.words[known->word] & known->mask) != 0;
+    memcpy(&word, bytes + sizeof(*registers) + known->word * WORD, sizeof(word));
+    return (word & known->mask) != 0;
 }
 
 int registers_up(const char *interface, const struct driver_registers *known)
