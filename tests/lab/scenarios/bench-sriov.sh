@@ -1,9 +1,9 @@
 # Cards without a VF until all of their VFs are on vfio-pci, which is looked at after each: Parclose with each card alone and with
-# all at once, beside a script that writes the same into sysfs, one card after the other, and libvirt, which has no call that makes
-# VFs: a script does, and libvirt detaches each from the host. And sr-pcim killed until all is verified again, beside libvirt's
-# daemon for nodes restarted until it lists all (`lab run --with libvirt`; libvirt is left out without).
-# bench-sriov.sh [ROUNDS]: prints "ROUND one MS all MS script MS [libvirt MS]", one: of the slowest card alone; "BACK sr-pcim MS
-# libvirt MS"
+# all at once, beside as many scripts at once as there are cards, a script that goes from one card to the next, and libvirt, which has no
+# call that makes VFs: a script does, and libvirt detaches each from the host. And sr-pcim killed until all is verified again, beside
+# libvirt's daemon for nodes restarted until it lists all (`lab run --with libvirt`; libvirt is left out without).
+# bench-sriov.sh [ROUNDS]: prints "ROUND one MS all MS scripts MS script MS [libvirt MS]", one: of the slowest card alone; "BACK sr-pcim
+# MS libvirt MS"
 SCENARIO=bench-sriov
 . /share/job.d/lib.sh
 ROUNDS=${1:-6}
@@ -60,20 +60,24 @@ enable() { # ADDRESS COUNT
     echo 0 >"/sys/bus/pci/devices/$1/sriov_drivers_autoprobe"
     echo "$2" >"/sys/bus/pci/devices/$1/sriov_numvfs"
 }
-script_makes() {
-    local name address driver vfs vf start
-    no_vfs
+# --- and without us: each makes one card's VFs and binds them
+script_one() { # ADDRESS COUNT
+    local vf
+    enable "$1" "$2"
+    for vf in "/sys/bus/pci/devices/$1"/virtfn*; do
+        vf=$(basename "$(readlink "$vf")")
+        echo vfio-pci >"/sys/bus/pci/devices/$vf/driver_override"
+        echo "$vf" >/sys/bus/pci/drivers_probe
+    done
+}
+libvirt_one() { # ADDRESS COUNT
+    local said start
+    enable "$1" "$2"
     start=$(now)
-    while read -r name address driver vfs; do
-        enable "$address" "$vfs"
-        for vf in "/sys/bus/pci/devices/$address"/virtfn*; do
-            vf=$(basename "$(readlink "$vf")")
-            echo vfio-pci >"/sys/bus/pci/devices/$vf/driver_override"
-            echo "$vf" >/sys/bus/pci/drivers_probe
-        done
-    done < <(cards)
-    echo $(($(now) - start))
-    on_vfio script "${names[@]}"
+    until said=$(virsh -q -c qemu:///system "$(orders nodedev-detach "$1" --driver vfio)" </dev/null 2>&1); do
+        # its daemon for nodes has not seen them all yet
+        [ $(($(now) - start)) -lt 20000 ] || { amiss "libvirt detaches: $said"; break; }
+    done
 }
 # orders ORDER ADDRESS [OPTION…]: to virsh, for each VF of the card
 orders() {
@@ -84,20 +88,26 @@ orders() {
         echo -n "$order pci_${vf//[:.]/_} $*; "
     done
 }
-libvirt_makes() {
-    local name address driver vfs start said
+in_turn() { # MAKE: how long, one card after the other
+    local name address driver vfs start
     no_vfs
     start=$(now)
-    while read -r name address driver vfs; do
-        enable "$address" "$vfs"
-        until said=$(virsh -q -c qemu:///system "$(orders nodedev-detach "$address" --driver vfio)" </dev/null 2>&1); do
-            # its daemon for nodes has not seen them all yet
-            [ $(($(now) - start)) -lt 60000 ] || { amiss "libvirt detaches: $said"; break; }
-        done
-    done < <(cards)
+    while read -r name address driver vfs; do "$1" "$address" "$vfs"; done < <(cards)
     echo $(($(now) - start))
-    on_vfio libvirt "${names[@]}"
-    while read -r name address driver vfs; do # it remembers them
+    on_vfio "$1" "${names[@]}"
+}
+at_once() { # as many scripts as there are cards: how long the kernel takes when nobody waits for anybody
+    local name address driver vfs start
+    no_vfs
+    start=$(now)
+    while read -r name address driver vfs; do script_one "$address" "$vfs" & done < <(cards)
+    wait
+    echo $(($(now) - start))
+    on_vfio scripts "${names[@]}"
+}
+forget() { # libvirt remembers what it has detached
+    local name address rest
+    while read -r name address rest; do
         virsh -q -c qemu:///system "$(orders nodedev-reattach "$address")" </dev/null >/dev/null
     done < <(cards)
 }
@@ -123,7 +133,9 @@ for round in $(seq "$ROUNDS"); do
         echo "round $round: $name alone $took ms"
         [ "$took" -le $one ] || one=$took
     done
-    echo "ROUND one $one all $(parclose_makes "${names[@]}") script $(script_makes)$([ ! -d /share/libvirt ] || echo " libvirt $(libvirt_makes)")"
+    figures="one $one all $(parclose_makes "${names[@]}") scripts $(at_once) script $(in_turn script_one)"
+    [ ! -d /share/libvirt ] || figures+=" libvirt $(in_turn libvirt_one; forget)"
+    echo "ROUND $figures"
 done
 
 # --- back again
