@@ -85,8 +85,8 @@ const char *driver_renew_name(uint32_t renew)
 
 const char *driver_error_name(uint32_t error)
 {
-    static const char *const names[] = {"unknown", "restarts", "stuck"};
-    return name_in(names, 3, error);
+    static const char *const names[] = {"unknown", "stuck"};
+    return name_in(names, 2, error);
 }
 
 const char *driver_proof_name(uint32_t proof)

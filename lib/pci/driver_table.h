@@ -35,10 +35,9 @@ enum driver_renew {
 
 /* After an error from which the kernel could not recover the card, its interface being up. */
 enum driver_error {
-    ERROR_UNKNOWN = 0,
-    ERROR_RESTARTS = 1, /* unbound and bound it begins anew, if the card does */
-    ERROR_STUCK = 2,    /* whoever unbinds it, or takes its interface down, hangs for ever with a
-                           lock that all of the host's network needs: the host has to be restarted */
+    ERROR_UNKNOWN = 0, /* unbound and bound it is taken to begin anew */
+    ERROR_STUCK = 1,   /* whoever unbinds it, or takes its interface down, hangs for ever with a
+                          lock that all of the host's network needs: the host has to be restarted */
 };
 
 /* How it is known. */
