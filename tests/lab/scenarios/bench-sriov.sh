@@ -1,7 +1,7 @@
 # Cards without a VF until all of their VFs are on vfio-pci, which is looked at after each: Parclose with each card alone and with
 # all at once, beside as many scripts at once as there are cards, a script that goes from one card to the next, and libvirt, which has no
 # call that makes VFs: a script does, and libvirt detaches each from the host. And sr-pcim killed until all is verified again, beside
-# libvirt's daemon for nodes restarted until it lists all (`lab run --with libvirt`; libvirt is left out without).
+# libvirt's daemon restarted until it lists all (`lab run --with libvirt`; libvirt is left out without).
 # bench-sriov.sh [ROUNDS]: prints "ROUND one MS all MS scripts MS script MS [libvirt MS]", one: of the slowest card alone; "BACK sr-pcim
 # MS libvirt MS"
 SCENARIO=bench-sriov
@@ -75,7 +75,7 @@ libvirt_one() { # ADDRESS COUNT
     enable "$1" "$2"
     start=$(now)
     until said=$(virsh -q -c qemu:///system "$(orders nodedev-detach "$1" --driver vfio)" </dev/null 2>&1); do
-        # its daemon for nodes has not seen them all yet
+        # its daemon has not seen them all yet
         [ $(($(now) - start)) -lt 20000 ] || { amiss "libvirt detaches: $said"; break; }
     done
 }
@@ -111,12 +111,11 @@ forget() { # libvirt remembers what it has detached
         virsh -q -c qemu:///system "$(orders nodedev-reattach "$address")" </dev/null >/dev/null
     done < <(cards)
 }
-with_libvirt() { # its daemons for nodes and for QEMU, which alone detaches
+with_libvirt() {
     dpkg -i /share/libvirt/*.deb >/tmp/dpkg 2>&1 || { fail "libvirt is installed"; tail /tmp/dpkg; return; }
     pgrep -x systemd-udevd >/dev/null || /usr/lib/systemd/systemd-udevd -d
-    /usr/sbin/virtnodedevd -d
-    /usr/sbin/virtqemud -d
-    wait_for 120 virsh -q -c qemu:///system list || fail "libvirt's daemon for QEMU answers"
+    /usr/sbin/libvirtd -d
+    wait_for 120 virsh -q -c qemu:///system list || fail "libvirt's daemon answers"
 }
 
 host_file || { fail "parclose host init"; finish; }
@@ -147,12 +146,12 @@ pcim_back() {
     wait_for 60 readies_are $((before + ${#names[@]})) || fail "sr-pcim does not come back"
     since "$start"
 }
-nodes() { virsh -c nodedev:///system nodedev-list --cap pci 2>/dev/null | grep -c pci_; }
+nodes() { virsh -c qemu:///system nodedev-list --cap pci 2>/dev/null | grep -c pci_; }
 libvirt_back() {
     local start all=$1
-    kill -9 "$(pgrep -x virtnodedevd)"
+    kill -9 "$(pgrep -x libvirtd)"
     start=$(now)
-    /usr/sbin/virtnodedevd -d
+    /usr/sbin/libvirtd -d
     wait_for 60 eval "[ \"\$(nodes)\" -ge $all ]" || fail "libvirt does not come back"
     echo $(($(now) - start))
 }
