@@ -507,8 +507,10 @@ static void a_reset_that_no_vf_tells_of(void **state)
     assert_int_equal(reset_heard(stage), 0);
     stage_say(stage, PROCESS_LEAD, &held);
     tree_msix(root, 0, true);
-    reset_heard(stage);    /* it has an open VF */
-    registers(stage, "0"); /* which works, whatever they say */
+    reset_heard(stage); /* it has an open VF */
+    apply(stage, 8, ACTION_PF_RENEW, 0);
+    assert_int_equal(applied(stage, 8).error, -EBUSY); /* after a look that was under way */
+    registers(stage, "0");                             /* its VF works, whatever they say */
     assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500));
     tree_msix(root, 0, false);
     assert_int_equal(reset_heard(stage), 1);
