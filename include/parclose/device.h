@@ -123,7 +123,7 @@ struct pf_observed {
     uint32_t power_control; /* enum power_control */
     uint32_t power_status;  /* enum power_status; while it may sleep, what only configuration space
                                tells (answers, sriov, its VFs' answers) is as it was before */
-    uint32_t reset;         /* 1: its registers say that it was reset behind its driver's back */
+    uint32_t reset;         /* 1: it was reset behind its driver's back */
     uint64_t event_ns;      /* CLOCK_MONOTONIC at which the TCB learnt of the change */
 };
 

@@ -16,14 +16,6 @@
 #define WORDS_MAX 64
 #define WORD      sizeof(uint32_t)
 
-static bool is_up(int socket, const char *interface)
-{
-    struct ifreq request = {0};
-
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-    return ioctl(socket, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP);
-}
-
 static int read_bit(int socket, const char *interface, const struct driver_registers *known)
 {
     _Alignas(struct ethtool_regs)
@@ -50,9 +42,7 @@ int registers_up(const char *interface, const struct driver_registers *known)
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (fd < 0)
         return -errno;
-    int up = is_up(fd, interface) ? read_bit(fd, interface, known) : -ENETDOWN;
-    if (up == 0 && !is_up(fd, interface)) /* it went down before it was read */
-        up = -ENETDOWN;
+    int up = read_bit(fd, interface, known);
     close(fd);
     return up;
 }

@@ -5,7 +5,7 @@
  * reset takes them, too (its monitor notices). Where none has, while guests begin, say, only the PF
  * tells: its registers, when it is known where to look, or its secondary controllers.
  */
-#include <string.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "action.h"
@@ -41,12 +41,17 @@ static bool tells(const struct tcb_pf_state *pf)
            ((facts->renew == RENEW_LINK && facts->up.mask) || facts->renew == RENEW_CONTROLLERS);
 }
 
+static bool is_up(const struct tcb_pf_state *pf)
+{
+    return function_link_up(SYSFS_ROOT, &pf->observed);
+}
+
 static uint32_t by_registers(const struct tcb_pf_state *pf)
 {
-    char interface[sizeof(pf->observed.netdev)];
+    int up = is_up(pf) ? registers_up(pf->observed.netdev, &facts_of(pf)->up) : -ENETDOWN;
 
-    memcpy(interface, pf->observed.netdev, sizeof(interface));
-    int up = interface[0] ? registers_up(interface, &facts_of(pf)->up) : -1;
+    if (up == 0 && !is_up(pf)) /* it went down before it was read */
+        up = -ENETDOWN;
     return up < 0 ? RESET_UNKNOWN : up ? RESET_NO : RESET_YES;
 }
 
