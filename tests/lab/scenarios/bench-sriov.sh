@@ -88,22 +88,24 @@ orders() {
         echo -n "$order pci_${vf//[:.]/_} $*; "
     done
 }
-in_turn() { # MAKE: how long, one card after the other
-    local name address driver vfs start
+# timed WHO COMMAND…: how long the command takes until all cards have their VFs
+timed() {
+    local who=$1 start
+    shift
     no_vfs
     start=$(now)
-    while read -r name address driver vfs; do "$1" "$address" "$vfs"; done < <(cards)
+    "$@"
     echo $(($(now) - start))
-    on_vfio "$1" "${names[@]}"
+    on_vfio "$who" "${names[@]}"
 }
-at_once() { # as many scripts as there are cards: how long the kernel takes when nobody waits for anybody
-    local name address driver vfs start
-    no_vfs
-    start=$(now)
-    while read -r name address driver vfs; do script_one "$address" "$vfs" & done < <(cards)
+in_turn() { # MAKE: one card after the other
+    local name address driver vfs
+    while read -r name address driver vfs; do "$1" "$address" "$vfs"; done < <(cards)
+}
+at_once() { # MAKE: each card by one of its own; how long the kernel takes when nobody waits for anybody
+    local name address driver vfs
+    while read -r name address driver vfs; do "$1" "$address" "$vfs" & done < <(cards)
     wait
-    echo $(($(now) - start))
-    on_vfio scripts "${names[@]}"
 }
 forget() { # libvirt remembers what it has detached
     local name address rest
@@ -132,8 +134,8 @@ for round in $(seq "$ROUNDS"); do
         echo "round $round: $name alone $took ms"
         [ "$took" -le $one ] || one=$took
     done
-    figures="one $one all $(parclose_makes "${names[@]}") scripts $(at_once) script $(in_turn script_one)"
-    [ ! -d /share/libvirt ] || figures+=" libvirt $(in_turn libvirt_one; forget)"
+    figures="one $one all $(parclose_makes "${names[@]}") scripts $(timed scripts at_once script_one) script $(timed script in_turn script_one)"
+    [ ! -d /share/libvirt ] || figures+=" libvirt $(timed libvirt in_turn libvirt_one; forget)"
     echo "ROUND $figures"
 done
 
