@@ -73,11 +73,11 @@ int frame_receive(int socket, struct frame *frame)
 
     frame->files_count = 0;
     ssize_t got;
-    do
+    do /* a peer that died without reading all is told of once, before what it said */
         got = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
+    while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0)
-        return errno == ECONNRESET ? 0 : -errno;
+        return -errno;
     collect_files(frame, &header);
     if (got == 0 && frame->files_count == 0)
         return 0;

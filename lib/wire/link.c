@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* A message that waits for the peer to read. */
@@ -48,12 +49,18 @@ static struct queued *queue_pop(struct link *link)
     return first;
 }
 
+static void queue_clear(struct link *link)
+{
+    while (link->first)
+        queued_free(queue_pop(link));
+}
+
 static void destroy(struct link *link)
 {
     sd_event_source_disable_unref(link->source);
+    shutdown(link->socket, SHUT_RDWR); /* a child just forked may have it open for a moment */
     close(link->socket);
-    while (link->first)
-        queued_free(queue_pop(link));
+    queue_clear(link);
     free(link);
 }
 
@@ -81,6 +88,13 @@ static void watch(struct link *link)
     sd_event_source_set_io_events(link->source, EPOLLIN | (link->first ? EPOLLOUT : 0));
 }
 
+/* Who hears us no more has perhaps said something before: that is read, and then the end. */
+static void unheard(struct link *link)
+{
+    queue_clear(link);
+    shutdown(link->socket, SHUT_RDWR);
+}
+
 static int flush(struct link *link)
 {
     while (link->first) {
@@ -88,9 +102,12 @@ static int flush(struct link *link)
         int error = frame_send(link->socket, first->bytes, first->files, first->files_count);
         if (error == -EAGAIN)
             return 0;
-        if (error)
+        if (error == -EPIPE)
+            unheard(link);
+        else if (error)
             return error;
-        queued_free(queue_pop(link));
+        else
+            queued_free(queue_pop(link));
     }
     watch(link);
     return 0;
@@ -121,7 +138,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data)
     link->dispatching = true;
     if (events & EPOLLOUT) {
         int error = flush(link);
-        result = error == -EPIPE ? 0 : error < 0 ? error : 1;
+        result = error < 0 ? error : 1;
     }
     if (result == 1 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         result = receive(link);

@@ -101,7 +101,7 @@ static const int system_calls[] = {
     SCMP_SYS(openat),  SCMP_SYS(mkdirat),  SCMP_SYS(mkdir),        SCMP_SYS(unlinkat),
     SCMP_SYS(rmdir),   SCMP_SYS(fchownat), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
     SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(socketpair),   SCMP_SYS(socket),
-    SCMP_SYS(connect), SCMP_SYS(shutdown), SCMP_SYS(flock),
+    SCMP_SYS(connect), SCMP_SYS(flock),
 };
 
 int main(void)

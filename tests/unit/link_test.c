@@ -132,6 +132,18 @@ static void broken_message_ends_the_link(void **state)
     assert_int_equal(fixture->error, -EBADMSG);
 }
 
+static void an_ended_link_is_closed_though_a_child_holds_it(void **state)
+{
+    struct fixture *fixture = *state;
+    int childs = dup(fixture->ends[0]);
+    struct frame frame;
+
+    link_free(fixture->link);
+    fixture->link = NULL;
+    assert_int_equal(frame_receive(fixture->ends[1], &frame), 0);
+    close(childs);
+}
+
 static void messages_before_the_end_are_delivered(void **state)
 {
     struct fixture *fixture = *state;
@@ -144,6 +156,42 @@ static void messages_before_the_end_are_delivered(void **state)
     fixture->ends[1] = -1;
     run_until_idle(fixture);
     assert_int_equal(fixture->expected, 10);
+    assert_int_equal(fixture->ended, 1);
+    assert_int_equal(fixture->error, 0);
+}
+
+/* So many messages to a peer, which reads none of them, says one of its own, and dies. */
+static void die_unheard(struct fixture *fixture, uint64_t unread)
+{
+    const struct number last = {frame_header(TYPE_NUMBER, sizeof(last), 0), 0};
+
+    for (uint64_t i = 0; i < unread; i++)
+        assert_int_equal(send_number(fixture->link, i), 0);
+    assert_int_equal(frame_send(fixture->ends[1], &last, NULL, 0), 0);
+    close(fixture->ends[1]);
+    fixture->ends[1] = -1;
+}
+
+/* The kernel says that the end was early before it gives what was said before it. */
+static void last_words_of_who_did_not_listen_are_heard(void **state)
+{
+    struct fixture *fixture = *state;
+
+    die_unheard(fixture, 1);
+    run_until_idle(fixture);
+    assert_int_equal(fixture->expected, 1);
+    assert_int_equal(fixture->ended, 1);
+    assert_int_equal(fixture->error, 0);
+}
+
+static void and_while_it_is_told_something(void **state)
+{
+    struct fixture *fixture = *state;
+
+    die_unheard(fixture, PICTURE);
+    assert_int_not_equal(link_queued(fixture->link), 0);
+    run_until_idle(fixture);
+    assert_int_equal(fixture->expected, 1);
     assert_int_equal(fixture->ended, 1);
     assert_int_equal(fixture->error, 0);
 }
@@ -176,7 +224,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(peer_that_never_reads_is_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(files_that_nobody_takes_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_message_ends_the_link, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_ended_link_is_closed_though_a_child_holds_it, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(messages_before_the_end_are_delivered, setup, teardown),
+        cmocka_unit_test_setup_teardown(last_words_of_who_did_not_listen_are_heard, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(and_while_it_is_told_something, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pace_is_kept, setup, teardown),
     };
     return cmocka_run_group_tests_name("link", tests, NULL, NULL);
