@@ -103,6 +103,15 @@ static int read_device(struct vfio_device *device)
     return rc;
 }
 
+/* Of a reset that failed as it was opened the kernel says only this. */
+static int check_reset(const struct vfio_device *device)
+{
+    struct vfio_device_info info = {.argsz = sizeof(info)};
+    int rc = (int)sys_ioctl_ptr(device->fd, VFIO_DEVICE_GET_INFO, &info);
+
+    return rc < 0 ? rc : info.flags & VFIO_DEVICE_FLAGS_RESET ? 0 : -EIO;
+}
+
 int vfio_open(struct vfio_device *device, int group, struct bdf bdf)
 {
     struct text name = {.length = 0};
@@ -116,7 +125,8 @@ int vfio_open(struct vfio_device *device, int group, struct bdf bdf)
     if (fd < 0)
         return (int)fd;
     *device = (struct vfio_device){.fd = (int)fd};
-    return read_device(device);
+    int rc = check_reset(device);
+    return rc < 0 ? rc : read_device(device);
 }
 
 void vfio_close(struct vfio_device *device)

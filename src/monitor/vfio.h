@@ -40,7 +40,8 @@ int vfio_map_memory(int container, const struct guest_memory *memory);
 
 /*
  * Opens and reads the device: regions mapped, number of vectors. The kernel resets a function
- * whenever it is opened by this ioctl, and again when the last file of it is closed.
+ * whenever it is opened by this ioctl, and again when the last file of it is closed. -EIO: it could
+ * not reset it; what its last owner left may be in it.
  */
 int vfio_open(struct vfio_device *device, int group, struct bdf bdf);
 

@@ -293,6 +293,10 @@ static long device_ioctl(long fd, unsigned long request, void *argument)
     struct fake_device *device = device_of(fd);
 
     switch (request) {
+    case VFIO_DEVICE_GET_INFO:
+        ((struct vfio_device_info *)argument)->flags =
+            VFIO_DEVICE_FLAGS_PCI | (device->no_reset ? 0 : VFIO_DEVICE_FLAGS_RESET);
+        return 0;
     case VFIO_DEVICE_GET_REGION_INFO:
         return get_region(device, argument);
     case VFIO_DEVICE_GET_IRQ_INFO:

@@ -35,7 +35,8 @@ struct fake_device {
     uint32_t armed, kernel_armed; /* vectors that are on: in the device, and as the kernel knows */
     unsigned table_bar;           /* where its MSI-X table is */
     uint64_t table_start, table_end;
-    int refusal; /* of its group: what joining a container gives */
+    int refusal;   /* of its group: what joining a container gives */
+    bool no_reset; /* it was opened, but not reset before */
 };
 
 struct fake_kernel {

@@ -429,6 +429,17 @@ static void one_that_cannot_be_had_ends_the_start(void **state)
     assert_int_equal(m.end.reason, EXIT_MONITOR_ERROR);
 }
 
+/* It could have what its last owner has left in it. */
+static void one_that_was_not_reset_ends_the_start(void **state)
+{
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    make_device(&devices[1], 0x1000);
+    devices[1].no_reset = true;
+    assert_int_equal(channels(2), 0);
+    assert_int_equal(m.end.reason, EXIT_MONITOR_ERROR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +460,7 @@ int main(void)
         cmocka_unit_test(msix_goes_before_msi),
         cmocka_unit_test(one_that_is_gone_at_the_start_is_left_out),
         cmocka_unit_test(one_that_cannot_be_had_ends_the_start),
+        cmocka_unit_test(one_that_was_not_reset_ends_the_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
