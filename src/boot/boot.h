@@ -22,8 +22,9 @@
 #include "kinds.h"
 #include "wire/link.h"
 
-#define STORE_MAX 1024      /* files, of all kinds together */
-#define NETWORK   "network" /* boot's own: the empty network namespace */
+#define STORE_MAX 1024             /* files, of all kinds together */
+#define STORE_TCB PARCLOSE_MAX_PFS /* of these for the TCB alone: a child a PF */
+#define NETWORK   "network"        /* boot's own: the empty network namespace */
 
 struct boot;
 

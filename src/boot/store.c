@@ -38,6 +38,17 @@ static void forget(const struct stored *stored)
     close(stored->file);
 }
 
+/* No kind takes the TCB's place: it could not act on any device then. */
+static bool full(const struct boot *boot, uint32_t kind)
+{
+    bool tcb = kind == PROCESS_TCB;
+    size_t count = 0;
+
+    for (size_t i = 0; i < boot->stored_count; i++)
+        count += (boot->stored[i].kind == PROCESS_TCB) == tcb;
+    return count >= (tcb ? STORE_TCB : STORE_MAX - STORE_TCB);
+}
+
 /* In the place of one with the same name; `old` is what has to go then. */
 static int insert(struct boot *boot, const struct stored *new, struct stored *old)
 {
@@ -46,7 +57,7 @@ static int insert(struct boot *boot, const struct stored *new, struct stored *ol
     old->file = -1;
     if (place)
         *old = *place;
-    else if (boot->stored_count == STORE_MAX)
+    else if (full(boot, new->kind))
         return -ENOSPC;
     else
         place = &boot->stored[boot->stored_count++];

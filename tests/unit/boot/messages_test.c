@@ -124,12 +124,12 @@ static void ready_is_said_once(void **state)
     assert_int_equal(plain(PROCESS_TCB, BOOT_READY), -EBADMSG);
 }
 
-static int store(const char *name, size_t size, int file)
+static int store(enum process_kind kind, const char *name, size_t size, int file)
 {
     struct boot_store message = {.header = frame_header(BOOT_STORE, sizeof(message), 0)};
 
     memcpy(message.name, name, size);
-    return said(PROCESS_TCB, &message, file);
+    return said(kind, &message, file);
 }
 
 static void stored_names_are_plain(void **state)
@@ -140,12 +140,12 @@ static void stored_names_are_plain(void **state)
 
     child(PROCESS_TCB)->hello = true;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_int_equal(store(names[i], strlen(names[i]), dup(0)), -EBADMSG);
+        assert_int_equal(store(PROCESS_TCB, names[i], strlen(names[i]), dup(0)), -EBADMSG);
     memset(endless, 'a', sizeof(endless));
-    assert_int_equal(store(endless, sizeof(endless), dup(0)), -EBADMSG);
-    assert_int_equal(store("a", 1, -1), -EBADMSG);
+    assert_int_equal(store(PROCESS_TCB, endless, sizeof(endless), dup(0)), -EBADMSG);
+    assert_int_equal(store(PROCESS_TCB, "a", 1, -1), -EBADMSG);
     assert_int_equal(boot.stored_count, 0);
-    assert_int_equal(store("web.link-2", 10, dup(0)), 0);
+    assert_int_equal(store(PROCESS_TCB, "web.link-2", 10, dup(0)), 0);
     assert_int_equal(boot.stored_count, 1);
 }
 
@@ -154,20 +154,26 @@ static void the_store_has_a_bound(void **state)
     char name[BOOT_STORE_NAME_MAX];
     (void)state;
 
-    child(PROCESS_TCB)->hello = true;
+    child(PROCESS_CONTROL)->hello = child(PROCESS_TCB)->hello = true;
     for (unsigned i = 0; i < STORE_MAX; i++) {
         int length = snprintf(name, sizeof(name), "n%u", i);
         if (boot.stored_count == 900) /* a test has fewer files than boot */
             break;
-        assert_int_equal(store(name, (size_t)length, memfd_create("n", MFD_CLOEXEC)), 0);
+        assert_int_equal(
+            store(PROCESS_CONTROL, name, (size_t)length, memfd_create("n", MFD_CLOEXEC)), 0);
     }
     size_t there = boot.stored_count;
-    assert_int_equal(store("n5", 2, memfd_create("n", MFD_CLOEXEC)), 0);
+    assert_int_equal(store(PROCESS_CONTROL, "n5", 2, memfd_create("n", MFD_CLOEXEC)), 0);
     assert_int_equal(boot.stored_count, there); /* replaced, not added */
-    boot.stored_count = STORE_MAX;
-    for (size_t i = there; i < STORE_MAX; i++)
+    boot.stored_count = STORE_MAX - STORE_TCB;
+    for (size_t i = there; i < boot.stored_count; i++)
         boot.stored[i] = (struct stored){.kind = PROCESS_CONTROL, .file = -1};
-    assert_int_equal(store("more", 4, dup(0)), -ENOSPC);
+    assert_int_equal(store(PROCESS_CONTROL, "more", 4, dup(0)), -ENOSPC);
+    assert_int_equal(store(PROCESS_TCB, "child", 5, memfd_create("n", MFD_CLOEXEC)), 0);
+    for (size_t i = boot.stored_count; i < STORE_MAX; i++)
+        boot.stored[i] = (struct stored){.kind = PROCESS_TCB, .file = -1};
+    boot.stored_count = STORE_MAX;
+    assert_int_equal(store(PROCESS_TCB, "more", 4, dup(0)), -ENOSPC);
     boot.stored_count = there;
 }
 
