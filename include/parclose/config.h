@@ -10,7 +10,14 @@
 #include "parclose/device.h"
 
 #define HOST_MAX_CARDS  PARCLOSE_MAX_PFS
-#define CARD_DRIVER_MAX 20 /* NUL included: all cards fit into one message */
+#define CARD_DRIVER_MAX 16 /* NUL included: all cards fit into one message */
+
+/* What a network card's link must have before its PF is ready. */
+enum card_link {
+    CARD_LINK_UP = 0,      /* its interface is up */
+    CARD_LINK_CARRIER = 1, /* and has a carrier */
+    CARD_LINKS
+};
 
 /* How host.xml names a card. */
 struct card_config {
@@ -18,6 +25,7 @@ struct card_config {
     struct bdf bdf;               /* of the PF */
     uint32_t vfs;                 /* to create: 1..PARCLOSE_MAX_VFS_PER_PF */
     char driver[CARD_DRIVER_MAX]; /* the PF's driver, e.g. "igb" */
+    uint32_t link;                /* enum card_link; an NVMe card's is CARD_LINK_UP */
 };
 _Static_assert(sizeof(struct card_config) == 60, "wire size");
 

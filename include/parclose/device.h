@@ -96,8 +96,10 @@ enum idle_power {
     IDLE_POWERS
 };
 
-#define DRIVER_NAME_MAX 24
-#define CARD_SERIAL_MAX 24
+#define DRIVER_NAME_MAX  24
+#define CARD_SERIAL_MAX  24
+#define HEALTH_NAME_MAX  20
+#define PARCLOSE_PID_MAX 4194304 /* the kernel's PID_MAX_LIMIT */
 
 struct pf_observed {
     struct bdf bdf;
@@ -123,8 +125,15 @@ struct pf_observed {
     uint32_t power_control; /* enum power_control */
     uint32_t power_status;  /* enum power_status; while it may sleep, what only configuration space
                                tells (answers, sriov, its VFs' answers) is as it was before */
+    uint32_t carrier;       /* network: 1: its interface has a carrier (operational state up, or not
+                               known: RFC 2863) */
     uint32_t reset;         /* 1: it was reset behind its driver's back */
-    uint64_t event_ns;      /* CLOCK_MONOTONIC at which the TCB learnt of the change */
+    char health[HEALTH_NAME_MAX]; /* its driver's health reporter that is in error (devlink); "":
+                                     none is, or it has none */
+    uint32_t stuck_pid; /* process of the TCB that has not come back from an action on it within its
+                           deadline: until it ends, every other action is refused; 0: none */
+    uint32_t reserved;  /* 0: two of them are compared byte by byte */
+    uint64_t event_ns;  /* CLOCK_MONOTONIC at which the TCB learnt of the change */
 };
 
 struct vf_observed {
@@ -134,13 +143,15 @@ struct vf_observed {
     uint32_t status;      /* enum function_status */
     uint32_t answers;     /* 1: its configuration space answers (capability pointer not all ones) */
     uint32_t iommu_group; /* UINT32_MAX: none */
-    uint32_t attributes_set; /* 1: read back as desired after the last activation */
+    uint32_t attributes_set; /* 1: as desired when they were last read */
+    uint32_t unread;         /* 1: its PF began anew since, and may have forgotten them */
     uint32_t open;           /* 1: handed out through VFIO by us and the holder lives */
     char driver[DRIVER_NAME_MAX];
     uint32_t bind_error; /* errno of the latest try to bind it to vfio-pci; 0: none, or it is bound;
                             ENOENT: the kernel has no vfio-pci, EIO: vfio-pci does not take it */
     uint32_t for_host;   /* 1: it has no driver, and its driver_override names another one than
                             vfio-pci: root means it for the host, it is not bound by us */
+    uint32_t reserved;   /* 0: two of them are compared byte by byte */
     struct bar bars[6];
     struct error_counts errors;
     uint64_t event_ns;
@@ -221,6 +232,7 @@ enum pf_readiness {
     PF_ASLEEP = 13,      /* its power is saved while it is idle; or it is being woken */
     PF_VFS_UNBOUND = 14, /* no VF of it is in use, and one was not yet tried to be bound to
                             vfio-pci */
+    PF_UNHEALTHY = 15,   /* its driver says that it is in error */
     PF_READINESS_KINDS
 };
 

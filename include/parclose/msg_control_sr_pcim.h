@@ -34,7 +34,8 @@ struct pcim_want {
     uint32_t wanted; /* 1: make it ready for hand-over; 0: nobody wants it */
     uint32_t in_use; /* 1: its partition's monitor has it (never touch it) */
     struct vf_attributes attributes;
-    uint32_t reset; /* 1: it was reset under its guest, as its monitor says */
+    uint16_t reset;     /* 1: it was reset under its guest, as its monitor says */
+    uint16_t requested; /* 1: the host's kernel asks its guest for it, as its monitor says */
 };
 _Static_assert(sizeof(struct pcim_want) == 64, "wire size");
 

@@ -52,7 +52,7 @@ struct tcb_assign {
     uint32_t index;
     struct owner owner; /* OWNER_INTERCONNECT: taken back */
     struct vf_attributes attributes;
-    uint32_t reserved;
+    uint32_t requested; /* 1: the host's kernel asks its guest for it; for the document only */
 };
 _Static_assert(sizeof(struct tcb_assign) == 64, "wire size");
 

@@ -115,6 +115,9 @@ static int card_check(const struct host_config *host, uint32_t number, char *rea
     if (card->vfs < 1 || card->vfs > PARCLOSE_MAX_VFS_PER_PF)
         return refuse(reason, "card %s: %u VFs: expected 1 to %d", card->name, card->vfs,
                       PARCLOSE_MAX_VFS_PER_PF);
+    if (card->link >= CARD_LINKS || (card->link && !strcmp(card->driver, "nvme")))
+        return refuse(reason, "card %s: link: expected up, or carrier of a network card",
+                      card->name);
     for (uint32_t i = 0; i < number; i++) {
         if (!strcmp(host->cards[i].name, card->name))
             return refuse(reason, "two cards are named %s", card->name);

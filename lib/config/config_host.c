@@ -94,6 +94,8 @@ static int check_unique(const struct xml_source *source, const xmlNode *node,
     return 0;
 }
 
+static const char *const links[] = {"up", "carrier", NULL}; /* enum card_link */
+
 static int read_card(const struct xml_source *source, const xmlNode *node, struct host_config *host)
 {
     if (host->cards_count >= HOST_MAX_CARDS)
@@ -102,6 +104,7 @@ static int read_card(const struct xml_source *source, const xmlNode *node, struc
     if (xml_attribute_text(source, node, "name", card->name, sizeof(card->name)) < 0 ||
         xml_attribute_text(source, node, "driver", card->driver, sizeof(card->driver)) < 0 ||
         xml_attribute_number(source, node, "vfs", 1, PARCLOSE_MAX_VFS_PER_PF, &card->vfs) < 0 ||
+        xml_attribute_choice(source, node, "link", links, &card->link) < 0 ||
         read_address(source, node, &card->bdf) || check_unique(source, node, host, card))
         return -EINVAL;
     host->cards_count++;

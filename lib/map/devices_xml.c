@@ -8,6 +8,7 @@
 
 #include "map/capability_names.h"
 #include "names/names.h"
+#include "pci/config_space.h"
 #include "pci/driver_table.h"
 
 #define CONFIG_MIN    64
@@ -169,19 +170,17 @@ static void acs(FILE *out, const struct function_capabilities *c)
     fputs("/>\n", out);
 }
 
-static void aer(FILE *out, const struct map_pf *pf)
+static void aer(FILE *out, const struct function_capabilities *c, const struct error_counts *counts)
 {
-    const struct function_capabilities *c = pf->capabilities;
-
     if (!c || !c->aer_offset)
         return;
     fprintf(out, "<aer offset=\"0x%x\" uncorrectable=\"0x%x\" correctable=\"0x%x\"", c->aer_offset,
             c->aer_uncorrectable, c->aer_correctable);
-    if (pf->aer.known)
+    if (counts->known)
         fprintf(out,
                 " correctable-count=\"%" PRIu64 "\" nonfatal-count=\"%" PRIu64
                 "\" fatal-count=\"%" PRIu64 "\"",
-                pf->aer.correctable, pf->aer.nonfatal, pf->aer.fatal);
+                counts->correctable, counts->nonfatal, counts->fatal);
     fputs("/>\n", out);
 }
 
@@ -275,25 +274,47 @@ static void desired(FILE *out, const struct vf_attributes *wanted)
     fputs("/>\n", out);
 }
 
+/* All eight bits behind the bus are the function's number ("Alternative Routing-ID Interpretation",
+ * PCI Express Base Specification): such a device has no device number. */
+static bool has_ari(const struct map_pf *pf)
+{
+    return pf->config && config_space_extended(pf->config, pf->config_size, PCI_EXT_CAP_ID_ARI);
+}
+
+/* The PF on its card: the number of its function. One serial number is that of one device; should
+ * another device of the bus say the same one, its number tells them apart. */
+static int port(const struct map_pf *pf, char *text, size_t size)
+{
+    uint32_t at = pf->observed->bdf.value, device = at >> 3 & 0x1f;
+
+    if (has_ari(pf))
+        return snprintf(text, size, "/%u", at & 0xff);
+    if (pf->observed->serial[0] && device)
+        return snprintf(text, size, "/%u.%u", device, at & 7);
+    return snprintf(text, size, "/%u", at & 7);
+}
+
 /* A function's name that stays when its address or its interface changes: the card's serial
  * number, or its slot when it has none; the function on it; the VF. */
-static void identity(FILE *out, const struct pf_observed *pf, const struct vf_observed *vf)
+static void identity(FILE *out, const struct map_pf *pf, const struct vf_observed *vf)
 {
-    char text[CARD_SERIAL_MAX + 32];
-    uint32_t at = pf->bdf.value;
+    const char *serial = pf->observed->serial;
+    char text[CARD_SERIAL_MAX + 40];
+    uint32_t at = pf->observed->bdf.value;
+    int used;
 
-    if (pf->serial[0])
-        snprintf(text, sizeof(text), "%.*s/%u", CARD_SERIAL_MAX, pf->serial, at & 7);
+    if (serial[0])
+        used = snprintf(text, sizeof(text), "%.*s", CARD_SERIAL_MAX, serial);
     else
-        snprintf(text, sizeof(text), "slot-%04x:%02x:%02x/%u", at >> 16, at >> 8 & 0xff,
-                 at >> 3 & 0x1f, at & 7);
-    size_t length = strlen(text);
+        used = snprintf(text, sizeof(text), "slot-%04x:%02x:%02x", at >> 16, at >> 8 & 0xff,
+                        has_ari(pf) ? 0 : at >> 3 & 0x1f);
+    used += port(pf, text + used, sizeof(text) - (size_t)used);
     if (vf)
-        snprintf(text + length, sizeof(text) - length, "/%u", vf->index);
+        snprintf(text + used, sizeof(text) - (size_t)used, "/%u", vf->index);
     ATTRIBUTE(out, "identity", text);
 }
 
-static void print_vf(FILE *out, const struct pf_observed *pf, const struct map_vf *vf)
+static void print_vf(FILE *out, const struct map_pf *pf, const struct map_vf *vf)
 {
     const struct vf_observed *seen = vf->observed;
 
@@ -309,6 +330,7 @@ static void print_vf(FILE *out, const struct pf_observed *pf, const struct map_v
     bars(out, seen->bars);
     ats(out, vf->capabilities);
     acs(out, vf->capabilities);
+    aer(out, vf->capabilities, &vf->aer);
     if (vf->desired)
         desired(out, vf->desired);
     fputs("<observed", out);
@@ -318,6 +340,8 @@ static void print_vf(FILE *out, const struct pf_observed *pf, const struct map_v
         attribute(out, "not-bound", name_of_bind_error(seen->bind_error), PARCLOSE_REASON_MAX);
     if (seen->for_host)
         yes_no(out, "for-host", true);
+    if (vf->requested)
+        yes_no(out, "requested", true);
     if (vf->seen)
         attributes(out, vf->seen);
     fputs("/>\n</vf>\n", out);
@@ -332,7 +356,7 @@ static void begin_pf(FILE *out, const struct map_pf *pf)
     fputs("<pf", out);
     if (pf->card)
         ATTRIBUTE(out, "card", pf->card->name);
-    identity(out, seen, NULL);
+    identity(out, pf, NULL);
     status(out, seen->status);
     ATTRIBUTE(out, "driver", seen->driver);
     word(out, "class", name_of_class(seen->class <= CLASS_NVME ? seen->class : CLASS_OTHER));
@@ -359,6 +383,8 @@ static void configured(FILE *out, const struct map_pf *pf)
     if (pf->card) {
         facts = driver_facts(pf->card->driver, CARD_DRIVER_MAX);
         fprintf(out, "<desired vfs=\"%u\"", pf->card->vfs);
+        word(out, "link",
+             name_of_card_link(pf->card->link < CARD_LINKS ? pf->card->link : CARD_LINK_UP));
         ATTRIBUTE(out, "driver", pf->card->driver);
         word(out, "state", pf->disabled ? "disabled" : "enabled");
         word(out, "idle-power", name_of_idle_power(pf->idle_power));
@@ -373,6 +399,15 @@ static void configured(FILE *out, const struct map_pf *pf)
     fputs("/>\n", out);
 }
 
+static uint32_t requested(const struct map_pf *pf)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < pf->vfs_count; i++)
+        count += pf->vfs[i].requested;
+    return count;
+}
+
 static uint32_t answering(const struct map_pf *pf)
 {
     uint32_t count = 0;
@@ -380,6 +415,18 @@ static uint32_t answering(const struct map_pf *pf)
     for (size_t i = 0; i < pf->vfs_count; i++)
         count += pf->vfs[i].observed->answers != 0;
     return count;
+}
+
+/* What its driver, the kernel and the registers say of trouble. */
+static void trouble(FILE *out, const struct pf_observed *seen)
+{
+    if (seen->class == CLASS_NETWORK)
+        yes_no(out, "carrier", seen->carrier);
+    word(out, "recovery",
+         name_of_recovery(seen->recovery < ERROR_RECOVERIES ? seen->recovery : RECOVERY_FAILED));
+    yes_no(out, "reset", seen->reset);
+    if (seen->health[0])
+        ATTRIBUTE(out, "reporter", seen->health);
 }
 
 static void health(FILE *out, const struct map_pf *pf)
@@ -393,7 +440,12 @@ static void health(FILE *out, const struct map_pf *pf)
     yes_no(out, "vf-memory", seen->sriov.control & SRIOV_CTRL_VF_MSE);
     fprintf(out, " vfs-of-kernel=\"%u\" vfs-of-device=\"%u\" vfs-answering=\"%u\" vfs-open=\"%u\"",
             seen->numvfs, seen->sriov.num_vfs, answering(pf), seen->open_vfs);
-    yes_no(out, "stuck", pf->stuck);
+    if (requested(pf))
+        fprintf(out, " vfs-requested=\"%u\"", requested(pf));
+    trouble(out, seen);
+    yes_no(out, "stuck", seen->stuck_pid);
+    if (seen->stuck_pid)
+        fprintf(out, " stuck-pid=\"%u\"", seen->stuck_pid);
     fputs("/>\n", out);
 }
 
@@ -415,11 +467,11 @@ static void print_pf(FILE *out, const struct map_pf *pf)
     fputs("</capabilities>\n", out);
     ats(out, pf->capabilities);
     acs(out, pf->capabilities);
-    aer(out, pf);
+    aer(out, pf->capabilities, &pf->aer);
     sriov(out, pf);
     fputs("<vfs>\n", out);
     for (size_t i = 0; i < pf->vfs_count; i++)
-        print_vf(out, pf->observed, &pf->vfs[i]);
+        print_vf(out, pf, &pf->vfs[i]);
     fputs("</vfs>\n</pf>\n</device>\n", out);
 }
 

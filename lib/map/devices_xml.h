@@ -18,6 +18,8 @@ struct map_vf {
     const struct vf_attributes *desired; /* NULL: nobody asked for any */
     const struct vf_attributes *seen;    /* as the PF's driver reports them; NULL: not known */
     const struct function_capabilities *capabilities; /* NULL: not known */
+    bool requested;                                   /* the host's kernel asks its guest for it */
+    struct error_counts aer;                          /* as last looked at */
 };
 
 struct map_pf {
@@ -31,7 +33,6 @@ struct map_pf {
     size_t vfs_count;
     const struct function_capabilities *capabilities; /* NULL: not known */
     struct error_counts aer;
-    bool stuck; /* a child of ours has not come back from a write to it */
 };
 
 /* Writes the whole document. 0, or -EIO when `out` reports an error. */

@@ -87,6 +87,7 @@ const char *name_of_readiness(uint32_t readiness)
         [PF_ERRORS] = "errors",
         [PF_ASLEEP] = "asleep",
         [PF_VFS_UNBOUND] = "vfs-unbound",
+        [PF_UNHEALTHY] = "unhealthy",
     };
     return NAME(names, readiness);
 }
@@ -115,6 +116,12 @@ const char *name_of_power_status(uint32_t status)
                                         [POWER_ASLEEP] = "asleep",
                                         [POWER_ERROR] = "error"};
     return NAME(names, status);
+}
+
+const char *name_of_card_link(uint32_t link)
+{
+    static const char *const names[] = {[CARD_LINK_UP] = "up", [CARD_LINK_CARRIER] = "carrier"};
+    return NAME(names, link);
 }
 
 const char *name_of_idle_power(uint32_t power)

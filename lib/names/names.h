@@ -16,6 +16,7 @@ const char *name_of_exit(uint32_t reason);           /* enum exit_reason: "power
 const char *name_of_readiness(uint32_t readiness);   /* enum pf_readiness: "ready" … */
 const char *name_of_power_control(uint32_t control); /* enum power_control: "on", "auto" … */
 const char *name_of_power_status(uint32_t status);   /* enum power_status: "awake", "asleep" … */
+const char *name_of_card_link(uint32_t link);        /* enum card_link: "up", "carrier" */
 const char *name_of_idle_power(uint32_t power);      /* enum idle_power: "on", "auto" */
 const char *name_of_recovery(uint32_t recovery);     /* enum error_recovery */
 const char *name_of_bind_error(uint32_t error);      /* vf_observed.bind_error, as people read it */

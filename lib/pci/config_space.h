@@ -12,6 +12,7 @@
 
 #define CONFIG_SPACE_SIZE 4096
 #define CONFIG_COMMAND    0x04
+#define CONFIG_BARS       0x10
 #define CONFIG_POINTER    0x34
 #define COMMAND_MEMORY    0x0002
 #define COMMAND_MASTER    0x0004

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each PF driver is known to do to its VFs: data, for devices.xml, for the recovery ladder and
- * for people. A driver that is not in the table is taken to destroy them.
+ * What each PF driver is known to do to its VFs: data, for people (devices.xml, parclose show), and
+ * for what is done by it: a PF is renewed by `renew`, left alone by `error`, and asked for `up`. A
+ * driver that is not in the table is taken to destroy them.
  */
 #pragma once
 
@@ -17,7 +18,8 @@ enum driver_unbind {
     UNBIND_KEEPS = 2,    /* SR-IOV stays enabled, the VFs stay where they are */
 };
 
-/* The gentlest restart that VFs in use survive. */
+/* The gentlest restart that VFs in use survive, for people alone: nobody carries it out. A PF that
+ * is restarted is always unbound and bound, and that is refused while a VF of it is open. */
 enum driver_restart {
     RESTART_NONE = 0,   /* there is none */
     RESTART_REBIND = 1, /* unbind and bind */

@@ -178,6 +178,17 @@ static bool link_is_up(int folder, const struct pf_observed *pf)
     return function_read(folder, path, state, sizeof(state)) > 0 && !strcmp(state, "live");
 }
 
+/* Not "carrier": reading that waits for the rtnl lock (the kernel's carrier_show()). */
+static bool has_carrier(int folder, const struct pf_observed *pf)
+{
+    char path[64], state[32] = "";
+
+    snprintf(path, sizeof(path), "net/%s/operstate", pf->netdev);
+    return pf->class == CLASS_NETWORK && pf->netdev[0] &&
+           function_read(folder, path, state, sizeof(state)) > 0 &&
+           (!strcmp(state, "up") || !strcmp(state, "unknown"));
+}
+
 bool function_link_up(const char *root, const struct pf_observed *pf)
 {
     int folder = function_open(root, pf->bdf);
@@ -196,6 +207,7 @@ static void observe_link(int folder, struct pf_observed *pf)
     }
     child_name(folder, pf->class == CLASS_NVME ? "nvme" : "net", pf->netdev, sizeof(pf->netdev));
     pf->link_up = link_is_up(folder, pf);
+    pf->carrier = has_carrier(folder, pf);
 }
 
 uint32_t function_class_of(uint32_t class_code)
@@ -308,6 +320,32 @@ void function_observe_pf(const char *root, struct bdf bdf, struct pf_observed *p
         observe_config(folder, pf);
     observe_link(folder, pf);
     close(folder);
+}
+
+/* The kernel's IORESOURCE_MEM_64 (include/linux/ioport.h): the next register is its upper half. */
+#define BAR_64 0x100000U
+
+bool function_forgot(const char *root, struct bdf bdf)
+{
+    struct bar bars[6];
+    uint32_t registers[16], low;
+    bool forgot = false;
+    int folder = function_open(root, bdf);
+
+    if (folder < 0)
+        return false;
+    read_bars(folder, bars, NULL);
+    int got = config_space_read(folder, 0, registers, sizeof(registers));
+    close(folder);
+    if (got != (int)sizeof(registers))
+        return false;
+    for (uint32_t i = 0; i < 6; i++) {
+        low = registers[CONFIG_BARS / 4 + i] & ~(bars[i].flags & 0xf); /* what kind it is */
+        if (bars[i].address && !low &&
+            (!(bars[i].flags & BAR_64) || i == 5 || !registers[CONFIG_BARS / 4 + i + 1]))
+            forgot = true;
+    }
+    return forgot;
 }
 
 /* What root has written there, for whoever binds it next. */

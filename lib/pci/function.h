@@ -31,6 +31,13 @@ bool function_link_up(const char *root, const struct pf_observed *pf);
 /* "0000:01:00.0" -> bdf; false: not one. */
 bool function_parse(const char *text, struct bdf *bdf);
 
+/*
+ * A function whose base address registers do not hold what the kernel has put there: it was reset,
+ * and nobody has restored its configuration space. A driver that binds it finds no registers; the
+ * kernel writes them anew only when it enumerates it.
+ */
+bool function_forgot(const char *root, struct bdf bdf);
+
 /* Power/control and power/runtime_status, which wakes nothing. */
 void function_power(int folder, struct pf_observed *pf);
 

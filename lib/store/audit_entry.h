@@ -63,6 +63,8 @@ enum audit_kind {
     AUDIT_APPLY = 23,     /* a proposal: host, definitions and attributes at once */
     AUDIT_FAILOVER = 24,  /* a stand-by takes the place of a partition's VF */
     AUDIT_ERRORS = 25,    /* AER errors of a PF were counted; of a VF in use: VF_NEWS */
+    AUDIT_PF_LOST = 26,   /* a PF that no partition runs with is ready no more, by nobody's order;
+                             or it is again */
     AUDIT_KINDS
 };
 

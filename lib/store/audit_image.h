@@ -171,15 +171,18 @@ struct partition_run {
     uint32_t channels;             /* 1: CHANNELS was ordered: its monitor may hold the VFs */
     uint32_t exit;                 /* enum exit_reason of the last run */
     uint32_t rung;                 /* enum rung reached in this wait */
-    uint32_t rungs_taken[4];       /* how often each of rungs 1..4 was taken in this wait */
-    uint64_t deadline_boottime_ns; /* of the next rung, or of the forced stop; 0: none */
+    uint32_t rungs_taken[4];       /* how often each of rungs 1..4 was taken and is not forgotten */
+    uint64_t deadline_boottime_ns; /* of the next rung, or as `calm` says, or of the forced stop;
+                                      0: none */
     uint64_t descriptor_generation;
     uint64_t last_ready_ns;      /* CLOCK_MONOTONIC of the event that opened the gate */
     uint64_t thawed_ns;          /* CLOCK_MONOTONIC, from lead */
     uint64_t frozen_boottime_ns; /* since when it is frozen for an outage; 0: it is not */
     uint64_t frozen_ns;          /* so long it was in this run, before that */
     uint32_t standbys; /* 1 << number of each VF of its definition whose stand-by is in use */
-    uint32_t reserved;
+    uint16_t calm;    /* 1: it runs and misses nothing; what was taken is forgotten at the deadline.
+                         Both 0 in what was written before there were they */
+    uint16_t skipped; /* so many of rungs_taken[0] were spent in this wait without being taken */
     uint32_t memory_node;
     uint32_t pcpus_count;
     uint32_t pcpus[PARCLOSE_MAX_VCPUS]; /* of vCPU 0, 1, …; PCPU_NONE: its own is offline */

@@ -35,6 +35,7 @@ static const char *const kind_names[AUDIT_KINDS] = {
     [AUDIT_APPLY] = "apply",
     [AUDIT_FAILOVER] = "failover",
     [AUDIT_ERRORS] = "errors",
+    [AUDIT_PF_LOST] = "pf-lost",
 };
 
 static const char *const audit_phase_names[AUDIT_PHASES] = {

@@ -79,6 +79,7 @@ static const struct field_row card_rows[] = {
     ROW(BDF, card_config, bdf),
     ROW(NUMBER, card_config, vfs),
     ROW(TEXT, card_config, driver),
+    ROW_NAMED(card_config, link, name_of_card_link),
 };
 
 static const struct field_row partition_rows[] = {
@@ -136,6 +137,8 @@ static const struct field_row run_rows[] = {
     ROW_NAMED(partition_run, rung, name_of_rung),
     ROW(FOUR, partition_run, rungs_taken),
     ROW(NUMBER, partition_run, deadline_boottime_ns),
+    ROW(NUMBER, partition_run, calm),
+    ROW(NUMBER, partition_run, skipped),
     ROW(NUMBER, partition_run, start_transaction),
     ROW(NUMBER, partition_run, attach_transaction),
     ROW(NUMBER, partition_run, descriptor_generation),

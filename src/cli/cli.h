@@ -42,7 +42,7 @@ struct verb {
 
 extern const struct verb verb_up, verb_down, verb_list, verb_show, verb_start, verb_stop,
     verb_console, verb_devices, verb_audit, verb_db, verb_host, verb_reload, verb_version,
-    verb_metrics, verb_dump, verb_debug, verb_plan, verb_apply, verb_pf, verb_sr_pcim;
+    verb_metrics, verb_dump, verb_debug, verb_plan, verb_apply, verb_pf, verb_vf, verb_sr_pcim;
 
 /* "parclose: …" on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);

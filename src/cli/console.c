@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "format.h"
 #include "options.h"
+#include "write_all.h"
 
 #define ESCAPE    0x1d  /* ^] */
 #define REBOOT_MS 60000 /* a guest that reboots has a console again within it */
@@ -39,20 +40,6 @@ static void raw_off(const struct session *session)
 {
     if (session->raw)
         tcsetattr(STDIN_FILENO, TCSANOW, &session->before);
-}
-
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    while (size) {
-        ssize_t got = write(fd, bytes, size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return -errno;
-        bytes += got;
-        size -= (size_t)got;
-    }
-    return 0;
 }
 
 /* 1: go on; 0: the console has ended; or a negative errno. */

@@ -15,7 +15,6 @@
 
 #define FOLDER "edit"
 #define SUFFIX ".xml.error"
-#define TEXT   512
 
 static int is_answer(const struct dirent *entry)
 {
@@ -25,11 +24,10 @@ static int is_answer(const struct dirent *entry)
            !strcmp(entry->d_name + length - suffix, SUFFIX);
 }
 
-/* One line of printable ASCII; the user's own eyes are all that it is for. */
-static bool read_answer(int folder, const char *name, char text[TEXT], char when[32])
+bool edits_read_answer(int folder, const char *name, char text[EDITS_TEXT], char when[32])
 {
     int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    char line[TEXT] = "";
+    char line[EDITS_TEXT] = "";
     struct stat stat;
     struct tm tm;
 
@@ -43,33 +41,38 @@ static bool read_answer(int folder, const char *name, char text[TEXT], char when
     for (char *at = line; *at; at++)
         if (*at < ' ' || *at > '~')
             *at = '?';
-    snprintf(text, TEXT, "%s", line);
+    snprintf(text, EDITS_TEXT, "%s", line);
     return good;
 }
 
 static void add(json_t *edits, int folder, const char *name)
 {
-    char text[TEXT], when[32];
+    char text[EDITS_TEXT], when[32];
 
-    if (read_answer(folder, name, text, when))
+    if (edits_read_answer(folder, name, text, when))
         json_array_append_new(
             edits, json_pack("{s:s, s:s, s:s}", "name", name, "time", when, "text", text));
 }
 
-static int open_folder(const struct cli *cli)
+void edits_beside(const struct cli *cli, const char *name, char path[EDITS_PATH])
 {
     const char *end = strrchr(cli->socket, '/');
-    char path[4096];
 
-    snprintf(path, sizeof(path), "%.*s" FOLDER, end ? (int)(end - cli->socket) + 1 : 0,
-             cli->socket);
+    snprintf(path, EDITS_PATH, "%.*s%s", end ? (int)(end - cli->socket) + 1 : 0, cli->socket, name);
+}
+
+int edits_open_folder(const struct cli *cli)
+{
+    char path[EDITS_PATH];
+
+    edits_beside(cli, FOLDER, path);
     return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 json_t *edits_refused(const struct cli *cli)
 {
     json_t *edits = json_array();
-    int folder = open_folder(cli);
+    int folder = edits_open_folder(cli);
     struct dirent **names = NULL;
     int count = folder < 0 ? 0 : scandirat(folder, ".", &names, is_answer, alphasort);
 

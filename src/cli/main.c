@@ -13,10 +13,10 @@
 #define SOCKET_PATH "/run/parclose/command.sock"
 
 static const struct verb *const table[] = {
-    &verb_up,    &verb_down,    &verb_list,    &verb_show,    &verb_start,
-    &verb_stop,  &verb_console, &verb_devices, &verb_audit,   &verb_db,
-    &verb_debug, &verb_dump,    &verb_host,    &verb_metrics, &verb_pf,
-    &verb_plan,  &verb_apply,   &verb_reload,  &verb_sr_pcim, &verb_version,
+    &verb_up,      &verb_down,    &verb_list,  &verb_show, &verb_start, &verb_stop,
+    &verb_console, &verb_devices, &verb_audit, &verb_db,   &verb_debug, &verb_dump,
+    &verb_host,    &verb_metrics, &verb_pf,    &verb_plan, &verb_apply, &verb_reload,
+    &verb_sr_pcim, &verb_version, &verb_vf,
 };
 #define VERBS (sizeof(table) / sizeof(table[0]))
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "write_all.h"
+
 #define STAGED_NEW  PROPOSAL_STAGED ".new"
 #define STAGED_LOCK PROPOSAL_STAGED ".lock"
 #define PARTITIONS  "partitions"
@@ -149,20 +151,6 @@ static int like_old(int config, const char *path, int fd)
         fchown(fd, old.st_uid, old.st_gid) < 0)
         return -errno;
     return fchmod(fd, old.st_mode & 0777) < 0 ? -errno : 0;
-}
-
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    while (size) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return written ? -errno : -EIO;
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return 0;
 }
 
 static int write_file(int config, int staged, const char *path, const char *bytes, size_t size)

@@ -10,8 +10,8 @@
 
 /* To read the configuration, and to serve the CLI's socket. */
 static const int system_calls[] = {
-    SCMP_SYS(openat),   SCMP_SYS(getdents64), SCMP_SYS(accept4),  SCMP_SYS(getsockopt),
-    SCMP_SYS(recvfrom), SCMP_SYS(sendto),     SCMP_SYS(shutdown),
+    SCMP_SYS(openat),     SCMP_SYS(getdents64), SCMP_SYS(accept4),
+    SCMP_SYS(getsockopt), SCMP_SYS(recvfrom),   SCMP_SYS(sendto),
 };
 
 static int take_file(void *context, const char *name, int fd)

@@ -198,6 +198,7 @@ static void change_card(struct plan *plan, const struct card_config *a, const st
     plan_say_text(item, "address", name_of_bdf(a->bdf, before), name_of_bdf(b->bdf, after));
     plan_say_text(item, "driver", a->driver, b->driver);
     plan_say_number(item, "vfs", a->vfs, b->vfs);
+    plan_say_text(item, "link", name_of_card_link(a->link), name_of_card_link(b->link));
     if (a->bdf.value != b->bdf.value)
         refuse_used(plan, item, a, 0, "the card is to be another one");
     else if (strcmp(a->driver, b->driver) != 0)

@@ -406,9 +406,10 @@ static json_t *host_report(const struct host_config *host)
     for (uint32_t i = 0; i < host->cards_count; i++) {
         const struct card_config *card = &host->cards[i];
         char bdf[NAME_BDF_MAX];
-        json_array_append_new(cards, json_pack("{s:s, s:s, s:s, s:i}", "name", card->name,
-                                               "address", name_of_bdf(card->bdf, bdf), "driver",
-                                               card->driver, "vfs", (int)card->vfs));
+        json_array_append_new(cards,
+                              json_pack("{s:s, s:s, s:s, s:i, s:s}", "name", card->name, "address",
+                                        name_of_bdf(card->bdf, bdf), "driver", card->driver, "vfs",
+                                        (int)card->vfs, "link", name_of_card_link(card->link)));
     }
     return json_pack("{s:i, s:i, s:i, s:i, s:o}", "reserved_memory_mib",
                      (int)host->reserved_memory_mib, "reserved_pcpus", (int)host->reserved_pcpus,

@@ -142,6 +142,10 @@ json_t *report_pf(const struct command *command, const struct snapshot_pf *pf)
         number_json(observed->node), "owner", owner_json(command, pf->owner), "sriov",
         sriov_json(&observed->sriov), "vfs", vfs_of(command, observed->bdf));
 
+    json_object_set_new(report, "carrier", json_boolean(observed->carrier));
+    json_object_set_new(report, "health_error", report_text(observed->health));
+    json_object_set_new(report, "stuck_pid",
+                        observed->stuck_pid ? json_integer(observed->stuck_pid) : json_null());
     json_object_set_new(report, "restart", restart_json(observed));
     json_object_set_new(report, "errors", errors_json(&observed->errors));
     json_object_set_new(report, "recovery", json_string(name_of_recovery(observed->recovery)));

@@ -10,6 +10,7 @@
 #include "hotplug.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "news.h"
 #include "orders.h"
 #include "outage.h"
 #include "resets.h"
@@ -210,6 +211,24 @@ static struct action *answered(struct db *db, const struct tcb_applied *result)
     return action && action->image.action != ACTION_VF_CONFIGURE ? action : NULL;
 }
 
+/* Its partition waits for it; the next try may go well. */
+static void note_refusal(struct control *control, const struct action_image *image,
+                         const struct tcb_applied *result)
+{
+    const struct pf *pf = db_pf(control->db, image->pf);
+
+    if (image->action != ACTION_VF_ACTIVATE || !pf ||
+        pf->vfs[image->index].owner.kind != OWNER_GUEST)
+        return;
+    struct partition *partition = db_partition(control->db, pf->vfs[image->index].owner.partition);
+    if (!partition)
+        return;
+    partition->refused.pf = image->pf;
+    partition->refused.index = image->index;
+    snprintf(partition->refused.text, sizeof(partition->refused.text), "%s%.100s",
+             result->error ? ": " : "", result->error ? result->text : "");
+}
+
 void action_applied(struct control *control, const struct tcb_applied *result)
 {
     struct action *action = answered(control->db, result);
@@ -232,8 +251,12 @@ void action_applied(struct control *control, const struct tcb_applied *result)
         return;
     if (result->error)
         log_warning("%s on %s failed: %s", name_of_action(image.action), bdf, result->text);
-    if (db_pf(control->db, image.pf))
-        db_pf(control->db, image.pf)->counts.writes += result->writes;
+    struct pf *pf = db_pf(control->db, image.pf);
+    if (pf) {
+        pf->counts.writes += result->writes;
+        news_action(pf, image.action, result->writes);
+    }
+    note_refusal(control, &image, result);
     verdict(control, proposal, result->error, result->writes, result->text);
     if (image.action == ACTION_PF_RENEW)
         resets_renewed(control, image.pf, result->error);

@@ -46,6 +46,12 @@ struct node {
     struct owner *owners;
 };
 
+/* How much of something that repeats itself is noted in the log (news.h). */
+struct news_limit {
+    uint64_t boottime_ns; /* since when they are counted */
+    uint32_t count;
+};
+
 struct vf {
     struct owner owner;
     bool present;  /* the TCB sees it */
@@ -54,8 +60,10 @@ struct vf {
     struct owner assigned_to;
     struct vf_attributes attributes;
     struct vf_observed observed;
+    uint64_t verified_ns; /* since when all of it is as desired (gate.h) */
     uint64_t
         reset_boottime_ns; /* since when it is known to be reset under its guest; 0: it is not */
+    bool requested;        /* the host's kernel asks its guest for it: VF_REQUESTED */
     uint64_t outage_boottime_ns, outage_ns; /* counts.h: since when; those that are over */
 };
 
@@ -74,6 +82,9 @@ struct pf {
     struct pf_counts counts;          /* counts.h */
     uint64_t lost_boottime_ns;        /* when it was ready last; 0: it is, or was never */
     bool was_ready;                   /* by the latest word of SR-PCIM */
+    bool ours;                        /* since then an action of ours has taken its readiness */
+    uint64_t loss;                    /* the entry that says that it was lost; 0: there is none */
+    struct news_limit news;
     struct vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
@@ -101,10 +112,15 @@ struct partition {
     bool processors_due;        /* lead may not have the latest descriptor: PROCESSORS */
     uint64_t retry_boottime_ns; /* when CHANNELS is tried again; 0: no retry is due */
     char trouble[PARCLOSE_REASON_MAX]; /* lead's words for the last failed CHANNELS, VF_ADD */
-    struct bdf adding, leaving;        /* the VFs of VF_ADD, VF_REMOVE that are not answered */
-    uint64_t outage_boottime_ns;       /* when it lost a PF while it ran; 0: not known (outage.h) */
-    uint64_t news_boottime_ns;         /* news.h: since when they are counted */
-    uint32_t news;
+    struct {
+        struct bdf pf;
+        uint32_t index;
+        char text[PARCLOSE_REASON_MAX];
+    } refused; /* the VF of it that could not be made ready the last time, and ": " and the TCB's
+                  words; "" */
+    struct bdf adding, leaving;  /* the VFs of VF_ADD, VF_REMOVE that are not answered */
+    uint64_t outage_boottime_ns; /* when it lost a PF while it ran; 0: not known (outage.h) */
+    struct news_limit news;
 };
 
 /* An action on a device that is committed and not answered. */

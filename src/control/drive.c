@@ -295,6 +295,8 @@ void drive_deadline(struct control *control, struct partition *partition)
         return;
     if (partition->run.phase == PHASE_STOPPING)
         force(control, partition);
+    else if (partition->run.calm)
+        ladder_forget(control, partition);
     else if (now >= control->settled_boottime_ns &&
              (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN ||
               outage_is_for(partition)))

@@ -112,12 +112,11 @@ static bool begins_anew(const struct partition *partition)
     return partition->run.attach == ATTACH_NONE && partition->run.channels;
 }
 
-/* The next wait is for another PF. */
 static void wait_anew(struct control *control, const struct partition *partition,
                       struct partition_run *run)
 {
     run->rung = RUNG_WAIT;
-    memset(run->rungs_taken, 0, sizeof(run->rungs_taken));
+    ladder_void(run);
     if (partition->run.phase == PHASE_WAITING || partition->run.phase == PHASE_FROZEN)
         ladder_wait(control, run);
 }
@@ -131,6 +130,7 @@ static struct partition_run run_after(struct control *control, const struct part
         run = lifecycle_restarting(control, partition);
     else if (run.attach == ATTACH_NONE)
         wait_anew(control, partition, &run);
+    ladder_void(&run); /* the next wait is for another PF */
     run.standbys ^= UINT32_C(1) << first;
     run.descriptor_generation++;
     return run;

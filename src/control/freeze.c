@@ -46,7 +46,7 @@ static const struct pf *recovering(struct db *db, const struct partition *partit
 static const struct pf *wanted_for(struct db *db, const struct partition *partition)
 {
     if (!outage_is_for(partition) || partition->config.on_outage != OUTAGE_FREEZE ||
-        !partition->run.deadline_boottime_ns)
+        !partition->run.deadline_boottime_ns || partition->run.calm)
         return NULL;
     return recovering(db, partition);
 }

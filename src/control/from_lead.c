@@ -77,6 +77,7 @@ static void monitor_said(struct control *control, struct partition *partition,
     partition->monitor = *message;
     partition->said = true;
     resets_follow(control, partition);
+    tell_requests(control, partition, message->vfs);
     if (seats && partition->run.channels)
         tell_wants(control, partition);
     note_created(control, partition);

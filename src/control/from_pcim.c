@@ -10,6 +10,7 @@
 #include "drive.h"
 #include "gate.h"
 #include "ladder.h"
+#include "news.h"
 #include "orders.h"
 #include "tell.h"
 #include "transaction.h"
@@ -25,7 +26,8 @@ static void recovered(struct control *control, struct pf *pf)
     transaction_commit(control, false);
 }
 
-/* On the way from the last readiness to the thaw: nothing slow but the gate's own commit. */
+/* On the way from the last readiness to the thaw: nothing slow but the gate's own commit, and what
+ * is only noted comes after it. */
 static int on_readiness(void *context, struct frame *frame)
 {
     struct control *control = context;
@@ -48,6 +50,7 @@ static int on_readiness(void *context, struct frame *frame)
     drive_users(control, pf);
     if (is_ready && pf->image.in_error)
         recovered(control, pf);
+    news_readiness(control, pf);
     counts_readiness(control, pf);
     orders_follow(control);
     return 0;

@@ -11,6 +11,7 @@
 #include "drive.h"
 #include "edit.h"
 #include "errors.h"
+#include "gate.h"
 #include "log/log.h"
 #include "orders.h"
 #include "parclose/msg_control_tcb.h"
@@ -24,11 +25,13 @@ static bool errors_ok(const struct error_counts *errors)
 static bool pf_ok(const struct pf_observed *pf)
 {
     return pf->bdf.value && pf->class <= CLASS_NVME && pf->status <= FUNCTION_ERROR &&
-           pf->answers <= 1 && pf->link_up <= 1 && pf->reset <= 1 &&
+           pf->answers <= 1 && pf->link_up <= 1 && pf->carrier <= 1 && pf->reset <= 1 &&
            pf->open_vfs <= PARCLOSE_MAX_VFS_PER_PF && errors_ok(&pf->errors) &&
            pf->recovery < ERROR_RECOVERIES && pf->power_control < POWER_CONTROLS &&
-           pf->power_status < POWER_STATUSES && frame_string_ok(pf->driver, sizeof(pf->driver)) &&
+           pf->power_status < POWER_STATUSES && pf->stuck_pid <= PARCLOSE_PID_MAX &&
+           frame_string_ok(pf->driver, sizeof(pf->driver)) &&
            frame_string_ok(pf->netdev, sizeof(pf->netdev)) &&
+           frame_string_ok(pf->health, sizeof(pf->health)) &&
            frame_string_ok(pf->serial, sizeof(pf->serial));
 }
 
@@ -57,7 +60,7 @@ static bool vf_ok(const struct vf_observed *vf)
 {
     return vf->bdf.value && vf->pf.value && vf->index < PARCLOSE_MAX_VFS_PER_PF &&
            vf->status <= FUNCTION_ERROR && vf->answers <= 1 && vf->attributes_set <= 1 &&
-           vf->open <= 1 && vf->for_host <= 1 && vf->bind_error <= INT32_MAX &&
+           vf->unread <= 1 && vf->open <= 1 && vf->for_host <= 1 && vf->bind_error <= INT32_MAX &&
            frame_error_ok(-(int32_t)vf->bind_error) && errors_ok(&vf->errors) &&
            frame_string_ok(vf->driver, sizeof(vf->driver));
 }
@@ -88,7 +91,10 @@ static int on_vf(void *context, struct frame *frame)
     db_function_drop(control->db, message->vf.bdf);
     errors_of_vf(control, vf, &message->vf.errors);
     bool moved = vf->observed.bdf.value != message->vf.bdf.value;
+    bool was_stale = gate_vf_stale(vf) != NULL;
     vf->observed = message->vf;
+    if (was_stale && !gate_vf_stale(vf))
+        vf->verified_ns = message->vf.event_ns;
     vf->present = vf->said = true;
     control_changed(control);
     if (moved)

@@ -16,11 +16,12 @@
 #include "states.h"
 #include "transaction.h"
 
-/* For the test that proves the gate's tests: a gate that overlooks the partition's first PF. */
+/* For the test that proves the gate's tests: a gate that overlooks the PF behind the partition's
+ * first VF, and that VF. */
 #ifdef PARCLOSE_MUTANT_GATE_IGNORES_PF
-#define FIRST_PF_ASKED 1
+#define FIRST_ASKED 1
 #else
-#define FIRST_PF_ASKED 0
+#define FIRST_ASKED 0
 #endif
 
 const char *readiness_text(uint32_t readiness)
@@ -40,6 +41,7 @@ const char *readiness_text(uint32_t readiness)
         [PF_DISABLED] = "disabled by an administrator",
         [PF_ERRORS] = "an uncorrectable error of it was reported",
         [PF_ASLEEP] = "it is asleep",
+        [PF_UNHEALTHY] = "its driver says that it is in error",
         [PF_VFS_UNBOUND] = "its VFs are being bound to vfio-pci",
     };
     return readiness < PF_READINESS_KINDS ? texts[readiness] : "?";
@@ -47,7 +49,7 @@ const char *readiness_text(uint32_t readiness)
 
 struct pf *gate_pf_missing(struct db *db, const struct partition *partition)
 {
-    for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++) {
+    for (uint32_t i = FIRST_ASKED; i < partition->config.vfs_count; i++) {
         struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
         if (failover_in_use(partition, i) && (!pf || pf->readiness != PF_READY))
             return pf;
@@ -58,7 +60,7 @@ struct pf *gate_pf_missing(struct db *db, const struct partition *partition)
 /* The same walk as a yes or no: a card that is not in the map is not ready either. */
 static bool pfs_ready(struct db *db, const struct partition *partition)
 {
-    for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++) {
+    for (uint32_t i = FIRST_ASKED; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
         if (failover_in_use(partition, i) && (!pf || pf->readiness != PF_READY))
             return false;
@@ -85,6 +87,19 @@ static const char *vf_trouble(const struct vf *vf)
     return NULL;
 }
 
+const char *gate_vf_stale(const struct vf *vf)
+{
+    if (!vf->present || !vf->observed.answers)
+        return "it does not answer";
+    if (!vf->observed.attributes_set)
+        return "its PF has forgotten it; it is being configured again";
+#ifndef PARCLOSE_MUTANT_GATE_TRUSTS_VF
+    if (vf->observed.unread)
+        return "its PF began anew; it is not read again yet";
+#endif
+    return NULL;
+}
+
 /* Nobody is given a VF that is about to be taken away. */
 static const char *pf_trouble(struct db *db, const struct pf *pf)
 {
@@ -105,22 +120,45 @@ const char *gate_vf_trouble(struct db *db, const struct partition_vf *wanted)
     return vf_trouble(&pf->vfs[wanted->index]);
 }
 
-int gate_vf_missing(struct db *db, const struct partition *partition,
+/* What the TCB said when it could not make the VF ready; its next try may go well. */
+static const char *refusal(const struct partition *partition, const struct pf *pf, uint32_t index)
+{
+    if (!pf || pf->bdf.value != partition->refused.pf.value || index != partition->refused.index ||
+        pf->vfs[index].observed.attributes_set)
+        return "";
+    return partition->refused.text;
+}
+
+/* The first of those that its guest is to have that is in trouble; -1: none. Those that its monitor
+ * has are asked whether they are stale. */
+static int first_vf(struct db *db, const struct partition *partition, bool had,
                     char text[PARCLOSE_REASON_MAX])
 {
-    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+    for (uint32_t i = FIRST_ASKED; i < partition->config.vfs_count; i++) {
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(db, wanted->card);
-        const char *trouble = pf_trouble(db, pf);
-        if (!trouble)
-            trouble = vf_trouble(&pf->vfs[wanted->index]);
+        const char *trouble = had ? NULL : pf_trouble(db, pf);
+        if (!trouble && pf)
+            trouble = (had ? gate_vf_stale : vf_trouble)(&pf->vfs[wanted->index]);
         if (!trouble || !failover_in_use(partition, i))
             continue;
-        snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %s", wanted->index, wanted->card,
-                 trouble);
+        snprintf(text, PARCLOSE_REASON_MAX, "VF %u of card %s: %s%.80s", wanted->index,
+                 wanted->card, trouble, had ? "" : refusal(partition, pf, wanted->index));
         return (int)i;
     }
     return -1;
+}
+
+int gate_vf_missing(struct db *db, const struct partition *partition,
+                    char text[PARCLOSE_REASON_MAX])
+{
+    return first_vf(db, partition, false, text);
+}
+
+static int vf_unproven(struct db *db, const struct partition *partition,
+                       char text[PARCLOSE_REASON_MAX])
+{
+    return partition->run.channels ? first_vf(db, partition, true, text) : -1;
 }
 
 void gate_pf_text(const struct db *db, const struct pf *pf, char text[PARCLOSE_REASON_MAX])
@@ -173,13 +211,15 @@ bool gate_open(struct db *db, const struct partition *partition, char text[PARCL
     uint32_t missing = STATES_BEFORE_GATE & ~partition_states(partition);
     const struct partition_vf *vf = hotplug_missing(db, partition);
 
-    if (!missing && !vf && pfs_ready(db, partition))
+    if (!missing && !vf && pfs_ready(db, partition) && vf_unproven(db, partition, text) < 0)
         return true;
     const struct pf *pf = gate_pf_missing(db, partition);
     if (pf)
         gate_pf_text(db, pf, text);
     else if (vf)
         seat_text(db, partition, vf, text);
+    else if (vf_unproven(db, partition, text) >= 0)
+        return false;
     else if (partition->run.channels || gate_vf_missing(db, partition, text) < 0)
         state_waiting_text(partition, missing ? missing : STATE_BIT(STATE_CHANNEL_IMAGE), text);
     return false;
@@ -190,6 +230,7 @@ bool gate_blocked(struct db *db, const struct partition *partition)
     char text[PARCLOSE_REASON_MAX];
 
     return !pfs_ready(db, partition) || hotplug_missing(db, partition) ||
+           vf_unproven(db, partition, text) >= 0 ||
            (!partition->run.channels && gate_vf_missing(db, partition, text) >= 0);
 }
 
@@ -199,8 +240,13 @@ static uint64_t opened_ns(struct db *db, const struct partition *partition)
 
     for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
         const struct pf *pf = db_pf_of_card(db, partition->config.vfs[i].card);
-        if (failover_in_use(partition, i) && pf && pf->readiness_ns > latest)
+        if (!failover_in_use(partition, i) || !pf)
+            continue;
+        const struct vf *vf = &pf->vfs[partition->config.vfs[i].index];
+        if (pf->readiness_ns > latest)
             latest = pf->readiness_ns;
+        if (vf->verified_ns > latest)
+            latest = vf->verified_ns;
     }
     return latest;
 }
@@ -249,7 +295,7 @@ void gate_undo(struct control *control, struct partition *partition, bool freeze
 
 static bool uses(struct db *db, const struct partition *partition, const struct pf *pf)
 {
-    for (uint32_t i = FIRST_PF_ASKED; i < partition->config.vfs_count; i++)
+    for (uint32_t i = FIRST_ASKED; i < partition->config.vfs_count; i++)
         if (failover_in_use(partition, i) && db_pf_of_card(db, partition->config.vfs[i].card) == pf)
             return true;
     return false;
@@ -288,10 +334,9 @@ void gate_attached(struct control *control, struct partition *partition, uint64_
     run.thawed_ns = thawed_ns;
     run.attached = run.scheduled = time_of(control, thawed_ns);
     run.rung = RUNG_WAIT;
-    memset(run.rungs_taken, 0, sizeof(run.rungs_taken));
     if (!partition_ending(partition)) {
         run.phase = PHASE_RUNNING;
-        run.deadline_boottime_ns = 0;
+        ladder_rest(control, &run);
     }
     transaction_begin(control, AUDIT_ATTACH, AUDIT_APPLIED, run.attach_transaction);
     transaction_run(control, partition, &run);

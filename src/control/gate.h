@@ -5,7 +5,8 @@
  *
  * Algorithm. gate_try() runs at each event that can open it (readiness of a PF, a state of the
  * monitor, an answer of lead). It is open when the partition has reached every state before the
- * gate and the latest readiness processed for each PF behind its VFs is PF_READY. Then, in this
+ * gate, the latest readiness processed for each PF behind its VFs is PF_READY, and each VF was read
+ * as desired since its PF began anew: one that came back may have forgotten them. Then, in this
  * order: one durable audit entry (attach COMMITTED), LEAD_ATTACH, and on lead's answer the applied
  * entry (attach DONE). gate_lost() runs at each loss of readiness: an attach that is committed and
  * not acknowledged is undone, lead freezes again, and the partition waits as FROZEN. A loss later
@@ -33,6 +34,9 @@ struct pf *gate_pf_missing(struct db *db, const struct partition *partition);
  * nothing. The same judgement for a partition that starts and for one that runs. */
 const char *gate_vf_trouble(struct db *db, const struct partition_vf *wanted);
 
+/* What keeps a VF that a monitor has from being used by its guest; NULL: nothing. */
+const char *gate_vf_stale(const struct vf *vf);
+
 /* A PF that is not ready, and why, one line. */
 void gate_pf_text(const struct db *db, const struct pf *pf, char text[PARCLOSE_REASON_MAX]);
 
@@ -41,8 +45,8 @@ void gate_pf_text(const struct db *db, const struct pf *pf, char text[PARCLOSE_R
 int gate_vf_missing(struct db *db, const struct partition *partition,
                     char text[PARCLOSE_REASON_MAX]);
 
-/* Whether it waits for hardware: a PF that is not ready, or a VF that its monitor cannot have yet.
- */
+/* Whether it waits for hardware: a PF that is not ready, a VF that its monitor cannot have yet, or
+ * one that it has and that is not as desired. */
 bool gate_blocked(struct db *db, const struct partition *partition);
 
 /* Attaches if the gate is open and nothing is attached. True: an attach was committed. */

@@ -16,13 +16,62 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
+/* Of a wait that begins: before the rung that comes, whatever was taken in one before. */
+static uint64_t next_wait_ms(const struct gate_config *gate, const struct partition_run *run)
+{
+    return gate->wait_ms[run->rung ? run->rung : ladder_next(gate, run) - 1];
+}
+
 void ladder_wait(struct control *control, struct partition_run *run)
 {
     const struct gate_config *gate = &control->db->host.gate;
 
+    run->calm = 0;
     run->deadline_boottime_ns =
         run->rung >= RUNG_ERROR ? 0
-                                : control_boottime(control) + gate->wait_ms[run->rung] * NS_PER_MS;
+                                : control_boottime(control) + next_wait_ms(gate, run) * NS_PER_MS;
+}
+
+void ladder_void(struct partition_run *run)
+{
+    memset(run->rungs_taken, 0, sizeof(run->rungs_taken));
+    run->skipped = 0;
+    if (run->calm)
+        run->deadline_boottime_ns = 0;
+    run->calm = 0;
+}
+
+static uint64_t all_waits_ns(const struct gate_config *gate)
+{
+    uint64_t ms = 0;
+
+    for (size_t i = 0; i < RUNG_ERROR; i++)
+        ms += gate->wait_ms[i];
+    return ms * NS_PER_MS;
+}
+
+void ladder_rest(struct control *control, struct partition_run *run)
+{
+    run->rung = RUNG_WAIT;
+    run->rungs_taken[RUNG_RESTART_PF - 1] -= run->skipped;
+    run->skipped = 0;
+    run->calm = 0;
+    for (size_t i = 0; i < RUNG_ERROR; i++)
+        run->calm |= run->rungs_taken[i] != 0;
+    run->deadline_boottime_ns =
+        run->calm ? control_boottime(control) + all_waits_ns(&control->db->host.gate) : 0;
+}
+
+void ladder_forget(struct control *control, struct partition *partition)
+{
+    struct partition_run run = partition->run;
+
+    ladder_void(&run);
+    transaction_begin(control, AUDIT_RUNG, AUDIT_APPLIED, run.start_transaction);
+    transaction_text(control, "partition %s ran undisturbed: what was taken is forgotten",
+                     partition->config.name);
+    transaction_run(control, partition, &run);
+    transaction_commit(control, false);
 }
 
 enum rung ladder_next(const struct gate_config *gate, const struct partition_run *run)
@@ -135,7 +184,9 @@ static int commit_rung(struct control *control, struct partition *partition, enu
     struct partition_run run = partition->run;
 
     run.rung = rung;
-    run.rungs_taken[rung - 1] = refusal ? gate->budget[rung - 1] : run.rungs_taken[rung - 1] + 1;
+    if (refusal)
+        run.skipped = (uint16_t)(gate->budget[rung - 1] - run.rungs_taken[rung - 1]);
+    run.rungs_taken[rung - 1] += refusal ? run.skipped : 1;
     ladder_wait(control, &run);
     transaction_begin(control, AUDIT_RUNG, refusal ? AUDIT_UNDONE : AUDIT_BEGUN, 0);
     if (refusal)

@@ -159,6 +159,7 @@ static struct partition_run run_stopping(const struct control *control,
     if (run.exit == EXIT_REBOOT) /* of the last run, or one that was to begin anew */
         run.exit = EXIT_NONE;
     run.phase = PHASE_STOPPING;
+    run.calm = 0;
     run.deadline_boottime_ns =
         control_boottime(control) + (force ? 0 : timeout_ms) * NS_PER_MS + STOP_GRACE_NS;
     return run;
@@ -338,6 +339,7 @@ static void reboot(struct control *control, struct partition *partition, enum ex
                                 .memory_node = old->memory_node,
                                 .pcpus_count = old->pcpus_count,
                                 .standbys = old->standbys,
+                                .skipped = old->skipped,
                                 .enabled = old->enabled,
                                 .active = lifecycle_now(control)};
 
@@ -345,6 +347,7 @@ static void reboot(struct control *control, struct partition *partition, enum ex
     struct hotplug_vfs leaving = hotplug_leaving(control->db, partition);
 
     memcpy(run.pcpus, old->pcpus, sizeof(run.pcpus));
+    memcpy(run.rungs_taken, old->rungs_taken, sizeof(run.rungs_taken)); /* ladder.h */
     transaction_begin(control, AUDIT_START, AUDIT_BEGUN, 0);
     transaction_text(control, "partition %s: its guest reboots: %.100s", partition->config.name,
                      reason);
@@ -388,6 +391,7 @@ static void hold_back(struct control *control, struct partition *partition,
 
     freeze_end(control, &run);
     run.phase = PHASE_RELEASING;
+    run.calm = 0;
     run.exit = ended->exit;
     memcpy(run.reason, ended->reason, sizeof(run.reason));
     run.deadline_boottime_ns = 0;
@@ -409,6 +413,7 @@ void partition_gone(struct control *control, struct partition *partition, enum e
         return;
     }
     resets_forget(control, partition);
+    tell_requests(control, partition, NULL);
     struct partition_run run = run_ended(partition, exit, reason);
     if (attached(partition))
         hold_back(control, partition, &run);

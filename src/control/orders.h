@@ -28,6 +28,9 @@
 #include "control.h"
 #include "parclose/msg_control_tcb.h"
 
+/* orders.c begins them and takes their answers, orders_end.c ends them; device_order.h says which
+ * may begin. */
+
 /* A request; answered now or when it is over. */
 void orders_take(struct control *control, const struct control_order *request);
 

@@ -46,7 +46,9 @@ bool outage_is_for(const struct partition *partition)
 
 static bool under_way(const struct partition *partition)
 {
-    return partition->run.deadline_boottime_ns || partition->run.rung != RUNG_WAIT;
+    const struct partition_run *run = &partition->run;
+
+    return !run->calm && (run->deadline_boottime_ns || run->rung != RUNG_WAIT);
 }
 
 static void begin(struct control *control, struct partition *partition, const struct pf *pf)
@@ -75,9 +77,7 @@ static void end(struct control *control, struct partition *partition)
     if (since)
         snprintf(how, sizeof(how), " after %llu ms",
                  (unsigned long long)((control_boottime(control) - since) / NS_PER_MS));
-    run.deadline_boottime_ns = 0;
-    run.rung = RUNG_WAIT;
-    memset(run.rungs_taken, 0, sizeof(run.rungs_taken));
+    ladder_rest(control, &run);
     transaction_begin(control, AUDIT_OUTAGE, AUDIT_APPLIED, run.start_transaction);
     transaction_text(control, "partition %s: its PFs are ready again%s", partition->config.name,
                      how);
@@ -109,11 +109,17 @@ bool outage_vf_lost(const struct pf *pf, const struct vf *vf)
     return lost(pf) && pf->observed.driver[0] && vf->present && dead;
 }
 
+/* In this outage, not in one before. */
+static bool restart_tried(const struct partition_run *run)
+{
+    return run->rung >= RUNG_RESTART_PF && run->rungs_taken[RUNG_RESTART_PF - 1];
+}
+
 bool outage_takes(const struct partition *partition, const struct pf *pf, const struct vf *vf)
 {
     bool may = outage_is_for(partition) || partition->run.attach == ATTACH_NONE;
 
-    return may && partition->run.rungs_taken[RUNG_RESTART_PF - 1] && outage_vf_lost(pf, vf);
+    return may && restart_tried(&partition->run) && outage_vf_lost(pf, vf);
 }
 
 static bool any_vf_held(struct control *control, const struct pf *pf)
@@ -150,7 +156,7 @@ bool outage_text(struct control *control, const struct partition *partition,
         return false;
     gate_pf_text(control->db, pf, text);
     used = strlen(text);
-    if (partition->run.rungs_taken[RUNG_RESTART_PF - 1] && outage_refusal(control, partition))
+    if (restart_tried(&partition->run) && outage_refusal(control, partition))
         snprintf(text + used, PARCLOSE_REASON_MAX - used, "; its guest has VFs: no restart");
     return true;
 }

@@ -13,7 +13,8 @@
  *     reset under its guest and is not mended yet (resets.h), is no loss:
  *     with rung 1 it is taken from the guest at once, the PF is restarted when it is nobody's, and
  *     the VF comes back through the gate (hotplug.h)
- *   → READY(net0): entry "outage applied" with the milliseconds, no deadline, no rung
+ *   → READY(net0): entry "outage applied" with the milliseconds, no rung; what was taken is
+ *     forgotten after a while (ladder.h)
  *
  * A PF that is not judged (SR-PCIM restarts, rung 2) neither begins nor ends it.
  */

@@ -50,6 +50,7 @@
  *   RUNG               restart of the PF: RECOVER again to a new SR-PCIM. Restarts by boot are not
  *                      said again: whether they were done is not known, and the deadline of the
  *                      next rung runs. PF in error: whole with its entry
+ *   RUNG, APPLIED      what was taken is forgotten: whole; until then its deadline is there
  *
  * Example: ATTACH 830 is durable, control dies before LEAD_ATTACH goes. The successor replays 830:
  * the partition is ATTACH_COMMITTED. Lead says its monitor, frozen, and SYNC. SR-PCIM has not

@@ -39,3 +39,13 @@ int commit_or_say(struct control *control, char text[PARCLOSE_REASON_MAX])
         return refuse(text, error, "the transaction cannot be saved: %s", strerror(-error));
     return 0;
 }
+
+void append_text(char *text, size_t size, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
+}

@@ -14,3 +14,7 @@ __attribute__((format(printf, 3, 4))) int refuse(char text[PARCLOSE_REASON_MAX],
 
 /* Commits durably; on failure says in `text` why it could not be saved. */
 int commit_or_say(struct control *control, char text[PARCLOSE_REASON_MAX]);
+
+/* Adds to a text that has room for `size` bytes. */
+__attribute__((format(printf, 3, 4))) void append_text(char *text, size_t size, const char *format,
+                                                       ...);

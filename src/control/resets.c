@@ -41,7 +41,7 @@ static void note_mended(struct control *control, struct partition *partition, co
 {
     char name[NAME_BDF_MAX];
 
-    if (!news_may(control, partition))
+    if (!news_may(control, &partition->news))
         return;
     name_of_bdf(vf->observed.bdf, name);
     transaction_begin(control, AUDIT_VF_NEWS, AUDIT_APPLIED, partition->run.start_transaction);

@@ -210,6 +210,7 @@ static void forget_observed(struct control *control, struct partition *partition
     partition->processors_due = false;
     partition->retry_boottime_ns = 0;
     partition->trouble[0] = 0;
+    partition->refused.text[0] = 0;
 }
 
 int partition_start(struct control *control, const struct control_partition_start *request,

@@ -7,6 +7,7 @@
 #include "hotplug.h"
 #include "parclose/msg_control_sr_pcim.h"
 #include "parclose/msg_control_tcb.h"
+#include "wire/monitor_word.h"
 
 static void to_tcb(struct control *control, const void *message)
 {
@@ -24,6 +25,8 @@ static void assign(struct vf *vf, const struct vf_attributes *attributes)
     if (vf->assigned && (!owner_equal(vf->assigned_to, vf->owner) ||
                          memcmp(&vf->attributes, attributes, sizeof(*attributes)) != 0))
         vf->observed.attributes_set = 0;
+    if (vf->owner.kind != OWNER_GUEST)
+        vf->requested = false;
     vf->assigned = true;
     vf->assigned_to = vf->owner;
     vf->attributes = *attributes;
@@ -32,12 +35,15 @@ static void assign(struct vf *vf, const struct vf_attributes *attributes)
 void tell_assign(struct control *control, const struct pf *pf, uint32_t index,
                  const struct vf_attributes *attributes)
 {
-    struct tcb_assign message = {.header = frame_header(TCB_ASSIGN, sizeof(message), 0),
-                                 .pf = pf->bdf,
-                                 .index = index,
-                                 .owner = pf->vfs[index].owner,
-                                 .attributes = *attributes};
-    assign(&db_pf(control->db, pf->bdf)->vfs[index], attributes);
+    struct vf *vf = &db_pf(control->db, pf->bdf)->vfs[index];
+
+    assign(vf, attributes);
+    const struct tcb_assign message = {.header = frame_header(TCB_ASSIGN, sizeof(message), 0),
+                                       .pf = pf->bdf,
+                                       .index = index,
+                                       .owner = vf->owner,
+                                       .attributes = *attributes,
+                                       .requested = vf->requested};
     to_tcb(control, &message);
 }
 
@@ -80,7 +86,8 @@ void tell_want(struct control *control, const struct partition *partition, const
                                 .in_use = wanted && partition->run.channels &&
                                           !hotplug_pending(control->db, partition, vf),
                                 .attributes = *attributes,
-                                .reset = wanted && vf->reset_boottime_ns};
+                                .reset = wanted && vf->reset_boottime_ns,
+                                .requested = wanted && vf->requested};
     to_pcim(control, &message);
 }
 
@@ -93,6 +100,27 @@ void tell_wants(struct control *control, const struct partition *partition)
         if (pf)
             tell_want(control, partition, pf, wanted->index, &attributes);
     }
+}
+
+void tell_requests(struct control *control, const struct partition *partition,
+                   const struct vf_seat *seats)
+{
+    bool changed = false;
+
+    for (uint32_t i = 0; i < partition->config.vfs_count; i++) {
+        const struct partition_vf *wanted = &partition->config.vfs[i];
+        struct pf *pf = db_pf_of_card(control->db, wanted->card);
+        struct vf *vf = pf ? &pf->vfs[wanted->index] : NULL;
+        bool requested = vf && seats && monitor_vf_marks(seats, vf->observed.bdf) & VF_REQUESTED;
+        if (!vf || vf->requested == requested)
+            continue;
+        vf->requested = requested;
+        changed = true;
+    }
+    if (!changed)
+        return;
+    tell_assigns(control, partition);
+    tell_wants(control, partition);
 }
 
 void tell_action(struct control *control, const struct action *action)

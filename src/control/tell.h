@@ -21,5 +21,10 @@ void tell_wants(struct control *control, const struct partition *partition);
 void tell_want(struct control *control, const struct partition *partition, const struct pf *pf,
                uint32_t index, const struct vf_attributes *attributes);
 
+/* The monitor of a partition has these VFs (NULL: none). Whether the host's kernel asks for one of
+ * them, to both, when that has changed: who waits is seen beside the PF. */
+void tell_requests(struct control *control, const struct partition *partition,
+                   const struct vf_seat *seats);
+
 /* One committed action to the TCB. */
 void tell_action(struct control *control, const struct action *action);

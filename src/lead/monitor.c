@@ -19,6 +19,7 @@
 #include "keep.h"
 #include "log/log.h"
 #include "order.h"
+#include "process/pidfd.h"
 #include "spawn.h"
 #include "wire/monitor_word.h"
 
@@ -538,21 +539,6 @@ static int watch_link(struct partition *partition, sd_event *event)
     return error ? error : link_set_pace(partition->link, PACE_US, PACE_MOST);
 }
 
-/* The pid as the kernel tells it of a pidfd (Documentation/filesystems/proc.rst, fdinfo). */
-static uint32_t pid_of(int pidfd)
-{
-    char path[64], text[512];
-    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
-
-    if (file >= 0)
-        close(file);
-    text[size < 0 ? 0 : size] = 0;
-    const char *found = strstr(text, "\nPid:");
-    return found ? (uint32_t)strtoul(found + 5, NULL, 10) : 0;
-}
-
 int monitor_watch(struct partition *partition)
 {
     sd_event *event = process_event(partition->lead->process);
@@ -561,7 +547,7 @@ int monitor_watch(struct partition *partition)
     if (frozen < 0)
         return frozen;
     partition->frozen = frozen;
-    partition->spawner_pid = pid_of(partition->files[KEPT_PIDFD]);
+    partition->spawner_pid = (uint32_t)pidfd_pid(partition->files[KEPT_PIDFD]);
     int error = watch_link(partition, event);
     if (error >= 0)
         error = sd_event_add_io(event, &partition->died, partition->files[KEPT_PIDFD], EPOLLIN,

@@ -89,6 +89,13 @@ static bool is_recovered(const struct pcim_pf *pf, struct judgement *judgement)
               pf->observed.recovery == RECOVERY_FAILED ? "failed" : "is under way");
 }
 
+static bool is_healthy(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    return !pf->observed.health[0] ||
+           no(judgement, PF_UNHEALTHY, "its driver's health reporter %s is in error",
+              pf->observed.health);
+}
+
 static bool has_vfs(const struct pcim_pf *pf, struct judgement *judgement)
 {
     const struct sriov_capability *sriov = &pf->observed.sriov;
@@ -125,8 +132,12 @@ static bool vfs_work(const struct pcim_pf *pf, struct judgement *judgement)
 
 static bool is_up(const struct pcim_pf *pf, struct judgement *judgement)
 {
-    if (pf->observed.link_up)
+    bool carrier = pf->observed.class == CLASS_NETWORK && pf->card.link == CARD_LINK_CARRIER;
+
+    if (pf->observed.link_up && (!carrier || pf->observed.carrier))
         return true;
+    if (pf->observed.link_up)
+        return no(judgement, PF_LINK_DOWN, "its interface has no carrier");
     if (pf->observed.class == CLASS_NETWORK && pf->observed.power_control == POWER_ON &&
         pcim_may_sleep(pf)) /* it would be taken down just after */
         return no(judgement, PF_ASLEEP, NOBODY ": it may sleep");
@@ -164,6 +175,31 @@ static bool vfs_bound(const struct pcim_pf *pf, struct judgement *judgement)
     return true;
 }
 
+/* Who writes to sriov_numvfs, or unbinds a driver, waits in the kernel until the guest lets go; and
+ * so does everybody who wants that driver's or that PF's lock. */
+static void vfs_waited_for(const struct pcim_pf *pf, struct judgement *judgement)
+{
+    for (uint32_t i = 0; i < pf->card.vfs; i++) {
+        if (!pf->vfs[i].present || !pf->vfs[i].requested)
+            continue;
+        but(judgement,
+            "somebody on this host waits for its VF %u to be let go: a write to sriov_numvfs, "
+            "or an unbind of its driver",
+            i);
+        return;
+    }
+}
+
+/* Whatever else it is, ready or not: nothing can be done about it until that child ends. */
+static void add_stuck(struct judgement *judgement, uint32_t pid)
+{
+    size_t length = strlen(judgement->reason);
+
+    if (pid)
+        snprintf(judgement->reason + length, sizeof(judgement->reason) - length,
+                 "%sprocess %u has not come back from a write to it", length ? "; " : "", pid);
+}
+
 void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
 {
     *judgement = (struct judgement){.readiness = PF_READY};
@@ -172,7 +208,9 @@ void judge_pf(const struct pcim_pf *pf, struct judgement *judgement)
     else if (pf->proposal.id && pf->proposal.action == ACTION_PF_RESTART)
         no(judgement, PF_BUSY, "it is being restarted");
     else if (is_there(pf, judgement) && has_driver(pf, judgement) && is_awake(pf, judgement) &&
-             is_recovered(pf, judgement) && has_vfs(pf, judgement) && vfs_answer(pf, judgement) &&
-             vfs_work(pf, judgement) && is_up(pf, judgement))
-        vfs_bound(pf, judgement);
+             is_recovered(pf, judgement) && is_healthy(pf, judgement) && has_vfs(pf, judgement) &&
+             vfs_answer(pf, judgement) && vfs_work(pf, judgement) && is_up(pf, judgement) &&
+             vfs_bound(pf, judgement))
+        vfs_waited_for(pf, judgement);
+    add_stuck(judgement, pf->observed.stuck_pid);
 }

@@ -181,7 +181,7 @@ static int on_card(void *context, struct frame *frame)
 
     if (!frame_string_ok(card->name, sizeof(card->name)) ||
         !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
-        card->vfs > PARCLOSE_MAX_VFS_PER_PF || message->disabled > 1 ||
+        card->vfs > PARCLOSE_MAX_VFS_PER_PF || card->link >= CARD_LINKS || message->disabled > 1 ||
         message->idle_power >= IDLE_POWERS || message->reserved)
         return -EBADMSG;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS && !pcim->naming; i++)
@@ -204,7 +204,7 @@ static int on_want(void *context, struct frame *frame)
     const struct pcim_want *want = (const void *)frame->bytes;
 
     if (want->index >= PARCLOSE_MAX_VFS_PER_PF || want->wanted > 1 || want->in_use > 1 ||
-        want->reset > 1)
+        want->reset > 1 || want->requested > 1)
         return -EBADMSG;
     struct pcim_pf *pf = pf_get(pcim, want->pf);
     if (!pf)
@@ -212,6 +212,7 @@ static int on_want(void *context, struct frame *frame)
     pf->vfs[want->index].wanted = want->wanted;
     pf->vfs[want->index].in_use = want->in_use;
     pf->vfs[want->index].reset = want->reset;
+    pf->vfs[want->index].requested = want->requested;
     look_at(pcim, pf, now_ns());
     return 0;
 }
@@ -302,6 +303,7 @@ static void control_down(void *context)
         pf->proposal.id = 0;
         for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++) {
             pf->vfs[v].wanted = pf->vfs[v].in_use = pf->vfs[v].reset = false;
+            pf->vfs[v].requested = false;
             pf->vfs[v].proposal.id = 0;
         }
     }
@@ -315,9 +317,11 @@ static int on_pf(void *context, struct frame *frame)
     const struct pf_observed *seen = &((const struct observed_pf *)(const void *)frame->bytes)->pf;
 
     if (!frame_string_ok(seen->driver, sizeof(seen->driver)) ||
+        !frame_string_ok(seen->health, sizeof(seen->health)) ||
         !frame_string_ok(seen->netdev, sizeof(seen->netdev)) ||
         !frame_string_ok(seen->serial, sizeof(seen->serial)) ||
-        seen->power_control >= POWER_CONTROLS || seen->power_status >= POWER_STATUSES)
+        seen->power_control >= POWER_CONTROLS || seen->power_status >= POWER_STATUSES ||
+        seen->stuck_pid > PARCLOSE_PID_MAX)
         return -EBADMSG;
     struct pcim_pf *pf = pf_get(pcim, seen->bdf);
     if (!pf)

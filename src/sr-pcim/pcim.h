@@ -25,7 +25,8 @@ struct pcim_vf {
     bool said;
     bool wanted;
     bool in_use;
-    bool reset; /* under its guest */
+    bool reset;     /* under its guest */
+    bool requested; /* by the host's kernel, of its guest */
     struct vf_observed observed;
     struct proposal proposal;
 };
@@ -48,7 +49,8 @@ struct pcim_pf {
     struct pcim_vf vfs[PARCLOSE_MAX_VFS_PER_PF];
 };
 
-/* What a PF's picture says. `reason`: one line; when it is ready "", or which VF does not bind. */
+/* What a PF's picture says. `reason`: one line; when it is ready "", or which VF does not bind,
+ * or is waited for. */
 struct judgement {
     uint32_t readiness; /* enum pf_readiness */
     char reason[PARCLOSE_REASON_MAX];

@@ -25,6 +25,9 @@ int action_configure(struct tcb_pf_state *pf, uint32_t index, bool in_use, struc
 
 /* --- bind.c */
 
+/* -EBUSY: the host's driver has the VF. It is neither reset nor changed under it. */
+int bind_check(const char *driver, struct result *result);
+
 /* One VF to vfio-pci: nothing when it is. -EBUSY: the host's driver has it. */
 int bind_vf(struct bdf bdf, const char *driver, uint32_t index, struct result *result);
 
@@ -37,6 +40,10 @@ int bind_idle_vfs(struct tcb_pf_state *pf, struct result *result);
 
 /* --- pf_actions.c: what is done to a PF, by enum device_action; -EINVAL: not such a one */
 int action_pf(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct result *result);
+
+/* --- enumerate.c: a PF without a driver that forgot where its registers are is taken out and found
+ * anew, which may give it a driver; nothing is done to one that did not. */
+int action_enumerate(struct tcb_pf_state *pf, struct result *result);
 
 /* --- resets.c: whether the PF was reset behind its driver's back, as far as its registers tell; as
  * far as anything does. Result's `reset` says it, too. */
@@ -67,7 +74,9 @@ bool interlock_vf_in_use(const struct tcb_vf_state *vf);
  * The one way to a write that takes all VFs of a PF away from whoever has them: its driver's
  * unbind, its reset, sriov_numvfs. Looks at each VF that there is, right before the write: -EBUSY
  * when one is open, or has a driver of the host. The last line of defence: it does not matter what
- * control or SR-PCIM take to be so.
+ * control or SR-PCIM take to be so. Nobody can ask us for another eswitch mode, which would take
+ * them away, too: no action of ours sets it. When somebody else does, the kernel tells nobody
+ * (net/devlink/dev.c, devlink_nl_eswitch_set_doit()): that alone is not noticed.
  */
 int interlock_write(struct tcb_pf_state *pf, const char *name, const char *value,
                     struct result *result);

@@ -117,6 +117,14 @@ static uint32_t said_again(const struct vf_attributes *desired)
             (desired->min_tx_rate || desired->max_tx_rate ? VF_ATTR_RATE : 0u));
 }
 
+/* A MAC address that nobody desires is its last owner's, until all was set for this one; after
+ * that, and on a VF that is open, it may be the guest's own choice. */
+static bool left_behind(const struct tcb_vf_state *vf, const struct vf_attributes *seen)
+{
+    return !(vf->desired.present & VF_ATTR_MAC) && has_mac(seen) && !vf->prepared &&
+           !interlock_vf_in_use(vf);
+}
+
 /* What an open VF does not stand is written to one that is closed only: another MAC address. One
  * that the PF has forgotten is what the VF's driver has. */
 static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_use,
@@ -124,10 +132,9 @@ static int configure_network(struct tcb_pf_state *pf, uint32_t index, bool in_us
 {
     struct vf_attributes seen, all = complete(&pf->vfs[index].desired), *desired = &all;
 
-    /* no MAC: none is set by the PF; a guest's own choice shows there too and may stay */
-    if (pf->vfs[index].verified == VERIFIED_NO && !in_use)
-        all.present |= VF_ATTR_MAC;
     int error = netlink_read_vf(pf->observed.netdev, index, &seen);
+    if (!error && left_behind(&pf->vfs[index], &seen))
+        all.present |= VF_ATTR_MAC;
     uint32_t differs = netlink_differs(&seen, desired);
     if (pf->vfs[index].slept && !in_use)
         differs |= said_again(&pf->vfs[index].desired);
@@ -213,6 +220,8 @@ static enum verified verify_network(struct tcb_pf_state *pf, uint32_t index, str
 
     if (netlink_read_vf(pf->observed.netdev, index, &result->seen))
         return VERIFIED_UNKNOWN;
+    if (left_behind(&pf->vfs[index], &result->seen))
+        return VERIFIED_NO;
     return netlink_differs(&result->seen, &desired) ? VERIFIED_NO : VERIFIED_YES;
 }
 
@@ -242,7 +251,7 @@ static enum verified verify(struct tcb_pf_state *pf, uint32_t index, struct resu
     return pf->observed.class == CLASS_NVME ? verify_nvme(pf, index, result) : VERIFIED_YES;
 }
 
-/* vfio-pci resets a function whenever it is opened or closed; nobody else has. */
+/* vfio-pci has its functions reset: see activate(). */
 static int reset_vf(struct bdf bdf, const char *driver, struct result *result)
 {
     char path[128];
@@ -304,7 +313,9 @@ static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *re
     int error = function_observe_vf(SYSFS_ROOT, pf->card.bdf, index, false, &vf->observed);
     if (error)
         return action_fail(result, error, "VF %u", index);
-    error = reset_vf(vf->observed.bdf, vf->observed.driver, result);
+    error = bind_check(vf->observed.driver, result);
+    if (!error)
+        error = reset_vf(vf->observed.bdf, vf->observed.driver, result);
     if (!error)
         error = action_configure(pf, index, false, result);
     if (!error)
@@ -312,6 +323,18 @@ static int prepare_vf(struct tcb_pf_state *pf, uint32_t index, struct result *re
     return error;
 }
 
+/*
+ * The reset between two owners. A VF without a driver is reset here, before it is bound; when that
+ * fails, it is not handed over. One that is bound to vfio-pci the kernel resets when VFIO closes it
+ * and when it opens it (Linux 6.12, drivers/vfio/pci/vfio_pci_core.c: vfio_pci_core_disable(),
+ * vfio_pci_core_enable()); a monitor opens it before the gate, or before it is on a running guest's
+ * bus. There a device whose lock is taken (-EAGAIN) is not opened, so not handed over; any other
+ * failure the kernel only notes (no VFIO_DEVICE_FLAGS_RESET), and our monitor refuses it for that
+ * (src/monitor/vfio.c); QEMU does not: a VF that does not answer after it is in error as soon as
+ * that is seen, within a second. A reset takes 100 ms and then as long as the VF does not answer,
+ * 60 s at most (drivers/pci/pci.c: pcie_flr(), pci_dev_wait(), PCIE_RESET_READY_POLL_MS); here a
+ * child waits for it, that is given up after 30 s (jobs.c).
+ */
 static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *result)
 {
     struct tcb_vf_state *vf = &pf->vfs[index];
@@ -325,9 +348,9 @@ static int activate(struct tcb_pf_state *pf, uint32_t index, struct result *resu
         error = resettable_again(vf->observed.bdf, result);
     if (!error && action_registers_reset(pf, result))
         error = action_fail(result, -EAGAIN, "its PF was reset behind its driver's back");
-    if (!error &&
-        (verify(pf, index, result) != VERIFIED_YES || vf->verified == VERIFIED_NO || vf->slept))
+    if (!error && (verify(pf, index, result) != VERIFIED_YES || !vf->prepared || vf->slept))
         error = prepare_vf(pf, index, result);
+    vf->prepared |= !error;
     result->verified = error ? VERIFIED_NO : verify(pf, index, result);
     if (!error && result->verified != VERIFIED_YES)
         error = action_fail(result, -EIO, "VF %u does not read back as desired", index);
@@ -348,6 +371,7 @@ static int reconfigure(struct tcb_pf_state *pf, uint32_t index, struct result *r
     error = action_awake(pf, result);
     if (!error)
         error = action_configure(pf, index, interlock_vf_in_use(vf), result);
+    vf->prepared |= !error;
     result->verified = verify(pf, index, result);
     /* one that waits for its first activation is read back then */
     if (!error && result->verified != VERIFIED_YES && !strcmp(vf->observed.driver, "vfio-pci"))
@@ -398,6 +422,8 @@ void action_run(struct tcb_pf_state *pf, const struct tcb_apply *apply, struct r
         break;
     case ACTION_LOOK:
         action_was_reset(pf, result);
+        result->looked = true;
+        devlink_read(pf->card.bdf, &result->health); /* none, when it cannot be read */
         break;
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
     case ACTION_NEEDLESS:

@@ -51,13 +51,20 @@ static int bind_now(struct bdf bdf)
     return error ? error : check_bound(bdf);
 }
 
+int bind_check(const char *driver, struct result *result)
+{
+    return driver[0] && strcmp(driver, VFIO_PCI) != 0
+               ? action_fail(result, -EBUSY, "the host's driver %s has it", driver)
+               : 0;
+}
+
 int bind_vf(struct bdf bdf, const char *driver, uint32_t index, struct result *result)
 {
-    if (!strcmp(driver, VFIO_PCI))
-        return 0;
-    if (driver[0])
-        return action_fail(result, -EBUSY, "the host's driver %s has it", driver);
-    int error = bind_now(bdf);
+    int error = bind_check(driver, result);
+
+    if (error || driver[0])
+        return error;
+    error = bind_now(bdf);
     result->bind_errors[index] = (uint16_t)-error;
     return error ? action_fail(result, error, "VF %u does not bind to vfio-pci", index) : 0;
 }

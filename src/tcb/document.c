@@ -40,7 +40,9 @@ static void fill_vfs(const struct tcb_pf_state *pf, struct map_pf *map, struct m
                             .owner = vf->owner,
                             .desired = vf->owner.kind == OWNER_GUEST ? &vf->desired : NULL,
                             .seen = seen_any(&vf->seen) ? &vf->seen : NULL,
-                            .capabilities = &vf->capabilities};
+                            .capabilities = &vf->capabilities,
+                            .requested = vf->requested,
+                            .aer = vf->errors};
     }
 }
 
@@ -58,8 +60,7 @@ static void read_lists(struct tcb_pf_state *pf)
     close(folder);
 }
 
-static void fill(const struct tcb *tcb, struct tcb_pf_state *pf, struct map_pf *map,
-                 struct page *page)
+static void fill(struct tcb_pf_state *pf, struct map_pf *map, struct page *page)
 {
     if (!pf->config_size || !picture_quiet(pf))
         read_lists(pf);
@@ -70,8 +71,7 @@ static void fill(const struct tcb *tcb, struct tcb_pf_state *pf, struct map_pf *
                            .config = pf->config,
                            .config_size = pf->config_size,
                            .capabilities = &pf->capabilities,
-                           .aer = pf->errors,
-                           .stuck = jobs_stuck(tcb, pf->card.bdf)};
+                           .aer = pf->errors};
     fill_vfs(pf, map, page->vfs);
 }
 
@@ -85,7 +85,7 @@ static int print(struct tcb *tcb, FILE *out)
         return -ENOMEM;
     for (size_t i = 0; i < HOST_MAX_CARDS; i++)
         if (tcb->pfs[i]) {
-            fill(tcb, tcb->pfs[i], &maps[count], &pages[count]);
+            fill(tcb->pfs[i], &maps[count], &pages[count]);
             count++;
         }
     int error = devices_xml_print(out, ++tcb->generation, maps, count);

@@ -11,10 +11,11 @@
  *                                              ▼
  *                                            SENT: control's transaction ────────→ concluded
  *
- * Concluded: a file that was applied is removed; one that was refused becomes NAME.refused, and
- * NAME.error says why. Until then it stays where it is, so that whoever comes after our death finds
- * it again: its id comes from the file itself, and control is asked first what became of it. It is
- * never judged twice: the generation that it names is an old one once it is applied.
+ * Concluded: a file that was applied is removed, once devices.xml says what came of it; one that
+ * was refused becomes NAME.refused, and NAME.error says why. Until then it stays where it is, so
+ * that whoever comes after our death finds it again: its id comes from the file itself, and control
+ * is asked first what became of it. It is never judged twice: the generation that it names is an
+ * old one once it is applied.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@
 #define READER_DEADLINE_US 20000000
 #define FILES_MAX          1024 /* looked at to find the next */
 
-enum phase { IDLE, ASKED, NEW, READING, SENT };
+enum phase { IDLE, ASKED, NEW, READING, SENT, APPLIED };
 
 struct edits {
     struct tcb *tcb;
@@ -350,6 +351,10 @@ void edits_run(struct tcb *tcb)
         take(edits, name);
     if (edits && edits->phase == NEW && !document_is_due(tcb))
         read_file(edits);
+    if (edits && edits->phase == APPLIED && !document_is_due(tcb)) {
+        conclude(edits, 0, NULL);
+        edits_run(tcb);
+    }
 }
 
 void edits_link_up(struct tcb *tcb)
@@ -371,8 +376,10 @@ int edits_on_edited(void *context, struct frame *frame)
         return 0; /* about one that our predecessor took, or answered twice over two links */
     if (edits->phase == ASKED && message->error == -ENOENT)
         edits->phase = NEW;
+    else if (!message->error)
+        edits->phase = APPLIED;
     else
-        conclude(edits, 0, message->error ? message->text : NULL);
+        conclude(edits, 0, message->text);
     edits_run(tcb);
     return 0;
 }

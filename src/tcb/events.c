@@ -7,13 +7,12 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "link_message.h"
 #include "pci/config_space.h"
 #include "pci/function.h"
 #include "tcb.h"
@@ -23,7 +22,7 @@
 #define UEVENT_MAX          8192
 #define TICK_US             1000000
 #define RECEIVE_BUFFER      (1 << 20)
-#define LINK_MAX_SIZE       32768 /* with the attributes of many VFs; the name comes first */
+#define LINK_MAX_SIZE       32768 /* the name comes first: what is longer may be cut off */
 
 static void change_all(struct tcb *tcb, uint32_t class)
 {
@@ -123,46 +122,16 @@ static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *dat
     return 0;
 }
 
-/* The interface that a link message is about; "" when it does not say. */
-static void interface_of(struct nlmsghdr *message, char name[IFNAMSIZ])
-{
-    int left = (int)NLMSG_PAYLOAD(message, sizeof(struct ifinfomsg));
-    struct rtattr *attribute = IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(message));
-
-    name[0] = 0;
-    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
-        if (attribute->rta_type == IFLA_IFNAME)
-            snprintf(name, IFNAMSIZ, "%.*s", (int)RTA_PAYLOAD(attribute),
-                     (const char *)RTA_DATA(attribute));
-}
-
-static void link_event(struct tcb *tcb, struct nlmsghdr *message)
-{
-    char name[IFNAMSIZ];
-
-    if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
-        message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
-        return;
-    interface_of(message, name);
-    for (size_t i = 0; i < HOST_MAX_CARDS; i++)
-        if (tcb->pfs[i] && name[0] && !strcmp(tcb->pfs[i]->observed.netdev, name))
-            picture_changed(tcb, tcb->pfs[i], tcb_now_ns());
-}
-
 /* New interfaces of our cards and new names come as uevents. */
 static int on_link(sd_event_source *source, int fd, uint32_t events, void *data)
 {
-    _Alignas(struct nlmsghdr) char bytes[LINK_MAX_SIZE];
+    char bytes[LINK_MAX_SIZE];
     ssize_t got;
     (void)source;
     (void)events;
 
-    while ((got = receive(fd, bytes, sizeof(bytes))) >= 0) {
-        unsigned left = (unsigned)got;
-        struct nlmsghdr *message = (struct nlmsghdr *)bytes;
-        for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
-            link_event(data, message);
-    }
+    while ((got = receive(fd, bytes, sizeof(bytes))) >= 0)
+        link_messages(data, bytes, (size_t)got);
     if (got == -ENOBUFS) /* some were lost */
         change_all(data, CLASS_NETWORK);
     return 0;
@@ -287,7 +256,8 @@ static int on_tick(sd_event_source *source, uint64_t time, void *data)
         bool changed = pf && look_at(pf);
         if (pf && (errors_tick(pf) || changed))
             picture_changed(tcb, pf, tcb_now_ns());
-        if (pf && resets_due(pf) && !jobs_stuck(tcb, pf->card.bdf))
+        bool look = pf && (resets_due(pf) || (pf->health_due && !pf->busy));
+        if (look && !jobs_stuck(tcb, pf->card.bdf))
             jobs_add(tcb, &(struct tcb_apply){.action = ACTION_LOOK, .pf = pf->card.bdf});
     }
     sd_event_source_set_time_relative(source, TICK_US);
@@ -317,11 +287,28 @@ static int watch(struct tcb *tcb, sd_event *event, int protocol, uint32_t groups
     return fd < 0 ? fd : sd_event_add_io(event, NULL, fd, EPOLLIN, handler, tcb);
 }
 
+static void on_health(void *context, struct bdf bdf, const struct health_reporter *reporter)
+{
+    struct tcb *tcb = context;
+
+    for (size_t i = 0; i < HOST_MAX_CARDS; i++) {
+        struct tcb_pf_state *pf = tcb->pfs[i];
+        if (pf && !reporter)
+            pf->health_due = true;
+        if (!pf || !reporter || pf->card.bdf.value != bdf.value)
+            continue;
+        health_set(&pf->health, reporter);
+        picture_changed(tcb, pf, tcb_now_ns());
+    }
+}
+
 int events_open(struct tcb *tcb, sd_event *event)
 {
     int error = watch(tcb, event, NETLINK_KOBJECT_UEVENT, UEVENT_GROUP_KERNEL, on_uevent);
     if (error >= 0)
         error = watch(tcb, event, NETLINK_ROUTE, RTMGRP_LINK, on_link);
+    if (error >= 0)
+        error = devlink_open(event, on_health, tcb);
     if (error >= 0)
         error = sd_event_add_time_relative(event, &tcb->tick, CLOCK_MONOTONIC, TICK_US, 0, on_tick,
                                            tcb);

@@ -32,7 +32,8 @@ static int on_card(void *context, struct frame *frame)
     if (!frame_string_ok(card->name, sizeof(card->name)) ||
         !frame_string_ok(card->driver, sizeof(card->driver)) || !card->vfs ||
         card->vfs > PARCLOSE_MAX_VFS_PER_PF || strchr(card->driver, '/') || !card->driver[0] ||
-        message->disabled > 1 || message->idle_power >= IDLE_POWERS || message->reserved)
+        card->link >= CARD_LINKS || message->disabled > 1 || message->idle_power >= IDLE_POWERS ||
+        message->reserved)
         return -EBADMSG;
     begin_round(tcb);
     struct tcb_pf_state *pf = picture_manage(tcb, card);
@@ -63,6 +64,7 @@ static void assign(struct tcb *tcb, struct tcb_vf_state *vf, struct owner owner,
     vf->verified = tcb->pictured ? VERIFIED_NO : VERIFIED_UNKNOWN;
     vf->owner = owner;
     vf->desired = *desired;
+    vf->prepared = false;
     vf->assignment++;
     tcb->assignments++;
 }
@@ -73,11 +75,13 @@ static int on_assign(void *context, struct frame *frame)
     const struct tcb_assign *message = (const void *)frame->bytes;
     struct tcb_pf_state *pf = picture_pf(tcb, message->pf);
 
-    if (message->index >= PARCLOSE_MAX_VFS_PER_PF || message->owner.kind > OWNER_GUEST)
+    if (message->index >= PARCLOSE_MAX_VFS_PER_PF || message->owner.kind > OWNER_GUEST ||
+        message->requested > 1)
         return -EBADMSG;
     if (!pf)
         return 0;
     pf->vfs[message->index].named = true;
+    pf->vfs[message->index].requested = message->requested;
     assign(tcb, &pf->vfs[message->index], message->owner, &message->attributes);
     picture_changed(tcb, pf, tcb_now_ns());
     document_due(tcb);
@@ -90,8 +94,10 @@ static void take_back_unnamed(struct tcb *tcb, struct tcb_pf_state *pf)
     const struct vf_attributes none = {0};
 
     for (size_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
-        if (!pf->vfs[v].named)
+        if (!pf->vfs[v].named) {
+            pf->vfs[v].requested = false;
             assign(tcb, &pf->vfs[v], nobody, &none);
+        }
     picture_changed(tcb, pf, tcb_now_ns());
 }
 
@@ -257,6 +263,9 @@ static int check_files(struct tcb *tcb, const struct vfio_open *request, const c
     return 0;
 }
 
+/* Opening a group waits for a holder that is just closing it, and resets the VF meanwhile (the
+ * kernel's group_lock, drivers/vfio/group.c): not ours, because a VF is active only when a child
+ * has asked the same in its activation. */
 static int open_files(struct tcb *tcb, const struct vfio_open *request, int *files,
                       const char **text)
 {

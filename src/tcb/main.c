@@ -36,7 +36,7 @@ static int prepare(void *context, struct process *process)
     sd_event *event = process_event(process);
 
     tcb->process = process;
-    signal(SIGCHLD, SIG_IGN); /* children tell by their pipe how it went */
+    signal(SIGCHLD, SIG_IGN); /* children tell by their socket how it went */
     int error = events_open(tcb, event);
     if (error >= 0)
         error = sd_event_add_defer(event, &tcb->observe, picture_on_observe, tcb);
@@ -79,9 +79,12 @@ static const int system_calls[] = {
     SCMP_SYS(faccessat),
     SCMP_SYS(faccessat2),
     SCMP_SYS(pipe2),
+    SCMP_SYS(socketpair),
     SCMP_SYS(clone),
     SCMP_SYS(set_robust_list),
     SCMP_SYS(kill),
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(pidfd_send_signal),
     SCMP_SYS(ioctl),
     SCMP_SYS(socket),
     SCMP_SYS(bind),
@@ -127,6 +130,7 @@ int main(void)
         .system_calls_count = sizeof(system_calls) / sizeof(system_calls[0]),
         .prepare = prepare,
         .file = take_file,
+        .stored = keep_stored,
         .start = start,
     };
     return process_run(&config, &tcb);

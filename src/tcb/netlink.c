@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <netlink/addr.h>
 #include <netlink/cache.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
@@ -59,15 +60,65 @@ static void put_vf(struct rtnl_link_vf **vf)
 }
 #define cleanup_vf __attribute__((cleanup(put_vf)))
 
+static void free_message(struct nl_msg **message)
+{
+    nlmsg_free(*message);
+}
+#define cleanup_message __attribute__((cleanup(free_message)))
+
+/* Each VF's counters would be a third of the answer, and the list of 256 VFs must be below 64 KiB,
+ * the length of an attribute: the kernel's would be cut without a word. */
+int netlink_compose_get(const char *interface, struct nl_msg **message)
+{
+    int error = rtnl_link_build_get_request(0, interface, message);
+
+    if (error)
+        return error_of(error);
+    /* of an attribute that is there twice the last one counts */
+    return error_of(
+        nla_put_u32(*message, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS));
+}
+
+static void keep_link(struct nl_object *object, void *data)
+{
+    struct rtnl_link **link = data;
+
+    if (*link)
+        return;
+    nl_object_get(object);
+    *link = (struct rtnl_link *)(void *)object;
+}
+
+static int on_answer(struct nl_msg *message, void *data)
+{
+    int error = nl_msg_parse(message, keep_link, data);
+    return error < 0 ? error : NL_OK;
+}
+
+static int ask(struct nl_sock *socket, const char *interface, struct rtnl_link **link)
+{
+    cleanup_message struct nl_msg *message = NULL;
+
+    int error = netlink_compose_get(interface, &message);
+    if (error)
+        return error;
+    error = nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_answer, link);
+    if (error >= 0)
+        error = nl_send_auto(socket, message);
+    if (error >= 0)
+        error = nl_recvmsgs_default(socket);
+    if (error >= 0)
+        error = nl_wait_for_ack(socket);
+    return error < 0 ? error_of(error) : *link ? 0 : -EIO;
+}
+
 static int open_link(const char *interface, struct nl_sock **socket, struct rtnl_link **link)
 {
     *socket = nl_socket_alloc();
     if (!*socket)
         return -ENOMEM;
     int error = nl_connect(*socket, NETLINK_ROUTE);
-    if (!error)
-        error = rtnl_link_get_kernel(*socket, 0, interface, link);
-    return error_of(error);
+    return error ? error_of(error) : ask(*socket, interface, link);
 }
 
 static void read_mac(struct rtnl_link_vf *vf, struct vf_attributes *seen)
@@ -116,17 +167,12 @@ static uint8_t read_number(int (*get)(struct rtnl_link_vf *, uint32_t *), struct
     return (uint8_t)value;
 }
 
-int netlink_read_vf(const char *interface, uint32_t number, struct vf_attributes *seen)
+/* libnl does not look for a VF where there is no list of them, but goes through a null pointer. */
+static int read_vf(struct rtnl_link *link, uint32_t number, struct vf_attributes *seen)
 {
-    cleanup_socket struct nl_sock *socket = NULL;
-    cleanup_link struct rtnl_link *link = NULL;
-    cleanup_vf struct rtnl_link_vf *vf = NULL;
+    cleanup_vf struct rtnl_link_vf *vf =
+        rtnl_link_has_vf_list(link) ? rtnl_link_vf_get(link, number) : NULL;
 
-    *seen = (struct vf_attributes){0};
-    int error = open_link(interface, &socket, &link);
-    if (error)
-        return error;
-    vf = rtnl_link_vf_get(link, number);
     if (!vf)
         return -ENODEV;
     read_mac(vf, seen);
@@ -136,6 +182,27 @@ int netlink_read_vf(const char *interface, uint32_t number, struct vf_attributes
     seen->trust = read_number(rtnl_link_vf_get_trust, vf, VF_ATTR_TRUST, seen);
     seen->link_state = read_number(rtnl_link_vf_get_linkstate, vf, VF_ATTR_LINK, seen);
     return 0;
+}
+
+int netlink_parse_vf(struct nl_msg *message, uint32_t number, struct vf_attributes *seen)
+{
+    cleanup_link struct rtnl_link *link = NULL;
+
+    *seen = (struct vf_attributes){0};
+    int error = nl_msg_parse(message, keep_link, &link);
+    if (error < 0)
+        return error_of(error);
+    return link ? read_vf(link, number, seen) : -EINVAL;
+}
+
+int netlink_read_vf(const char *interface, uint32_t number, struct vf_attributes *seen)
+{
+    cleanup_socket struct nl_sock *socket = NULL;
+    cleanup_link struct rtnl_link *link = NULL;
+
+    *seen = (struct vf_attributes){0};
+    int error = open_link(interface, &socket, &link);
+    return error ? error : read_vf(link, number, seen);
 }
 
 static bool counts(struct rtnl_addr *address, int index)
@@ -217,14 +284,32 @@ static int add_vlan(struct rtnl_link_vf *vf, const struct vf_attributes *desired
     return 0;
 }
 
-static int change_vf(struct nl_sock *socket, struct rtnl_link *link, struct rtnl_link_vf *vf)
+static int build_change(int index, struct rtnl_link_vf *vf, struct nl_msg **message)
 {
-    cleanup_link struct rtnl_link *change = rtnl_link_alloc();
+    cleanup_link struct rtnl_link *link = rtnl_link_alloc(), *change = rtnl_link_alloc();
 
-    if (!change)
+    if (!link || !change)
         return -NLE_NOMEM;
+    rtnl_link_set_ifindex(link, index);
     int error = rtnl_link_vf_add(change, vf);
-    return error ? error : rtnl_link_change(socket, link, change, 0);
+    return error ? error : rtnl_link_build_change_request(link, change, 0, message);
+}
+
+int netlink_compose_vf(int index, uint32_t number, uint32_t mask,
+                       const struct vf_attributes *desired, struct nl_msg **message)
+{
+    cleanup_vf struct rtnl_link_vf *vf = rtnl_link_vf_alloc();
+    struct nl_addr *mac = nl_addr_build(AF_LLC, desired->mac, 6);
+    int error = vf && mac ? 0 : -NLE_NOMEM;
+
+    if (!error)
+        fill(vf, number, mask, desired, mac);
+    if (!error && (mask & VF_ATTR_VLAN))
+        error = add_vlan(vf, desired);
+    if (!error)
+        error = build_change(index, vf, message);
+    nl_addr_put(mac);
+    return error_of(error);
 }
 
 int netlink_set_vf(const char *interface, uint32_t number, uint32_t mask,
@@ -232,21 +317,12 @@ int netlink_set_vf(const char *interface, uint32_t number, uint32_t mask,
 {
     cleanup_socket struct nl_sock *socket = NULL;
     cleanup_link struct rtnl_link *link = NULL;
-    cleanup_vf struct rtnl_link_vf *vf = rtnl_link_vf_alloc();
+    struct nl_msg *message = NULL;
 
-    int error = vf ? open_link(interface, &socket, &link) : -ENOMEM;
-    if (error)
-        return error;
-    struct nl_addr *mac = nl_addr_build(AF_LLC, desired->mac, 6);
-    if (!mac)
-        return -ENOMEM;
-    fill(vf, number, mask, desired, mac);
-    if (mask & VF_ATTR_VLAN)
-        error = add_vlan(vf, desired);
+    int error = open_link(interface, &socket, &link);
     if (!error)
-        error = change_vf(socket, link, vf);
-    nl_addr_put(mac);
-    return error_of(error);
+        error = netlink_compose_vf(rtnl_link_get_ifindex(link), number, mask, desired, &message);
+    return error ? error : error_of(nl_send_sync(socket, message)); /* which frees it */
 }
 
 int netlink_set_up(const char *interface, bool up)

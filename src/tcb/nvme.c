@@ -39,7 +39,7 @@ int nvme_read(const char *controller, uint32_t vf, struct nvme_secondary *second
     struct nvme_admin_cmd admin = {.opcode = OPCODE_IDENTIFY,
                                    .addr = (uint64_t)(uintptr_t)list,
                                    .data_len = LIST_SIZE,
-                                   .cdw10 = CNS_SECONDARY_LIST,
+                                   .cdw10 = (vf + 1) << 16 | CNS_SECONDARY_LIST,
                                    .timeout_ms = TIMEOUT_MS};
     int error = command(controller, &admin);
 
@@ -47,7 +47,7 @@ int nvme_read(const char *controller, uint32_t vf, struct nvme_secondary *second
         return error;
     for (size_t i = 0; i < list[0] && i < ENTRIES_MAX; i++) {
         const uint8_t *entry = list + ENTRY_SIZE * (i + 1);
-        if (word(entry) != vf + 1)
+        if (word(entry) != vf + 1 || word(entry + 8) != vf + 1)
             continue;
         *secondary = (struct nvme_secondary){
             .online = entry[4] & 1, .queues = word(entry + 10), .vectors = word(entry + 12)};

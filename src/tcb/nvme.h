@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Secondary controllers of an NVMe PF: Virtualization Management command and Secondary Controller
- * List (NVM Express Base Specification 1.4, 5.22 and 5.15.2, CNS 15h). A VF's controller id is its
- * index + 1. `controller`: the character device, "/dev/nvme0".
+ * List (NVM Express Base Specification 1.4, 5.22 and 5.15.2, CNS 15h). A VF's controller id is
+ * taken to be its index + 1, as QEMU's is: where it is not, the VF has none here. `controller`: the
+ * character device, "/dev/nvme0".
  */
 #pragma once
 
@@ -20,7 +21,8 @@ struct nvme_secondary {
     uint32_t vectors; /* VI flexible resources it has */
 };
 
-/* What the VF's controller is and has. Reads only. -ENOENT: the PF knows no such controller. */
+/* What the VF's controller is and has. Reads only. -ENOENT: the PF knows no such controller,
+ * or it is another VF's. The list is asked for from it on: one has 127 entries at most. */
 int nvme_read(const char *controller, uint32_t vf, struct nvme_secondary *secondary);
 
 /* One management command. Only device_write() calls it. */

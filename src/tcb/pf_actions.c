@@ -15,17 +15,28 @@ static void name_bdf(struct bdf bdf, char text[16])
              bdf.value >> 3 & 0x1f, bdf.value & 7);
 }
 
+static bool is_bound(const struct tcb_pf_state *pf)
+{
+    return !strcmp(pf->observed.driver, pf->card.driver);
+}
+
+/* Where the kernel, or somebody else, is faster, it is bound as well. */
 static int bind_driver(struct tcb_pf_state *pf, struct result *result)
 {
     char path[128];
+    int error = pf->observed.driver[0] ? 0 : action_enumerate(pf, result);
 
-    if (!strcmp(pf->observed.driver, pf->card.driver))
-        return 0;
+    if (error || is_bound(pf))
+        return error;
     if (pf->observed.driver[0])
         return action_fail(result, -EBUSY, "driver %s is bound to it", pf->observed.driver);
     snprintf(path, sizeof(path), SYSFS_ROOT "/bus/pci/drivers/%s/bind", pf->card.driver);
-    int error = action_write_bdf(path, pf->card.bdf);
-    return error ? action_fail(result, error, "driver %s does not bind", pf->card.driver) : 0;
+    error = action_write_bdf(path, pf->card.bdf);
+    if (error)
+        action_look(pf);
+    return error && !is_bound(pf)
+               ? action_fail(result, error, "driver %s does not bind", pf->card.driver)
+               : 0;
 }
 
 static int unbind_driver(struct tcb_pf_state *pf, struct result *result)

@@ -27,6 +27,7 @@ struct tcb_vf_state *picture_vf(struct tcb *tcb, struct bdf bdf)
 struct tcb_pf_state *picture_manage(struct tcb *tcb, const struct card_config *card)
 {
     struct tcb_pf_state *pf = picture_pf(tcb, card->bdf);
+    bool known = pf != NULL;
 
     for (size_t i = 0; i < HOST_MAX_CARDS && !pf; i++)
         if (!tcb->pfs[i])
@@ -34,6 +35,8 @@ struct tcb_pf_state *picture_manage(struct tcb *tcb, const struct card_config *c
     if (!pf)
         return NULL;
     pf->card = *card;
+    if (!known)
+        jobs_take_up(tcb, pf);
     picture_changed(tcb, pf, tcb_now_ns());
     return pf;
 }
@@ -120,6 +123,7 @@ static void complete_vf(struct tcb_vf_state *vf, struct vf_observed *seen)
         vf->bind_error = 0;
     seen->bind_error = vf->bind_error;
     seen->errors = vf->errors;
+    seen->unread = vf->owner.kind == OWNER_GUEST && vf->recheck;
     seen->attributes_set = vf->owner.kind == OWNER_GUEST && vf->verified == VERIFIED_YES;
     if (!seen->answers)
         seen->status = FUNCTION_ABSENT;
@@ -252,6 +256,15 @@ static void look_at_power(struct tcb *tcb, struct tcb_pf_state *pf, const struct
     pf->changed |= wakes;
 }
 
+static void set_health(struct pf_observed *seen, const struct tcb_pf_state *pf)
+{
+    const struct health_reporter *bad = health_bad(&pf->health);
+
+    memset(seen->health, 0, sizeof(seen->health));
+    if (bad)
+        memcpy(seen->health, bad->name, sizeof(seen->health));
+}
+
 /* VFs first: when the PF is said to have them, they are known. */
 void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
 {
@@ -266,19 +279,23 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
     if (strcmp(seen.driver, pf->observed.driver) != 0) { /* a driver that is bound begins anew */
         errors_set(pf, RECOVERY_NONE);
         pf->sign_lies = false;
+        pf->health = (struct health_reporters){0};
+        pf->health_due = seen.driver[0] != 0;
     }
     pf->reset &= seen.link_up; /* its driver sets it up when it is up again */
-    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+    struct pf_observed before = pf->observed;
+    bool anew = began_anew(&before, &seen);
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
+        pf->vfs[i].recheck |= anew;
         if (i < seen.numvfs || pf->vfs[i].present)
             observe_vf(tcb, pf, i, function_may_sleep(&seen));
-    struct pf_observed before = pf->observed;
-    if (began_anew(&before, &seen))
-        for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
-            pf->vfs[i].recheck = true;
+    }
     seen.open_vfs = picture_open_vfs(pf);
     seen.errors = pf->errors;
     seen.recovery = pf->recovery;
     seen.reset = pf->reset;
+    seen.stuck_pid = jobs_stuck(tcb, bdf);
+    set_health(&seen, pf);
     seen.event_ns = pf->event_ns;
     pf->observed = seen;
     pf->observed.status = pf_status(pf);
@@ -303,10 +320,11 @@ void picture_changed(struct tcb *tcb, struct tcb_pf_state *pf, uint64_t event_ns
  *   a look now would cancel what it begins (the kernel's pm_runtime_barrier);
  * - one whose VFs are made: each that is made and bound is an event, and a look one at all of them.
  *   Nobody has a VF of it meanwhile.
+ * But for one of which nothing was said yet.
  */
 static bool put_off(const struct tcb *tcb, const struct tcb_pf_state *pf)
 {
-    return (pf->busy == ACTION_PF_SLEEP || pf->busy == ACTION_PF_CREATE_VFS) &&
+    return pf->told && (pf->busy == ACTION_PF_SLEEP || pf->busy == ACTION_PF_CREATE_VFS) &&
            !jobs_stuck(tcb, pf->card.bdf);
 }
 

@@ -123,8 +123,8 @@ bool resets_take(struct tcb_pf_state *pf, uint32_t action, const struct result *
 {
     bool before = pf->reset;
 
-    if (result->reset == RESET_UNKNOWN)
-        return false;
+    if (result->reset == RESET_UNKNOWN || (action == ACTION_LOOK && !resets_due(pf)))
+        return false; /* it was looked at for its health */
     if (action == ACTION_PF_RENEW && !result->error && result->reset == RESET_YES)
         pf->sign_lies = true;
     pf->reset = result->reset == RESET_YES && !pf->sign_lies;

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "devlink.h"
 #include "parclose/msg_control_tcb.h"
 #include "parclose/msg_tcb_lead.h"
 #include "parclose/msg_tcb_sr_pcim.h"
@@ -42,8 +43,10 @@ struct tcb_vf_state {
     struct vf_observed observed;
     struct owner owner; /* as control committed it */
     struct vf_attributes desired;
+    bool requested;            /* the host's kernel asks its guest for it, as control says */
     uint32_t verified;         /* enum verified */
     bool recheck;              /* its PF may have forgotten since what was verified */
+    bool prepared;             /* all was set for this owner and these attributes */
     bool slept;                /* its PF may have slept since it was activated: what its driver
                                   reports need not be what the device has */
     uint32_t bind_error;       /* errno of the latest try to bind it to vfio-pci */
@@ -69,6 +72,8 @@ struct tcb_pf_state {
     size_t config_size;
     struct function_capabilities capabilities;
     struct error_counts errors;
+    struct health_reporters health;
+    bool health_due;            /* to be read in a child */
     bool reset;                 /* behind its driver's back (resets.c) */
     bool sign_lies;             /* it said so just after it was renewed: not asked any more */
     uint32_t recovery;          /* enum error_recovery */
@@ -147,16 +152,35 @@ enum {
 struct result {
     int32_t error;
     uint32_t writes;
-    uint32_t reset;    /* what the PF says of it (RESET_*) */
+    uint32_t reset; /* what the PF says of it (RESET_*) */
+    bool looked;    /* `health` was read */
+    struct health_reporters health;
     uint32_t verified; /* enum verified, for jobs about a VF; unknown: it cannot be read now */
     struct vf_attributes seen;                     /* the VF's, when it was read */
     uint16_t bind_errors[PARCLOSE_MAX_VFS_PER_PF]; /* errno for each VF that was to be bound */
     char text[PARCLOSE_REASON_MAX];
 };
-_Static_assert(sizeof(struct result) <= 4096, "through a pipe at once (PIPE_BUF)");
+_Static_assert(sizeof(struct result) <= 4096, "through a socket at once");
 void jobs_add(struct tcb *tcb, const struct tcb_apply *apply); /* action NONE: verify the VF */
 void jobs_run(struct tcb *tcb);
-bool jobs_stuck(const struct tcb *tcb, struct bdf pf); /* a child of it has not come back */
+/* The child that was left behind at its deadline, and has not ended; 0: none. */
+uint32_t jobs_stuck(const struct tcb *tcb, struct bdf pf);
+
+/* --- keep.c: children that outlive the TCB */
+struct kept_child {
+    struct bdf pf;
+    uint32_t action; /* enum device_action; ACTION_NONE: it only reads */
+    uint32_t index;
+    uint64_t deadline_us; /* CLOCK_MONOTONIC */
+};
+int keep_child(struct tcb *tcb, const struct kept_child *child, int pidfd);
+void keep_drop(struct tcb *tcb, const struct kept_child *child);
+int keep_stored(void *context, const char *name, int fd); /* process_config.stored */
+/* Takes the pidfd on success. -EBADMSG: no child of ours has such a deadline; -EEXIST: the PF has
+ * one already. */
+int jobs_adopt(struct tcb *tcb, const struct kept_child *kept, uint32_t pid, int pidfd);
+/* Of a card that control has just named: a child of before may be at it. */
+void jobs_take_up(const struct tcb *tcb, struct tcb_pf_state *pf);
 
 #ifdef PARCLOSE_MUTANT_TCB_EXTRA_WRITE
 #define ACTION_NEEDLESS (DEVICE_ACTIONS + 2)

@@ -37,14 +37,17 @@ static void print(const struct observed *observed, const uint8_t *config, size_t
                               .owner = observed->owner,
                               .desired = &observed->desired,
                               .seen = &observed->seen,
-                              .capabilities = &observed->capabilities};
+                              .capabilities = &observed->capabilities,
+                              .requested = true,
+                              .aer = observed->vf.errors};
     const struct map_pf pf = {.card = &observed->card,
                               .observed = &observed->pf,
                               .config = config,
                               .config_size = config_size,
                               .vfs = &vf,
                               .vfs_count = 1,
-                              .capabilities = &observed->capabilities};
+                              .capabilities = &observed->capabilities,
+                              .aer = observed->pf.errors};
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);

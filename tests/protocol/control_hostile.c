@@ -325,6 +325,8 @@ static const struct attack_lie lies[] = {
     {"a PF of no class", SEEN_PF(.bdf = PF, .class = CLASS_NVME + 1), LINK_ENDS},
     {"a PF of no status", SEEN_PF(.bdf = PF, .status = UINT32_MAX), LINK_ENDS},
     {"errors that are known twice", SEEN_PF(.bdf = PF, .errors = {.known = 2}), LINK_ENDS},
+    {"a child that is no process", SEEN_PF(.bdf = PF, .stuck_pid = PARCLOSE_PID_MAX + 1),
+     LINK_ENDS},
     {"a recovery of no kind", SEEN_PF(.bdf = PF, .recovery = ERROR_RECOVERIES), LINK_ENDS},
     {"a driver without end", SEEN_PF(.bdf = PF, .driver = ENDLESS(DRIVER_NAME_MAX)), LINK_ENDS},
     {"an interface without end", SEEN_PF(.bdf = PF, .netdev = ENDLESS(16)), LINK_ENDS},

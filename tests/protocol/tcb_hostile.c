@@ -76,6 +76,7 @@ static const struct attack_lie lies[] = {
     {"a reserved word of a card", MORE(.reserved = 1), LINK_ENDS},
     {"a VF beyond all", ASSIGN(.pf = PF, .index = PARCLOSE_MAX_VFS_PER_PF), LINK_ENDS},
     {"an owner of no kind", ASSIGN(.pf = PF, .owner = {.kind = OWNER_GUEST + 1}), LINK_ENDS},
+    {"a VF requested twice", ASSIGN(.pf = PF, .requested = 2), LINK_ENDS},
     {"a VF of no card", ASSIGN(.pf = {0xfff8}, .owner = {.kind = OWNER_GUEST}), NO_MATTER},
 
     {"no action", APPLY(1, .transaction = 1, .pf = PF), LINK_ENDS},

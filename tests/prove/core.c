@@ -403,10 +403,14 @@ static bool ready(unsigned i)
     return db_pf(world->control->db, pfs[i])->readiness == PF_READY;
 }
 
-/* Lost is another thing than not judged to a partition that runs. */
+/* Lost is another thing than not judged to a partition that runs; that its loss was noted, and that
+ * it was ready when it was judged last, have it noted that it is back, or lost. */
 static char readiness(unsigned i)
 {
-    return ready(i) ? '1' : db_pf(world->control->db, pfs[i])->readiness == PF_UNKNOWN ? '?' : '0';
+    const struct pf *pf = db_pf(world->control->db, pfs[i]);
+    unsigned noted = pf->loss ? 2 : pf->was_ready ? 1 : 0;
+
+    return ready(i) ? '1' : (pf->readiness == PF_UNKNOWN ? "?uU" : "0lL")[noted];
 }
 
 static bool goes_back(unsigned p, unsigned level)

@@ -553,6 +553,120 @@ static void devices_as_a_tree(void **state)
     says("\"text\": \"a.xml:7: vlan is \\\"x\\\"\"");
 }
 
+/* ---- vf: the test's child is the TCB */
+
+#define DEVICES(generation, vlan)                                                                  \
+    "<devices generation='" generation "'><device><pf card='net0'><vfs>"                           \
+    "<vf index='2'><owner kind='interconnect'/><observed mac='00:00:00:00:00:00'/></vf>"           \
+    "<vf index='3'><desired mac='52:54:00:00:00:01' vlan='" vlan "'/>"                             \
+    "<observed mac='52:54:00:00:00:01' vlan='7' trust='no'/></vf>"                                 \
+    "</vfs></pf></device></devices>\n"
+
+/* The edit that is there; "" when there is none. */
+static void take_edit(char text[1024])
+{
+    char command[320];
+
+    snprintf(command, sizeof(command), "cd '%s/edit' && cat vf-*.xml 2>/dev/null", folder);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    text[fread(text, 1, 1023, pipe)] = '\0';
+    pclose(pipe);
+}
+
+/* Refuses those that do not have `good` in them as `why`, and applies the one that has. */
+static void play_tcb(const char *good, const char *why)
+{
+    char text[1024], command[640];
+
+    server = fork();
+    assert_true(server >= 0);
+    while (server == 0) {
+        usleep(5000);
+        take_edit(text);
+        if (!text[0])
+            continue;
+        snprintf(command, sizeof(command),
+                 strstr(text, good)
+                     ? "cd '%s/edit' && cp vf-*.xml ../applied && rm vf-*.xml"
+                     : "cd '%s/edit' && for f in vf-*.xml; do echo \"$f: %s\" >$f.error; mv $f "
+                       "$f.refused; done; [ ! -e ../newer ] || mv ../newer ../devices.xml",
+                 folder, why);
+        if (system(command))
+            _exit(1);
+    }
+}
+
+static void a_vf_is_shown(void **state)
+{
+    (void)state;
+    put("devices.xml", DEVICES("5", "100"));
+    exits("vf show net0/3", OK);
+    says("ATTRIBUTE  DESIRED            OBSERVED\n");
+    says("vlan       100                7\n");
+    says("trust      -                  no\n");
+    exits("vf show net0/3 --json", OK);
+    says("\"vlan\": \"100\"");
+    exits("vf show net0/9", FAILED);
+    says("the card has no such VF now");
+    exits("vf show net1/0", FAILED);
+    says("there is no such card");
+}
+
+static void a_vf_is_changed_by_an_edit(void **state)
+{
+    char command[160];
+    (void)state;
+
+    put("devices.xml", DEVICES("5", "100"));
+    make("edit");
+    play_tcb("vlan=\"200\"", "vlan is refused");
+    exits("vf set net0/3 vlan=200 trust=yes mac=", OK);
+    snprintf(command, sizeof(command), "cat '%s/applied'", folder);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    char text[1024];
+    text[fread(text, 1, sizeof(text) - 1, pipe)] = '\0';
+    pclose(pipe);
+    assert_non_null(strstr(text, "<desired vlan=\"200\" trust=\"yes\"/>"));
+    assert_non_null(strstr(text, "generation=\"5\""));
+    exits("vf set net0/3 vlan=4095", FAILED);
+    says("refused: vf-");
+    says("vlan is refused");
+    snprintf(command, sizeof(command), "[ -z \"$(ls -A '%s/edit')\" ]", folder);
+    assert_int_equal(system(command), 0); /* nothing is left behind */
+    exits("vf set net0/2 vlan=5", FAILED);
+    says("no started partition has it");
+}
+
+static void an_edit_of_an_older_file_is_made_anew(void **state)
+{
+    (void)state;
+    put("devices.xml", DEVICES("5", "100"));
+    put("newer", DEVICES("6", "100"));
+    make("edit");
+    play_tcb("generation=\"6\"", "is of generation 5, the file is at 6 by now");
+    exits("vf set net0/3 vlan=200", OK);
+}
+
+static void an_edit_that_nobody_takes_is_withdrawn(void **state)
+{
+    char command[160];
+    (void)state;
+
+    put("devices.xml", DEVICES("5", "100"));
+    exits("vf set net0/3 vlan=200", UNREACHABLE); /* there is no folder */
+    make("edit");
+    exits("vf set net0/3 vlan=200 --timeout 0.2", TIMEOUT);
+    says("it is withdrawn");
+    snprintf(command, sizeof(command), "[ -z \"$(ls -A '%s/edit')\" ]", folder);
+    assert_int_equal(system(command), 0);
+    exits("vf set net0/3", USAGE);
+    exits("vf set net0/3 fly=1", USAGE);
+    exits("vf set net0 vlan=1", USAGE);
+    exits("vf set net0/x vlan=1", USAGE);
+}
+
 static void console_without_a_terminal(void **state)
 {
     static const struct answer answers[] = {
@@ -770,6 +884,10 @@ int main(void)
         CASE(a_connection_that_breaks),
         CASE(reload_prints_problems),
         CASE(devices_as_a_tree),
+        CASE(a_vf_is_shown),
+        CASE(a_vf_is_changed_by_an_edit),
+        CASE(an_edit_of_an_older_file_is_made_anew),
+        CASE(an_edit_that_nobody_takes_is_withdrawn),
         CASE(console_without_a_terminal),
         CASE(console_goes_on_when_the_guest_reboots),
         CASE(orders_say_what_was_done),

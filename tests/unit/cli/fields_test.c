@@ -22,7 +22,7 @@ static const struct {
     /* ends of name, monitor, kernel, initrd, cmdline, variables, disk; end of each VF's card; of
      * each channel ends of name and server, reserved bytes; reserved bytes of the whole */
     {RESOURCE_PARTITION, 4 + 7 + PARCLOSE_MAX_PARTITION_VFS + PARCLOSE_MAX_CHANNELS * 6},
-    {RESOURCE_RUN, 4 + 1},
+    {RESOURCE_RUN, 1}, /* end of reason */
     {RESOURCE_PCPU, 0},
     {RESOURCE_MEMORY, 0},
     {RESOURCE_PF, 0},

@@ -223,6 +223,24 @@ static void devices_are_watched(void **state)
     works(harness);
 }
 
+static void a_child_that_is_stuck_is_said(void **state)
+{
+    struct harness *harness = *state;
+    int fd = client(harness);
+
+    have_pfs(harness);
+    harness->model.pfs[0].observed.stuck_pid = 815;
+    show_snapshot(harness);
+    say(fd, "{\"verb\": \"devices\"}");
+    json_t *json = hear_ok(fd, true);
+    const json_t *cards = json_object_get(json, "cards");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(cards, 0), "stuck_pid")),
+                     815);
+    assert_true(json_is_null(json_object_get(json_array_get(cards, 1), "stuck_pid")));
+    json_decref(json);
+    close(fd);
+}
+
 static void vfs_are_said_whole(void **state)
 {
     struct harness *harness = *state;
@@ -481,6 +499,7 @@ int main(void)
         CASE(orders_name_a_card),
         CASE(orders_that_are_none),
         CASE(devices_are_watched),
+        CASE(a_child_that_is_stuck_is_said),
         CASE(vfs_are_said_whole),
         CASE(one_that_closes_its_half),
         CASE(many_requests_at_once),

@@ -89,7 +89,7 @@ static void everything_of_a_host(void **state)
     (void)state;
     assert_int_equal(
         read_host("<?xml version='1.0' encoding='utf-8'?>\n<!-- c -->\n"
-                  "<host><cards><card " CARD "/>"
+                  "<host><cards><card " CARD " link='carrier'/>"
                   "<card name='nvme0' address='c1:1f.7' driver='nvme' vfs='256'/></cards>"
                   "<gate><rung number='4' after-ms='3600000'/>"
                   "<rung number='1' after-ms='100' budget='0'/>"
@@ -102,6 +102,8 @@ static void everything_of_a_host(void **state)
     assert_string_equal(host.cards[0].driver, "igb");
     assert_int_equal(host.cards[0].bdf.value, 0x0100);
     assert_int_equal(host.cards[0].vfs, 7);
+    assert_int_equal(host.cards[0].link, CARD_LINK_CARRIER);
+    assert_int_equal(host.cards[1].link, CARD_LINK_UP);
     assert_int_equal(host.cards[1].bdf.value, 0xc1ff);
     assert_int_equal(host.cards[1].vfs, 256);
     assert_int_equal(host.gate.wait_ms[0], 100);
@@ -162,6 +164,11 @@ static void names_and_addresses_of_a_host(void **state)
                  "address of a PF");
     refuses_host(CARDS("<card name='a' address='01:00.0' driver='../x' vfs='1'/>"), "driver");
     refuses_host(CARDS("<card name='a' address='01:00.0' driver='' vfs='1'/>"), "driver");
+    refuses_host(CARDS("<card name='a' address='01:00.0' driver='sixteen_letters_' vfs='1'/>"),
+                 "15");
+    refuses_host(CARDS("<card " CARD " link='down'/>"), "link");
+    refuses_host(CARDS("<card name='a' address='01:00.0' driver='nvme' vfs='1' link='carrier'/>"),
+                 "network card");
     refuses_host(CARDS("<card " CARD "/><card name='net0' address='2:00.0' driver='igb' vfs='1'/>"),
                  "address");
     refuses_host(

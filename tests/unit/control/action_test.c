@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gate.h"
 #include "world.h"
 
 static int verdict(struct world *world, uint64_t id)
@@ -234,6 +235,34 @@ static void only_wanted_vfs_are_activated(void **state)
     assert_int_equal(apply->index, 3);
 }
 
+/* The words of the TCB; gone as soon as it is ready, or another life of it begins. */
+static void who_waits_is_told_why_a_vf_is_refused(void **state)
+{
+    struct world *world = *state;
+    char text[PARCLOSE_REASON_MAX];
+
+    start_web(world);
+    struct partition *web = world_named(world, "web");
+    world_readiness(world, NET0, PF_READY);
+    world_propose(world, ACTION_VF_ACTIVATE, NET0, 3, 0);
+    struct tcb_applied message = {.header = frame_header(TCB_APPLIED, sizeof(message), 0),
+                                  .error = -EINVAL,
+                                  .text = "its PF's controller has no 9 queues"};
+    message.transaction =
+        ((const struct tcb_apply *)world_take(world, PROCESS_TCB, TCB_APPLY))->transaction;
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+    world_vf(world, NET0, 3, true, false);
+    vf_seen(world, false, false);
+    assert_true(gate_vf_missing(world->control->db, web, text) >= 0);
+    assert_non_null(strstr(text, "VF 3 of card net0"));
+    assert_non_null(strstr(text, ": its PF's controller has no 9 queues"));
+    world_propose(world, ACTION_VF_ACTIVATE, NET0, 3, 0);
+    const struct tcb_apply *again = world_take(world, PROCESS_TCB, TCB_APPLY);
+    applied(world, again->transaction, 0);
+    assert_true(gate_vf_missing(world->control->db, web, text) >= 0);
+    assert_null(strstr(text, "queues"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -250,6 +279,7 @@ int main(void)
         TEST(nobody_pulls_a_vf_out_from_under_a_guest),
         TEST(open_vf_is_left_alone),
         TEST(only_wanted_vfs_are_activated),
+        TEST(who_waits_is_told_why_a_vf_is_refused),
     };
     return cmocka_run_group_tests_name("control-action", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 /* Edits of devices.xml: one transaction each, all of it on the devices or nothing, and no VF is
  * changed under its user. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "world.h"
@@ -336,6 +337,97 @@ static void a_partition_may_stop_on_the_way(void **state)
     world_check(world);
 }
 
+/* ---- the largest host: 64 PFs of 256 VFs each, all of them there */
+
+static struct bdf large_pf(uint32_t number)
+{
+    return (struct bdf){(number + 1) << 12};
+}
+
+static void say_all_vfs(struct world *world, uint32_t number)
+{
+    const struct bdf bdf = large_pf(number);
+    struct tcb_pf pf = {.header = frame_header(TCB_PF, sizeof(pf), 0),
+                        .pf = {.bdf = bdf, .class = CLASS_NETWORK, .answers = 1}};
+
+    world_say(world, PROCESS_TCB, &pf);
+    for (uint32_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++) {
+        struct tcb_vf vf = {.header = frame_header(TCB_VF, sizeof(vf), 0),
+                            .vf = {.bdf = {bdf.value + 0x80 + 2 * v},
+                                   .pf = bdf,
+                                   .index = v,
+                                   .status = FUNCTION_ACTIVE,
+                                   .answers = 1,
+                                   .driver = "vfio-pci"}};
+        assert_int_equal(world_say(world, PROCESS_TCB, &vf), 0);
+    }
+    world_forget_sent(world);
+}
+
+static void set_large_host(struct world *world)
+{
+    struct host_config host = world_host();
+
+    world_links_up(world);
+    world_lead_sync(world);
+    host.cards_count = PARCLOSE_MAX_PFS;
+    for (uint32_t p = 0; p < PARCLOSE_MAX_PFS; p++) {
+        host.cards[p] = (struct card_config){
+            .bdf = large_pf(p), .vfs = PARCLOSE_MAX_VFS_PER_PF, .driver = "mlx5_core"};
+        snprintf(host.cards[p].name, sizeof(host.cards[p].name), "large%u", p);
+    }
+    assert_int_equal(world_host_set(world, &host), 0);
+    world->busy = true; /* as it comes over a link: many messages, then the group's end */
+    for (uint32_t p = 0; p < PARCLOSE_MAX_PFS; p++)
+        say_all_vfs(world, p);
+    world->busy = false;
+    world_settle(world);
+    for (uint32_t p = 0; p < PARCLOSE_MAX_PFS; p++)
+        for (uint32_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF; v++)
+            assert_true(db_pf(world->control->db, large_pf(p))->vfs[v].present);
+}
+
+/* As many partitions as there are pCPUs, with as many VFs as one may have, over all PFs. */
+static void start_six(struct world *world)
+{
+    for (uint32_t n = 0; n < 6; n++) {
+        char name[16];
+        snprintf(name, sizeof(name), "guest%u", n);
+        struct partition_config config = world_partition(name, 1, NULL);
+        config.vfs_count = PARCLOSE_MAX_PARTITION_VFS;
+        for (uint32_t v = 0; v < config.vfs_count; v++) {
+            config.vfs[v] = (struct partition_vf){.index = 255 - n, .attributes = vlan(7)};
+            snprintf(config.vfs[v].card, sizeof(config.vfs[v].card), "large%u", 8 * v + 7 - n);
+        }
+        assert_int_equal(world_define(world, &config), 0);
+        assert_int_equal(world_start(world, name), 0);
+    }
+    world_forget_sent(world);
+}
+
+/* What is ordered of the devices is as large as the edit, not as the host. */
+static void one_edit_of_the_largest_host_is_one_order(void **state)
+{
+    struct world *world = *state;
+    const struct vf_edit edit = {large_pf(63), 255, vlan(7), vlan(8)};
+
+    set_large_host(world);
+    start_six(world);
+    assert_int_equal(propose(world, 77, 1, &edit), 0);
+    const struct tcb_apply *order = world_take(world, PROCESS_TCB, TCB_APPLY);
+    assert_non_null(order);
+    const struct tcb_apply apply = *order;
+    assert_int_equal(apply.action, ACTION_VF_CONFIGURE);
+    assert_int_equal(apply.pf.value, large_pf(63).value);
+    assert_int_equal(apply.index, 255);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    applied(world, apply, 0);
+    assert_int_equal(edited(world, 77), 0);
+    world_wait(world, 10 * SECOND);
+    assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
+    world_check(world);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -352,6 +444,8 @@ int main(void)
         TEST(what_control_never_had_is_said),
         TEST(the_tcb_may_die_on_the_way),
         TEST(a_partition_may_stop_on_the_way),
+        cmocka_unit_test_setup_teardown(one_edit_of_the_largest_host_is_one_order, world_setup_bare,
+                                        world_teardown),
     };
     return cmocka_run_group_tests_name("control-edit", tests, NULL, NULL);
 }

@@ -201,7 +201,8 @@ static void loss_of_the_standbys_pf_is_nothing(void **state)
 
     world_readiness(world, net1, PF_LINK_DOWN);
     world_wait(world, 60 * SECOND);
-    assert_int_equal(entries(world, next), 0);
+    assert_int_equal(entries(world, next), 1); /* that it is lost, no more */
+    assert_int_equal(world->control->entry->kind, AUDIT_PF_LOST);
     assert_int_equal(web->run.standbys, 0);
     assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
 }

@@ -43,6 +43,43 @@ static void waits_for_each_pf(void **state)
     }
 }
 
+static void start_on(struct world *world, const char *name, const char *card)
+{
+    struct partition_config config = world_partition(name, 2, card, 0, NULL);
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, name), 0);
+    world_to_gate(world, name);
+}
+
+/* What it does not need may still be coming up. */
+static void waits_for_its_own_pf_alone(void **state)
+{
+    struct world *world = *state;
+    const struct partition_run *web, *db;
+
+    start_on(world, "web", "net0");
+    start_on(world, "db", "net1");
+    web = &world_named(world, "web")->run;
+    db = &world_named(world, "db")->run;
+    world_readiness(world, NET1, PF_VFS_MISSING);
+    world_readiness(world, DISK0, PF_DRIVER_UNBOUND);
+    assert_null(taken(world, LEAD_ATTACH));
+    world_readiness(world, NET0, PF_READY);
+    const struct lead_order *attach = taken(world, LEAD_ATTACH);
+    assert_non_null(attach);
+    assert_int_equal(attach->partition.value, world_named(world, "web")->id.value);
+    assert_null(taken(world, LEAD_ATTACH));
+    world_lead_result(world, "web", attach->header.id, 0);
+    assert_int_equal(web->phase, PHASE_RUNNING);
+    assert_int_equal(db->phase, PHASE_WAITING);
+    assert_int_equal(db->attach, ATTACH_NONE);
+    world_readiness(world, NET1, PF_READY);
+    attach = taken(world, LEAD_ATTACH);
+    assert_non_null(attach);
+    assert_int_equal(attach->partition.value, world_named(world, "db")->id.value);
+}
+
 static void no_readiness_but_ready_opens(void **state)
 {
     struct world *world = *state;
@@ -56,6 +93,40 @@ static void no_readiness_but_ready_opens(void **state)
             world_readiness(world, NET0, (enum pf_readiness)readiness);
     assert_null(taken(world, LEAD_ATTACH));
     world_readiness(world, NET0, PF_READY);
+    assert_non_null(taken(world, LEAD_ATTACH));
+}
+
+/* As the TCB says it, of a VF that the monitor has. */
+static void say_vf(struct world *world, struct bdf pf, bool set, bool unread)
+{
+    struct tcb_vf message = {.header = frame_header(TCB_VF, sizeof(message), 0),
+                             .vf = {.bdf = {pf.value + 0x80},
+                                    .pf = pf,
+                                    .status = FUNCTION_ACTIVE,
+                                    .answers = 1,
+                                    .attributes_set = set,
+                                    .unread = unread,
+                                    .open = 1,
+                                    .driver = "vfio-pci"}};
+
+    assert_int_equal(world_say(world, PROCESS_TCB, &message), 0);
+}
+
+/* Its PF is ready again, but may have forgotten what the VF was given. */
+static void waits_until_a_vf_is_read_again(void **state)
+{
+    struct world *world = *state;
+
+    define_and_start(world, "web");
+    world_to_gate(world, "web");
+    say_vf(world, NET0, true, true);
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    world_readiness(world, DISK0, PF_READY);
+    assert_null(taken(world, LEAD_ATTACH));
+    say_vf(world, NET0, false, false);
+    assert_null(taken(world, LEAD_ATTACH));
+    say_vf(world, NET0, true, false);
     assert_non_null(taken(world, LEAD_ATTACH));
 }
 
@@ -326,7 +397,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(waits_for_each_pf),
+        TEST(waits_for_its_own_pf_alone),
         TEST(no_readiness_but_ready_opens),
+        TEST(waits_until_a_vf_is_read_again),
         TEST(waits_for_each_state),
         TEST(monitor_cannot_claim_what_is_behind_the_gate),
         TEST(loss_before_the_attach_shuts),

@@ -86,6 +86,7 @@ static void lies_of_the_tcb_end_its_session(void **state)
     BAD(PROCESS_TCB, pf, pf.answers, 2);
     BAD(PROCESS_TCB, pf, pf.link_up, 2);
     BAD(PROCESS_TCB, pf, pf.open_vfs, PARCLOSE_MAX_VFS_PER_PF + 1);
+    BAD(PROCESS_TCB, pf, pf.stuck_pid, PARCLOSE_PID_MAX + 1);
     ENDLESS(PROCESS_TCB, pf, pf.driver);
     ENDLESS(PROCESS_TCB, pf, pf.netdev);
     ENDLESS(PROCESS_TCB, pf, pf.serial);

@@ -70,16 +70,22 @@ static void ready_after_the_last_rung_goes_on(void **state)
     assert_null(world_take(world, PROCESS_BOOT, BOOT_RESTART));
 }
 
-static void ready_in_between_stops_the_climb(void **state)
+/* The first rung was taken, and brought the PF back. */
+static void attach_after_a_rung(struct world *world)
 {
-    struct world *world = *state;
-
     wait_for_net0(world);
     world_wait(world, SECOND);
     assert_non_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
     world_readiness(world, NET0, PF_READY);
     const struct lead_order *attach = world_take(world, PROCESS_LEAD, LEAD_ATTACH);
     world_lead_result(world, "web", attach->header.id, 0);
+}
+
+static void ready_in_between_stops_the_climb(void **state)
+{
+    struct world *world = *state;
+
+    attach_after_a_rung(world);
     world_wait(world, 60 * SECOND);
     assert_int_equal(boot_rung(world), 0);
 }
@@ -98,6 +104,20 @@ static void budgets_bound_each_rung(void **state)
         run.rung = rung;
         run.rungs_taken[rung - 1]++;
     }
+}
+
+/* What was taken before the gate counts for an outage soon after it. */
+static void an_attach_is_no_fresh_start(void **state)
+{
+    struct world *world = *state;
+
+    attach_after_a_rung(world);
+    world_forget_sent(world);
+    world_readiness(world, NET0, PF_DRIVER_UNBOUND);
+    world_wait(world, SECOND);
+    assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER));
+    world_wait(world, SECOND);
+    assert_int_equal(boot_rung(world), RUNG_RESTART_SR_PCIM);
 }
 
 static void deadline_outlives_control(void **state)
@@ -182,6 +202,7 @@ int main(void)
         TEST(ready_after_the_last_rung_goes_on),
         TEST(ready_in_between_stops_the_climb),
         TEST(budgets_bound_each_rung),
+        TEST(an_attach_is_no_fresh_start),
         TEST(deadline_outlives_control),
         TEST(restart_is_no_reason_for_a_rung),
         TEST(recovery_is_ordered_again_of_a_new_sr_pcim),

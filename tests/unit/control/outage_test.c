@@ -93,6 +93,146 @@ static void an_unbound_driver_is_bound(void **state)
     assert_null(world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER)); /* net1 is ready */
 }
 
+/* Nobody has its driver: who restarts it takes nothing. */
+static void lose(struct world *world)
+{
+    driver(world, NET0, "");
+    world_readiness(world, NET0, PF_DRIVER_UNBOUND);
+}
+
+static bool recovers(struct world *world)
+{
+    return world_take(world, PROCESS_SR_PCIM, PCIM_RECOVER);
+}
+
+/* Each loss goes on where the one before it was, after the wait that is due there. */
+static void one_that_flaps_has_no_rung_twice(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+
+    for (unsigned rung = RUNG_RESTART_PF; rung <= RUNG_ERROR; rung++) {
+        lose(world);
+        world_wait(world, rung * SECOND - 1);
+        assert_int_equal(web->run.rung, RUNG_WAIT);
+        world_wait(world, 1);
+        assert_int_equal(web->run.rung, rung);
+        assert_int_equal(recovers(world), rung == RUNG_RESTART_PF);
+        assert_int_equal(boot_rung(world),
+                         rung == RUNG_RESTART_SR_PCIM || rung == RUNG_RESTART_ISP ? rung : 0);
+        assert_int_equal(db_pf(world->control->db, NET0)->image.in_error, rung == RUNG_ERROR);
+        world_readiness(world, NET0, PF_READY);
+        assert_true(last_entry(world, AUDIT_RECOVERED, AUDIT_BEGUN, "") ||
+                    last_entry(world, AUDIT_OUTAGE, AUDIT_APPLIED, "ready again"));
+        assert_int_equal(web->run.rung, RUNG_WAIT);
+        assert_int_equal(web->run.rungs_taken[rung - 1], 1);
+        assert_int_equal(web->run.calm, 1);
+    }
+    lose(world);
+    world_wait(world, 4 * SECOND);
+    assert_int_equal(web->run.rung, RUNG_ERROR);
+    assert_int_equal(boot_rung(world), 0);
+    assert_false(recovers(world));
+    assert_int_equal(db_pf(world->control->db, NET0)->image.in_error, 1);
+}
+
+/* The four waits are 10 s. */
+static void what_was_taken_is_forgotten_in_peace(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+    char text[PARCLOSE_REASON_MAX];
+
+    lose(world);
+    world_wait(world, SECOND);
+    assert_true(recovers(world));
+    world_readiness(world, NET0, PF_READY);
+    assert_false(outage_text(world->control, web, text));
+    world_wait(world, 9 * SECOND);
+    lose(world); /* that was no peace */
+    assert_true(outage_text(world->control, web, text));
+    world_wait(world, SECOND);
+    world_readiness(world, NET0, PF_READY);
+    world_wait(world, 10 * SECOND - 1);
+    assert_int_equal(web->run.rungs_taken[0], 1);
+    world_wait(world, 1);
+    assert_true(last_entry(world, AUDIT_RUNG, AUDIT_APPLIED, "what was taken is forgotten"));
+    assert_int_equal(web->run.rungs_taken[0], 0);
+    assert_int_equal(web->run.deadline_boottime_ns, 0);
+    assert_int_equal(world->timer_ns == 0 || world->timer_ns > world->now_ns, 1);
+    lose(world);
+    world_wait(world, SECOND);
+    assert_true(recovers(world));
+    assert_int_equal(boot_rung(world), 0);
+}
+
+/* Control may die meanwhile. */
+static void what_was_taken_outlives_control(void **state)
+{
+    const struct vf_seat seats[] = {{{NET0.value + 0x80}, VF_PRESENT},
+                                    {{NET1.value + 0x80}, VF_PRESENT}};
+    struct world *world = *state;
+
+    run_web(world);
+    lose(world);
+    world_wait(world, SECOND);
+    world_readiness(world, NET0, PF_READY);
+    world_wait(world, 5 * SECOND);
+    assert_int_equal(world_restart(world, 2), 0);
+    world_links_up(world);
+    world_vf(world, NET0, 0, true, true);
+    world_vf(world, NET1, 0, true, true);
+    world_seats(world, "web", seats, 2);
+    world_lead_sync(world);
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET1, PF_READY);
+    world_wait(world, 5 * SECOND - 1);
+    assert_int_equal(world_named(world, "web")->run.rungs_taken[0], 1);
+    world_wait(world, 1);
+    assert_int_equal(world_named(world, "web")->run.rungs_taken[0], 0);
+}
+
+/* A restart that was skipped is there when it can be of use. */
+static void what_was_skipped_was_not_taken(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+
+    driver(world, NET0, "igb");
+    world_readiness(world, NET0, PF_LINK_DOWN);
+    world_wait(world, SECOND);
+    assert_true(last_entry(world, AUDIT_RUNG, AUDIT_UNDONE, "skipped"));
+    world_readiness(world, NET0, PF_READY);
+    assert_int_equal(web->run.rungs_taken[0], 0);
+    assert_int_equal(web->run.deadline_boottime_ns, 0);
+    lose(world);
+    world_wait(world, SECOND);
+    assert_true(recovers(world));
+}
+
+/* Its guest begins anew, not its PF; who stops it has it begin with nothing. */
+static void a_reboot_forgets_nothing_and_a_stop_all(void **state)
+{
+    struct world *world = *state;
+    const struct partition *web = run_web(world);
+
+    lose(world);
+    world_wait(world, SECOND);
+    world_readiness(world, NET0, PF_READY);
+    world_monitor_gone(world, "web", EXIT_REBOOT);
+    assert_int_equal(web->run.phase, PHASE_STARTING);
+    assert_int_equal(web->run.rungs_taken[0], 1);
+    assert_int_equal(web->run.calm, 0);
+    world_wait(world, SECOND); /* it reboots so soon that it is made to wait */
+    world_run(world, "web");
+    assert_int_equal(web->run.rungs_taken[0], 1);
+    assert_int_equal(web->run.calm, 1);
+    assert_int_equal(world_stop(world, "web", true, 0), 0);
+    assert_int_equal(web->run.calm, 0);
+    world_monitor_gone(world, "web", EXIT_STOPPED);
+    assert_int_equal(web->run.rungs_taken[0], 0);
+}
+
 static void what_would_take_its_vfs_is_skipped_and_said(void **state)
 {
     struct world *world = *state;
@@ -336,6 +476,11 @@ int main(void)
         TEST(begun_once_and_over_with_its_time),
         TEST(not_over_before_all_are_ready),
         TEST(an_unbound_driver_is_bound),
+        TEST(one_that_flaps_has_no_rung_twice),
+        TEST(what_was_taken_is_forgotten_in_peace),
+        TEST(what_was_taken_outlives_control),
+        TEST(what_was_skipped_was_not_taken),
+        TEST(a_reboot_forgets_nothing_and_a_stop_all),
         TEST(what_would_take_its_vfs_is_skipped_and_said),
         TEST(one_restart_serves_all_that_wait),
         TEST(nobody_to_judge_is_no_outage),

@@ -691,6 +691,19 @@ static void errors_are_noted(struct world *world)
     assert_int_equal(audit_log_next(world->control->log), next);
 }
 
+/* Of a control that was killed in between nobody knows that it was noted, or that it is over. */
+static void loss_of_a_pf_is_noted(struct world *world)
+{
+    world_readiness(world, NET0, PF_READY);
+    world_readiness(world, NET0, PF_DRIVER_UNBOUND);
+    assert_int_equal(world->control->entry->kind, AUDIT_PF_LOST);
+    killed(world);
+    uint64_t next = audit_log_next(world->control->log);
+    world_readiness(world, NET0, PF_DRIVER_UNBOUND);
+    world_readiness(world, NET0, PF_READY);
+    assert_int_equal(audit_log_next(world->control->log), next);
+}
+
 /* Who asked is asked again by command, and gets another one. */
 static void session_that_did_not_go_is_asked_for_again(struct world *world)
 {
@@ -891,6 +904,7 @@ static const struct recovery_case cases[] = {
     CASE(AUDIT_CHANNEL, channel_whose_files_did_not_go),
     CASE(AUDIT_VF_NEWS, vf_news_is_noted),
     CASE(AUDIT_ERRORS, errors_are_noted),
+    CASE(AUDIT_PF_LOST, loss_of_a_pf_is_noted),
     CASE(AUDIT_SESSION, session_that_did_not_go_is_asked_for_again),
     CASE(AUDIT_SHUTDOWN, shutdown_goes_on),
     CASE(AUDIT_ACTION, action_is_applied_again),

@@ -109,6 +109,41 @@ static void without_a_mark_nothing_is_renewed(void **state)
     assert_null(world_take(world, PROCESS_TCB, TCB_APPLY));
 }
 
+static uint32_t said_requested(struct world *world)
+{
+    const struct tcb_assign *assign = world_take(world, PROCESS_TCB, TCB_ASSIGN);
+    const struct pcim_want *want = world_take(world, PROCESS_SR_PCIM, PCIM_WANT);
+
+    assert_non_null(assign);
+    assert_non_null(want);
+    assert_int_equal(assign->index, 3);
+    assert_int_equal(assign->requested, want->requested);
+    return want->requested;
+}
+
+/* Who waits for a VF is seen beside its PF: what the monitor says goes to both who tell of it. */
+static void a_request_of_the_host_is_told(void **state)
+{
+    struct world *world = *state;
+
+    run(world, "web", 3);
+    world_forget_sent(world);
+    marks(world, "web", 3, 0);
+    assert_null(world_take(world, PROCESS_TCB, TCB_ASSIGN));
+    marks(world, "web", 3, VF_REQUESTED);
+    assert_int_equal(said_requested(world), 1);
+    marks(world, "web", 3, VF_REQUESTED | VF_ERROR);
+    assert_null(world_take(world, PROCESS_TCB, TCB_ASSIGN));
+    pcim_down(world->control);
+    pcim_up(world->control);
+    tcb_down(world->control);
+    tcb_up(world->control);
+    assert_int_equal(said_requested(world), 1);
+    world_monitor_gone(world, "web", EXIT_STOPPED);
+    assert_int_equal(said_requested(world), 0);
+    assert_false(db_pf(world->control->db, NET0)->vfs[3].requested);
+}
+
 /* Of one whose guest has not armed its interrupts yet nobody but the PF tells. */
 static void a_pf_that_was_reset_is_renewed_without_a_mark(void **state)
 {
@@ -261,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_mark_is_mended),
         TEST(without_a_mark_nothing_is_renewed),
+        TEST(a_request_of_the_host_is_told),
         TEST(a_pf_that_was_reset_is_renewed_without_a_mark),
         TEST(news_without_end_are_some_entries),
         TEST(all_of_a_renewed_pf_are_mended),

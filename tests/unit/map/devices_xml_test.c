@@ -121,7 +121,7 @@ static void is(struct page *page, const char *path, const char *expected)
 
 /* ---- the usual: an igb PF with two VFs, an NVMe PF with none */
 
-static const struct card_config net0 = {"net0", {0x0100}, 2, "igb"};
+static const struct card_config net0 = {"net0", {0x0100}, 2, "igb", CARD_LINK_CARRIER};
 static const struct vf_attributes wanted = {.present = VF_ATTR_MAC | VF_ATTR_VLAN | VF_ATTR_TRUST |
                                                        VF_ATTR_SPOOFCHK | VF_ATTR_RATE |
                                                        VF_ATTR_LINK,
@@ -160,8 +160,8 @@ static const struct function_capabilities translated = {.ats_offset = 0x150,
 static const struct vf_attributes reported = {
     .present = VF_ATTR_MAC | VF_ATTR_VLAN, .mac = {2, 0, 0, 0xa, 0xb, 0xc}, .vlan = 99};
 static const struct map_vf igb_vfs[2] = {
-    {&seen_vfs[0], {OWNER_GUEST, {5}}, &wanted, &reported, &translated},
-    {&seen_vfs[1], {OWNER_INTERCONNECT, {0}}, NULL, NULL, NULL},
+    {&seen_vfs[0], {OWNER_GUEST, {5}}, &wanted, &reported, &translated, true, {5, 0, 3, 1, 0}},
+    {&seen_vfs[1], {OWNER_INTERCONNECT, {0}}, NULL, NULL, NULL, false, {0}},
 };
 
 static struct pf_observed igb(const uint8_t *config)
@@ -174,6 +174,7 @@ static struct pf_observed igb(const uint8_t *config)
                              .status = FUNCTION_ACTIVE,
                              .answers = 1,
                              .link_up = 1,
+                             .carrier = 1,
                              .driver = "igb",
                              .netdev = "enp1s0",
                              .iommu_group = 16,
@@ -190,10 +191,14 @@ static void usual_page(struct page *page)
     static uint8_t config[CONFIG_SPACE_SIZE];
     const struct pf_observed nvme = {.bdf = {0x10208},
                                      .class = CLASS_NVME,
+                                     .recovery = RECOVERY_FAILED,
+                                     .reset = 1,
+                                     .health = "fw_fatal",
                                      .class_code = 0x010802,
                                      .status = FUNCTION_ERROR,
                                      .iommu_group = UINT32_MAX,
-                                     .node = UINT32_MAX};
+                                     .node = UINT32_MAX,
+                                     .stuck_pid = 815};
     config_igb(config);
     const struct pf_observed seen = igb(config);
     const struct map_pf pfs[] = {
@@ -228,6 +233,7 @@ static const char *const usual[][2] = {
     {"//device[1]/pf/@numa-node", "1"},
     {"count(//device[2]/pf/@numa-node)", "0"},
     {"//device[1]/pf/desired/@vfs", "2"},
+    {"//device[1]/pf/desired/@link", "carrier"},
     {"//device[1]/pf/@identity", "0011223344556677/0"},
     {"//device[2]/pf/@identity", "slot-0001:02:01/0"},
     {"//vf[2]/@identity", "0011223344556677/0/1"},
@@ -243,7 +249,19 @@ static const char *const usual[][2] = {
     {"//device[1]/pf/health/@vfs-of-device", "2"},
     {"//device[1]/pf/health/@vfs-of-kernel", "0"},
     {"//device[1]/pf/health/@vfs-answering", "1"},
+    {"//device[1]/pf/health/@vfs-requested", "1"},
+    {"count(//device[2]/pf/health/@vfs-requested)", "0"},
     {"//device[1]/pf/health/@stuck", "no"},
+    {"//device[1]/pf/health/@carrier", "yes"},
+    {"//device[1]/pf/health/@recovery", "none"},
+    {"//device[1]/pf/health/@reset", "no"},
+    {"count(//device[1]/pf/health/@reporter | //device[2]/pf/health/@carrier)", "0"},
+    {"//device[2]/pf/health/@recovery", "failed"},
+    {"//device[2]/pf/health/@reset", "yes"},
+    {"//device[2]/pf/health/@reporter", "fw_fatal"},
+    {"count(//device[1]/pf/health/@stuck-pid)", "0"},
+    {"//device[2]/pf/health/@stuck", "yes"},
+    {"//device[2]/pf/health/@stuck-pid", "815"},
     /* translation, isolation, errors */
     {"//pf/ats/@enabled", "yes"},
     {"//pf/ats/@stu", "3"},
@@ -254,7 +272,11 @@ static const char *const usual[][2] = {
     {"//pf/aer/@correctable-count", "7"},
     {"//pf/aer/@fatal-count", "2"},
     {"//vf[1]/ats/@page-aligned", "yes"},
-    {"count(//vf[2]/ats | //vf[2]/acs | //device[2]//aer)", "0"},
+    {"//vf[1]/aer/@offset", "0x120"},
+    {"//vf[1]/aer/@correctable", "0x1"},
+    {"//vf[1]/aer/@correctable-count", "5"},
+    {"//vf[1]/aer/@fatal-count", "3"},
+    {"count(//vf[2]/ats | //vf[2]/acs | //vf[2]/aer | //device[2]//aer)", "0"},
     /* BARs, ROM, capabilities */
     {"count(//device[1]/pf/bars/bar)", "1"},
     {"//device[1]/pf/bars/bar/@size", "0x20000"},
@@ -314,6 +336,8 @@ static const char *const usual[][2] = {
     {"//vf[2]/observed/@not-bound", "vfio-pci does not take it: see the kernel's log"},
     {"//vf[2]/observed/@for-host", "yes"},
     {"count(//vf[1]/observed/@not-bound | //vf[1]/observed/@for-host)", "0"},
+    {"//vf[1]/observed/@requested", "yes"},
+    {"count(//vf[2]/observed/@requested)", "0"},
     /* the other device */
     {"//device[2]/@address", "0001:02:01.0"},
     {"//device[2]/pf/@class", "nvme"},
@@ -331,6 +355,39 @@ static void everything_observed_is_there(void **state)
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
         is(&page, usual[i][0], usual[i][1]);
     page_free(&page);
+}
+
+/* Of one card: with ARI there is no device number, and without it each may be another device. */
+static void no_two_functions_have_one_identity(void **state)
+{
+    static uint8_t plain[CONFIG_SPACE_SIZE], ari[CONFIG_SPACE_SIZE];
+    static const uint32_t at[] = {0x0100, 0x0101, 0x0108, 0x01ff};
+    static const char *const expected[][3] = {{"s/0", "s/0", "slot-0000:01:00/0"},
+                                              {"s/1", "s/1", "slot-0000:01:00/1"},
+                                              {"s/1.0", "s/8", "slot-0000:01:00/8"},
+                                              {"s/31.7", "s/255", "slot-0000:01:00/255"}};
+    (void)state;
+
+    config_igb(plain);
+    memcpy(ari, plain, sizeof(ari));
+    put_extended(ari, SRIOV_AT, 0x0010, 0x200);
+    put_extended(ari, 0x200, 0x000e, 0);
+    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        struct pf_observed seen[3] = {{.bdf = {at[i]}, .serial = "s"}};
+        struct map_pf pfs[3];
+        struct page page = {0};
+
+        seen[1] = seen[0];
+        seen[2] = (struct pf_observed){.bdf = {at[i]}};
+        for (size_t n = 0; n < 3; n++)
+            pfs[n] = (struct map_pf){
+                .observed = &seen[n], .config = n ? ari : plain, .config_size = CONFIG_SPACE_SIZE};
+        page_print(&page, pfs, 3);
+        is(&page, "//device[1]/pf/@identity", expected[i][0]);
+        is(&page, "//device[2]/pf/@identity", expected[i][1]);
+        is(&page, "//device[3]/pf/@identity", expected[i][2]);
+        page_free(&page);
+    }
 }
 
 static void no_devices_are_a_document_too(void **state)
@@ -459,7 +516,13 @@ static void numbers_beyond_the_known_stay_valid(void **state)
     struct vf_observed seen_vf;
     struct vf_attributes desired;
     struct function_capabilities capabilities;
-    const struct map_vf vf = {&seen_vf, {99, {99}}, &desired, &desired, &capabilities};
+    const struct map_vf vf = {&seen_vf,
+                              {99, {99}},
+                              &desired,
+                              &desired,
+                              &capabilities,
+                              true,
+                              {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, 0}};
     const struct map_pf pf = {
         .observed = &seen, .vfs = &vf, .vfs_count = 1, .capabilities = &capabilities};
     struct page page = {0};
@@ -494,6 +557,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_observed_is_there),
+        cmocka_unit_test(no_two_functions_have_one_identity),
         cmocka_unit_test(no_devices_are_a_document_too),
         cmocka_unit_test(lists_that_go_in_circles_end),
         cmocka_unit_test(the_longest_lists_fit_the_schema),

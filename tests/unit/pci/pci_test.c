@@ -129,6 +129,38 @@ static void another_card_at_the_address_is_seen(void **state)
     assert_string_equal(pf.serial, "0000000000000042");
 }
 
+/* BARs 0 (32 bits), 2 and 3 (64 bits, a multiple of 4 GiB), 4 (of ports); 5 has no address. */
+static void one_that_forgot_its_addresses_is_told_apart(void **state)
+{
+    static const uint32_t bars[6] = {TREE_BAR, 0, 0x0000000c, 0x38, 0xc001, 0};
+    uint8_t config[64] = {0x86, 0x80};
+    (void)state;
+
+    assert_false(function_forgot(root, TREE_PF));
+    tree_text(root, TREE_PF, "resource",
+              "0x00000000fe000000 0x00000000fe01ffff 0x0000000000040200\n"
+              "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+              "0x0000003800000000 0x0000003800003fff 0x000000000014220c\n"
+              "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+              "0x000000000000c000 0x000000000000c01f 0x0000000000040101\n"
+              "0x0000000000000000 0x0000000000003fff 0x0000000020040200\n");
+    memcpy(config + 0x10, bars, sizeof(bars));
+    tree_write(root, TREE_PF, "config", config, sizeof(config));
+    assert_false(function_forgot(root, TREE_PF));
+    for (unsigned i = 0; i < 6; i++) {
+        tree_forget(root, TREE_PF, i);
+        assert_int_equal(function_forgot(root, TREE_PF), i == 0 || i == 3 || i == 4);
+        tree_write(root, TREE_PF, "config", config, sizeof(config));
+    }
+    tree_write(root, TREE_PF, "config", config, 0x20); /* one that is not read is not judged */
+    assert_false(function_forgot(root, TREE_PF));
+    memset(config, 0xff, sizeof(config)); /* it does not answer: that is something else */
+    tree_write(root, TREE_PF, "config", config, sizeof(config));
+    assert_false(function_forgot(root, TREE_PF));
+    tree_pull(root, TREE_PF);
+    assert_false(function_forgot(root, TREE_PF));
+}
+
 static void a_pf_is_seen_as_it_is(void **state)
 {
     struct pf_observed pf = {0};
@@ -320,6 +352,26 @@ static void odd_files_are_survived(void **state)
     assert_non_null(memchr(pf.driver, 0, sizeof(pf.driver)));
     assert_int_equal(pf.link_up, 0);
     assert_int_equal(pf.bars[0].size, 0);
+}
+
+static void a_carrier_by_the_operational_state(void **state)
+{
+    static const struct {
+        const char *operstate;
+        uint32_t carrier;
+    } cases[] = {{"up\n", 1},    {"unknown\n", 1}, {"down\n", 0}, {"lowerlayerdown\n", 0},
+                 {"upper\n", 0}, {"", 0}};
+    struct pf_observed pf = {0};
+    (void)state;
+
+    function_observe_pf(root, TREE_PF, &pf);
+    assert_int_equal(pf.carrier, 0); /* it does not say */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        tree_text(root, TREE_PF, "net/pf0/operstate", cases[i].operstate);
+        function_observe_pf(root, TREE_PF, &pf);
+        assert_int_equal(pf.carrier, cases[i].carrier);
+        assert_int_equal(pf.link_up, 1);
+    }
 }
 
 static void an_nvme_is_up_when_it_is_live(void **state)
@@ -523,6 +575,7 @@ int main(void)
         cmocka_unit_test(all_ones_is_no_list),
         cmocka_unit_test(no_damage_reads_outside),
         cmocka_unit_test(addresses_are_whole_or_none),
+        with_tree(one_that_forgot_its_addresses_is_told_apart),
         with_tree(a_pf_is_seen_as_it_is),
         with_tree(another_card_at_the_address_is_seen),
         with_tree(power_is_what_the_kernel_says),
@@ -533,6 +586,7 @@ int main(void)
         with_tree(a_vf_answers_by_its_capability_pointer),
         with_tree(a_vf_may_be_meant_for_the_host),
         with_tree(odd_files_are_survived),
+        with_tree(a_carrier_by_the_operational_state),
         with_tree(an_nvme_is_up_when_it_is_live),
         with_tree(any_function_is_seen),
         with_tree(a_scan_finds_what_has_sriov),

@@ -96,6 +96,7 @@ static void write_config(const char *root, struct bdf bdf, unsigned vfs)
 
     put(config, 0x00, 0x10c98086, 4);
     put(config, 0x04, 0x0006, 2);
+    put(config, 0x10, TREE_BAR, 4);
     put(config, 0x34, 0x40, 1);
     put(config, 0x100, 0x14010003, 4); /* serial number, next 0x140 */
     put(config, 0x104, 0x89abcdef, 4);
@@ -131,6 +132,18 @@ void tree_make_pf(const char *root, struct bdf bdf, const char *interface)
     tree_link(root, bdf, "driver", "../../../../bus/pci/drivers/igb");
     tree_text(root, bdf, "numa_node", "1\n");
     tree_link(root, bdf, "iommu_group", "../../../kernel/iommu_groups/12");
+}
+
+void tree_forget(const char *root, struct bdf bdf, unsigned bar)
+{
+    char path[512];
+    const uint32_t nothing = 0;
+
+    path_of(path, root, bdf, "config");
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    must(file >= 0, path);
+    must(pwrite(file, &nothing, sizeof(nothing), 0x10 + 4 * bar) == sizeof(nothing), path);
+    close(file);
 }
 
 void tree_make(const char *root)

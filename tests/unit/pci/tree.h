@@ -10,6 +10,7 @@
 
 #define TREE_PF    ((struct bdf){0x0100})
 #define TREE_SRIOV 0x160
+#define TREE_BAR   0xfe000000 /* where its BAR 0 is */
 
 /* Makes the tree in `root` ("…/sys"): a PF of driver igb, interface pf0 that is up, no VF. */
 void tree_make(const char *root);
@@ -18,6 +19,9 @@ void tree_make_pf(const char *root, struct bdf bdf, const char *interface);
 
 /* What writing sriov_numvfs does in a kernel: VFs of offset 128, stride 2. */
 void tree_create_vfs(const char *root, unsigned count);
+
+/* What a reset that nobody knows of does to a base address register. */
+void tree_forget(const char *root, struct bdf bdf, unsigned bar);
 
 /* The function is pulled out. */
 void tree_pull(const char *root, struct bdf bdf);

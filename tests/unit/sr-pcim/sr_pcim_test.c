@@ -242,6 +242,23 @@ static void a_vf_that_was_reset_has_its_pf_renewed(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
 }
 
+static void a_vf_that_is_waited_for_is_told_of(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    pf->vfs[1].wanted = pf->vfs[1].in_use = pf->vfs[1].requested = true;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_READY);
+    assert_non_null(strstr(judgement.reason, "waits for its VF 1 to be let go"));
+    assert_int_equal(next_for_pf(pf), ACTION_NONE);
+    assert_int_equal(next_for_vf(pf, 1), ACTION_NONE);
+    pf->observed.link_up = 0;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_LINK_DOWN);
+    assert_string_equal(judgement.reason, "its interface is down");
+}
+
 static void one_that_was_reset_is_renewed_before_its_vfs_are_used(void **state)
 {
     struct pcim_pf *pf = *state;
@@ -254,6 +271,53 @@ static void one_that_was_reset_is_renewed_before_its_vfs_are_used(void **state)
     assert_int_equal(next_for_pf(pf), ACTION_PF_RENEW);
     pf->observed.recovery = RECOVERY_UNDER_WAY; /* the kernel is at it */
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
+}
+
+static void a_carrier_is_asked_for_only_by_definition(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    pf->observed.carrier = 0;
+    assert_int_equal(judged(pf), PF_READY);
+    pf->card.link = CARD_LINK_CARRIER;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_LINK_DOWN);
+    assert_string_equal(judgement.reason, "its interface has no carrier");
+    assert_int_equal(next_for_pf(pf), ACTION_NONE); /* nobody but a cable helps */
+    pf->observed.carrier = 1;
+    assert_int_equal(judged(pf), PF_READY);
+}
+
+static void one_whose_driver_is_in_error_is_not_ready(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    strcpy(pf->observed.health, "fw_fatal");
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_UNHEALTHY);
+    assert_string_equal(judgement.reason, "its driver's health reporter fw_fatal is in error");
+    assert_int_equal(next_for_pf(pf), ACTION_NONE); /* the driver is at it; then the ladder */
+    pf->recover = true;
+    assert_int_equal(next_for_pf(pf), ACTION_PF_RESTART);
+}
+
+/* Said beside whatever else it is: nothing can be done about it until that child ends. */
+static void a_write_that_does_not_come_back_is_told_of(void **state)
+{
+    struct pcim_pf *pf = *state;
+    struct judgement judgement;
+
+    pf->observed.stuck_pid = 815;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_READY); /* guests go on */
+    assert_string_equal(judgement.reason, "process 815 has not come back from a write to it");
+    pf->observed.link_up = 0;
+    judge_pf(pf, &judgement);
+    assert_int_equal(judgement.readiness, PF_LINK_DOWN);
+    assert_string_equal(judgement.reason, "its interface is down; process 815 has not come back "
+                                          "from a write to it");
 }
 
 /* ---- runtime power management */
@@ -628,7 +692,11 @@ int main(void)
         WITH_PF(any_silent_vf),
         WITH_PF(link_down_is_brought_up_for_network_only),
         WITH_PF(a_vf_that_was_reset_has_its_pf_renewed),
+        WITH_PF(a_vf_that_is_waited_for_is_told_of),
         WITH_PF(one_that_was_reset_is_renewed_before_its_vfs_are_used),
+        WITH_PF(a_carrier_is_asked_for_only_by_definition),
+        WITH_PF(one_whose_driver_is_in_error_is_not_ready),
+        WITH_PF(a_write_that_does_not_come_back_is_told_of),
         WITH_PF(an_idle_one_that_may_is_put_to_sleep),
         WITH_PF(one_that_is_used_stays_awake),
         WITH_PF(one_that_lacks_something_is_not_put_to_sleep),

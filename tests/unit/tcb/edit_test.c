@@ -25,6 +25,17 @@
 #define PATH   160
 #define VLAN_7 "<desired vlan=\"7\" qos=\"0\"/>"
 
+static void assign(struct stage *stage, uint16_t vlan)
+{
+    const struct tcb_assign message = {.header = frame_header(TCB_ASSIGN, sizeof(message), 0),
+                                       .pf = TREE_PF,
+                                       .index = 1,
+                                       .owner = {.kind = OWNER_GUEST, .partition = {1}},
+                                       .attributes = {.present = VF_ATTR_VLAN, .vlan = vlan}};
+
+    stage_say(stage, PROCESS_CONTROL, &message);
+}
+
 static void name_cards(struct stage *stage)
 {
     const struct tcb_sync sync = {.header = frame_header(TCB_SYNC, sizeof(sync), 0)};
@@ -32,15 +43,10 @@ static void name_cards(struct stage *stage)
     const struct tcb_card card = {
         .header = frame_header(TCB_CARD, sizeof(card), 0),
         .card = {.name = "net0", .bdf = TREE_PF, .vfs = VFS, .driver = "igb"}};
-    const struct tcb_assign assign = {.header = frame_header(TCB_ASSIGN, sizeof(assign), 0),
-                                      .pf = TREE_PF,
-                                      .index = 1,
-                                      .owner = {.kind = OWNER_GUEST, .partition = {1}},
-                                      .attributes = {.present = VF_ATTR_VLAN, .vlan = 7}};
     struct frame frame;
 
     stage_say(stage, PROCESS_CONTROL, &card);
-    stage_say(stage, PROCESS_CONTROL, &assign);
+    assign(stage, 7);
     stage_say(stage, PROCESS_CONTROL, &sync);
     stage_say(stage, PROCESS_LEAD, &held);
     stage_hear(stage, PROCESS_CONTROL, TCB_SYNC, &frame);
@@ -203,6 +209,44 @@ static void an_edit_is_proposed_and_goes(void **state)
     answer(stage, id, 0, "");
     gone(stage, "edit/office.xml");
     gone(stage, "edit/office.xml.error");
+}
+
+/* Who waits for the edit to go, and looks then, sees what came of it. */
+static void the_document_says_it_before_the_edit_goes(void **state)
+{
+    struct stage *stage = *state;
+    static char text[TEXT];
+
+    edit(stage, "office.xml", VLAN_7, "<desired vlan=\"9\"/>");
+    uint64_t id = unknown(stage);
+    heard(stage, 1);
+    assign(stage, 9);
+    answer(stage, id, 0, "");
+    gone(stage, "edit/office.xml");
+    read_text(stage, "devices.xml", text);
+    assert_non_null(strstr(text, "<desired vlan=\"9\""));
+}
+
+/* It asks for nothing: as desired it stays. */
+static void a_vf_that_the_host_asks_for_is_shown(void **state)
+{
+    struct tcb_assign message = {.header = frame_header(TCB_ASSIGN, sizeof(message), 0),
+                                 .pf = TREE_PF,
+                                 .index = 1,
+                                 .owner = {.kind = OWNER_GUEST, .partition = {1}},
+                                 .attributes = {.present = VF_ATTR_VLAN, .vlan = 7},
+                                 .requested = 1};
+    struct stage *stage = *state;
+    static char text[TEXT];
+
+    stage_say(stage, PROCESS_CONTROL, &message);
+    settled(stage, text);
+    assert_non_null(strstr(text, " requested=\"yes\""));
+    assert_non_null(strstr(text, " vfs-requested=\"1\""));
+    message.requested = 0;
+    stage_say(stage, PROCESS_CONTROL, &message);
+    settled(stage, text);
+    assert_null(strstr(text, "requested"));
 }
 
 static void the_state_of_a_pf_is_proposed(void **state)
@@ -386,15 +430,9 @@ static void a_new_link_is_asked_again(void **state)
 static void what_was_changed_meanwhile_is_not_overwritten(void **state)
 {
     struct stage *stage = *state;
-    struct tcb_assign assign = {.header = frame_header(TCB_ASSIGN, sizeof(assign), 0),
-                                .pf = TREE_PF,
-                                .index = 1,
-                                .owner = {.kind = OWNER_GUEST, .partition = {1}},
-                                .attributes = {.present = VF_ATTR_VLAN, .vlan = 8}};
-
     edit(stage, "office.xml", VLAN_7, "<desired vlan=\"9\"/>");
     uint64_t id = heard(stage, 0).header.id;
-    stage_say(stage, PROCESS_CONTROL, &assign); /* the document is due: it is read after that */
+    assign(stage, 8); /* the document is due: it is read after that */
     answer(stage, id, -ENOENT, "");
     refused_is(stage, "office.xml", "is of generation");
 }
@@ -425,6 +463,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_edit_is_proposed_and_goes),
+        TEST(the_document_says_it_before_the_edit_goes),
+        TEST(a_vf_that_the_host_asks_for_is_shown),
         TEST(the_state_of_a_pf_is_proposed),
         TEST(the_idle_power_of_a_pf_is_proposed),
         TEST(control_refuses),

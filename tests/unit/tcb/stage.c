@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "parclose/msg_boot.h"
 #include "tree.h"
 
 #define DEADLINE_MS 10000
@@ -42,6 +41,43 @@ void stage_say(struct stage *stage, enum process_kind as, const void *message)
     assert_int_equal(frame_send(stage->ends[as], message, NULL, 0), 0);
 }
 
+void stage_keep(struct stage *stage, const char *name, int file)
+{
+    size_t i = 0;
+
+    while (i < stage->kept_count && strcmp(stage->kept[i].name, name) != 0)
+        i++;
+    assert_true(i < STAGE_KEPT_MAX && file >= 0);
+    if (i == stage->kept_count)
+        stage->kept_count++;
+    else
+        close(stage->kept[i].file);
+    snprintf(stage->kept[i].name, sizeof(stage->kept[i].name), "%s", name);
+    stage->kept[i].file = file;
+}
+
+static void drop(struct stage *stage, const char *name)
+{
+    for (size_t i = 0; i < stage->kept_count; i++)
+        if (!strcmp(stage->kept[i].name, name)) {
+            close(stage->kept[i].file);
+            stage->kept[i] = stage->kept[--stage->kept_count];
+            return;
+        }
+    fail_msg("%s is dropped, and was not kept", name);
+}
+
+/* What the TCB says to boot besides what a test waits for. */
+static void take(struct stage *stage, struct frame *frame)
+{
+    const struct boot_store *store = (const void *)frame->bytes;
+
+    if (frame->header.type == BOOT_STORE)
+        stage_keep(stage, store->name, frame_take(frame, 0));
+    else if (frame->header.type == BOOT_STORE_DROP)
+        drop(stage, store->name);
+}
+
 void stage_hear(struct stage *stage, enum process_kind as, uint16_t type, struct frame *frame)
 {
     struct pollfd wait = {.fd = stage->ends[as], .events = POLLIN};
@@ -51,6 +87,8 @@ void stage_hear(struct stage *stage, enum process_kind as, uint16_t type, struct
         assert_int_equal(frame_receive(stage->ends[as], frame), 1);
         if (frame->header.type == type)
             return;
+        if (as == PROCESS_BOOT)
+            take(stage, frame);
         frame_clear(frame);
     }
 }
@@ -68,6 +106,26 @@ void stage_hear_end(struct stage *stage, enum process_kind as)
             frame_clear(&frame);
     } while (got == 1);
     assert_int_equal(got, 0);
+}
+
+size_t stage_kept(struct stage *stage)
+{
+    struct frame frame;
+
+    while (frame_receive(stage->ends[PROCESS_BOOT], &frame) == 1) {
+        take(stage, &frame);
+        frame_clear(&frame);
+    }
+    return stage->kept_count;
+}
+
+static void hand_over(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->kept_count; i++) {
+        struct boot_store store = {.header = frame_header(BOOT_STORED, sizeof(store), 0)};
+        memcpy(store.name, stage->kept[i].name, sizeof(store.name));
+        assert_int_equal(frame_send(stage->ends[PROCESS_BOOT], &store, &stage->kept[i].file, 1), 0);
+    }
 }
 
 bool stage_silent(struct stage *stage, enum process_kind as, int ms)
@@ -119,6 +177,7 @@ void stage_start(struct stage *stage)
     spawn(stage);
     stage_hear(stage, PROCESS_BOOT, BOOT_HELLO, &frame);
     say_file(stage, &file, open(stage->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    hand_over(stage);
     for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++)
         stage_link(stage, peers[i]);
     stage_say(stage, PROCESS_BOOT, &go);
@@ -129,6 +188,7 @@ void stage_die(struct stage *stage)
 {
     kill(stage->pid, SIGKILL);
     waitpid(stage->pid, NULL, 0);
+    stage_kept(stage);
     for (size_t i = 0; i < PROCESS_KINDS; i++) {
         if (stage->ends[i] >= 0)
             close(stage->ends[i]);
@@ -157,6 +217,8 @@ int stage_teardown(void **state)
     struct stage *stage = *state;
 
     stage_die(stage);
+    while (stage->kept_count)
+        close(stage->kept[--stage->kept_count].file);
     tree_remove(stage->folder);
     free(stage);
     return 0;
