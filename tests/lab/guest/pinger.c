@@ -3,7 +3,8 @@
  * Pings an address ten times a second for ever and counts exactly: a request whose answer has not
  * come within five seconds is lost. Counting begins with the first answer, so that a peer which is
  * not up yet is no loss. Prints a line a second and one for each loss, on standard output: L2: ping
- * sent=N received=N lost=N late_ms=N     late_ms: the longest wait for an answer so far
+ * sent=N received=N lost=N late_ms=N silent_ms=N
+ * late_ms: the longest wait for an answer so far; silent_ms: the longest time without any
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -28,7 +29,7 @@ struct request {
 
 static struct request requests[WINDOW];
 static uint64_t sent, received, lost;
-static int64_t late_ms;
+static int64_t late_ms, silent_ms, answered_ms;
 
 static int64_t now_ms(void)
 {
@@ -77,6 +78,9 @@ static void receive_answers(int raw, int64_t now)
             continue;
         if (now - request->sent_ms > late_ms)
             late_ms = now - request->sent_ms;
+        if (received && now - answered_ms > silent_ms)
+            silent_ms = now - answered_ms;
+        answered_ms = now;
         request->sent_ms = 0;
         received++;
     }
@@ -104,7 +108,7 @@ static void forget(void)
         requests[i].sent_ms = 0;
     sent = lost = 0;
     received = 0;
-    late_ms = 0;
+    late_ms = silent_ms = 0;
 }
 
 int main(int count, char **values)
@@ -138,8 +142,8 @@ int main(int count, char **values)
             judge(&oldest, sequence + 1, now_ms());
         }
         if (counting && sequence % 10 == 0)
-            printf("L2: ping sent=%llu received=%llu lost=%llu late_ms=%lld\n",
+            printf("L2: ping sent=%llu received=%llu lost=%llu late_ms=%lld silent_ms=%lld\n",
                    (unsigned long long)sent, (unsigned long long)received, (unsigned long long)lost,
-                   (long long)late_ms);
+                   (long long)late_ms, (long long)silent_ms);
     }
 }

@@ -6,6 +6,7 @@
 #   rungs N   the ladder's rungs that were taken: by host.xml three times the first, twice the second, the third, error
 #   runs      once the PF is ready
 # The figure beside: readiness to thaw, over gate-floor (one fdatasync, five socket hops, one write to cgroup.freeze).
+# delays.sh [ROUNDS]: of the delays; one says whether they are as expected, ./dev bench delays takes more for its ratio.
 SCENARIO=delays
 . /share/job.d/lib.sh
 NVME=/sys/bus/pci/devices/$NVME_PF
@@ -70,9 +71,9 @@ never() {
     local seen before
     sed -i -E 's/(<rung number="([1-4])" after-ms=")[0-9]+/\1\2500/' $CONFIG/host.xml
     parclose reload >/dev/null
-    only_the_gate >/dev/null
     before=$(rungs)
     echo none >$NVME/driver_override
+    only_the_gate >/dev/null
     wait_for 90 eval '[ "$(rungs)" -ge $((before + 7)) ]' || true
     sleep 5
     seen="rungs $(($(rungs) - before)), $(phase one), $(exits one) exits"
@@ -88,7 +89,9 @@ export AUTOSTART=no
 partition one 1 192 "" "$(vf "$(card $NVME_PF)" 0)" "$(vf "$(card $NET_PF)" 0)"
 check "parclose up" parclose up --timeout 120
 check "both PFs are ready" wait_for 60 both_ready
-for seconds in 0 1 10 60; do after $seconds; done
+for _ in $(seq "${1:-1}"); do
+    for seconds in 0 1 10 60; do after $seconds; done
+done
 lost_again
 never
 check "the map is right" parclose db check

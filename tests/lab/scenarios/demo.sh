@@ -33,6 +33,9 @@ check "one finds its igb VF as a PCI device with its stock driver" guest_said on
 check "one finds its NVMe VF as a PCI device with its stock driver" guest_said one "class 010802 driver nvme"
 check "two finds its igb VF" guest_said two "8086:10ca class 020000 driver igbvf"
 check "one's VF has the MAC that its definition gives" guest_said one "mac 52:54:00:00:01:00"
+# resources VF: what its secondary controller has, as the PF's controller says
+resources() { parclose vf show "$1" --json | jq -r '.observed | "\(.["nvme-queues"]) \(.["nvme-vectors"])"'; }
+equal "one's NVMe VF has the queues and vectors that its definition gives" "3 2" "$(resources "$(card $NVME_PF)/0")"
 once=$(guest_last one "nvme once")
 check "a block written through the NVMe VF reads back" \
     [ -n "$once" -a "$(sed 's/.*wrote=\([0-9a-f]*\).*/\1/' <<<"$once")" = "$(sed 's/.*read=\([0-9a-f]*\).*/\1/' <<<"$once")" ]
@@ -68,6 +71,15 @@ edit rubbish.xml '<owner kind="guest" partition="1"/>' '<owner kind="guest" part
 check "one that gives a VF away is refused, with its line" wait_for 10 grep -E "rubbish.xml:[0-9]+: .*by its definition" $EDITS/rubbish.xml.error
 cat $EDITS/*.error
 equal "that one write is all that they took" 1 $(($(tcb_writes) - written))
+vf="$(card $NET_PF)/1"
+check "parclose vf set is such an edit" parclose vf set "$vf" vlan=9 trust=yes
+check "and done when it returns" vf_says 1 "52:54:00:00:01:01.* vlan 9, qos 2.* trust on"
+parclose vf show "$vf"
+check "anti-spoof off and a rate, as well" parclose vf set "$vf" spoofchk=no max-tx-mbit=100
+check "both are on the device" vf_says 1 "tx rate 100.*spoof checking off\|spoof checking off.*max_tx_rate 100\|spoof checking off.*tx rate 100"
+ip link show dev "$(ls /sys/bus/pci/devices/$NET_PF/net)" | grep "vf 1 "
+check "a wrong one is refused" eval '! parclose vf set "$vf" vlan=4095'
+check "and changes nothing" vf_says 1 "vlan 9, qos 2"
 check "the audit log has it" eval 'parclose audit --kind edit | grep -q "vlan.xml: applied"'
 
 say "parclose audit"

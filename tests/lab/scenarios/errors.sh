@@ -1,5 +1,7 @@
 # PCI errors (AER) of a PF and of a VF in use, by the kernel's own injector; then the igb PF is pulled out and comes back: with nobody
-# at it, and under a guest that runs. The emulator's NVMe functions have no AER capability.
+# at it, and under a guest that runs. The emulator's NVMe functions have no AER capability. Pulled out is here what sysfs "remove" is,
+# the kernel's part of it; a card that is gone before the kernel knows cannot be had: the emulator takes no device away unasked, and
+# its ports' links do not go down. That a function which answers nothing is noticed is in the unit tests of the TCB and SR-PCIM.
 SCENARIO=errors
 . /share/job.d/lib.sh
 PEER_PF=0000:02:00.0 # to be pinged; nothing happens to it

@@ -121,6 +121,12 @@ say "one is complete, its VFs open, and PF $NVME_PF loses its driver: nothing bu
 check "both PFs are ready again" wait_for 60 both_ready
 only_the_gate
 shut $NVME_PF one nvme
+kill -9 "$(pid_of sr-pcim)"
+check "two is started, though SR-PCIM begins anew and that PF is not ready" parclose start two
+check "two runs: its own PF is ready" wait_for 60 is_phase two running
+check "one waits still" eval 'is_phase one waiting && ! entered one ProcessorsAttached'
+parclose stop two --force
+check "two stops" wait_for 30 is_phase two defined
 opens $NVME_PF one nvme
 
 say "both have a monitor, and each its view"

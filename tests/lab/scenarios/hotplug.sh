@@ -85,6 +85,45 @@ check "the guest has given it up" wait_for 20 on_bus 2
 check "it belongs to nobody" wait_for 10 owns 1
 check "its file is in its place" in_place
 check "the audit log has it" eval "parclose audit --kind apply | grep -q apply"
+
+say "apply of devices.xml, of host.xml, and one that is undone"
+link_says() { ip link show dev "$(ls /sys/bus/pci/devices/$NET_PF/net)" | grep "vf $1 " | grep -q "$2"; } # INDEX PATTERN
+proposes "$disk" "$nic"
+check "apply adds a VF to the running partition" parclose apply $NEW
+check "it is on the guest's bus" wait_for 20 on_bus 3
+# with_vlan VERB: of what devices.xml is now; it may be a newer one until we come
+with_vlan() {
+    sed 's|<desired mac="52:54:00:00:01:00"|& vlan="7" qos="2"|' /run/parclose/devices.xml >/tmp/devices.xml
+    parclose "$1" /tmp/devices.xml >/tmp/planned
+}
+plans() { with_vlan plan; [ $? = 5 ]; }
+check "plan of a devices.xml" wait_for 10 plans
+cat /tmp/planned
+check "it says what would change" grep -q "vlan.*7" /tmp/planned
+check "and changes nothing" eval '! link_says 0 "vlan 7"'
+check "apply of it" wait_for 10 with_vlan apply
+check "it is on the device" link_says 0 "vlan 7, qos 2"
+sed -E 's/(<rung number="[1-4]" after-ms=")[0-9]+/\15000/' $CONFIG/host.xml >/tmp/host.xml
+check "plan of a host.xml says what would change" eval "parclose plan /tmp/host.xml | tee /dev/stderr | grep -q 5000"
+check "apply of it" parclose apply /tmp/host.xml
+check "it is in its place" cmp /tmp/host.xml $CONFIG/host.xml
+proposes "$disk"
+check "apply takes the VF away" parclose apply $NEW
+check "it belongs to nobody" wait_for 20 owns 1
+cp $OLD /tmp/before.xml
+echo none >/sys/bus/pci/devices/$NET_PF/driver_override
+echo $NET_PF >/sys/bus/pci/devices/$NET_PF/driver/unbind
+check "a PF is not ready, and no driver may have it" wait_for 10 not_ready $NET_PF
+proposes "$disk" "$nic"
+check "apply of a VF of it is undone" eval '! parclose apply $NEW >/tmp/undone 2>&1'
+cat /tmp/undone
+check "the file is what it was" cmp /tmp/before.xml $OLD
+check "nothing is left of it" [ ! -e $CONFIG/.apply ]
+check "the guest runs as before" on_bus 2
+echo >/sys/bus/pci/devices/$NET_PF/driver_override
+echo $NET_PF >/sys/bus/pci/drivers/"$driver"/bind
+check "the PF is ready again" wait_for 60 ready $NET_PF
+check "the VF belongs to nobody" wait_for 20 owns 1
 check "parclose db check" wait_for 20 parclose db check
 
 say "$ROUNDS times there and back while processes die"

@@ -73,7 +73,7 @@ NET_PF=0000:01:00.0 NVME_PF=0000:03:00.0
 two_partitions() {
     local net nvme
     net=$(card $NET_PF) nvme=$(card $NVME_PF)
-    partition one 2 256 "addr=10.0.9.11/24 $1" "$(vf "$nvme" 0)" "$(vf "$net" 0 'mac="52:54:00:00:01:00"')"
+    partition one 2 256 "addr=10.0.9.11/24 $1" "$(vf "$nvme" 0 'nvme-queues="3" nvme-vectors="2"')" "$(vf "$net" 0 'mac="52:54:00:00:01:00"')"
     partition two 1 192 "addr=10.0.9.12/24 $2" "$(vf "$net" 1 'mac="52:54:00:00:01:01"')"
 }
 

@@ -14,6 +14,7 @@
 #   ended       its monitor is gone, and it can be started again
 #   stuck       none of these
 # with "+blocked" when who caused it still hangs in the kernel once all else is over, and is free as soon as the VF is.
+# How long an outage was: the longest time in which the guest had no answer to its pings, or waited for a write.
 SCENARIO=matrix
 . /share/job.d/lib.sh
 
@@ -69,6 +70,11 @@ flows() { # both go on
     received=$(pings received) written=$(writes writes)
     wait_for 8 eval 'more "$received" "$(pings received)" && more "$written" "$(writes writes)"'
 }
+longest_wait() { # ms
+    local silent worst
+    silent=$(pings silent_ms) worst=$(writes worst_ms)
+    echo $((silent > worst ? silent : worst))
+}
 up() { is_phase one running && guest_said one "nvme writes=[1-9]" && guest_said one "received=[1-9]"; }
 comes_up() { wait_for "$1" up && flows; }
 unheld() { local pid; for pid in "${WRITERS[@]}"; do [ ! -e "/proc/$pid" ] || return; done; }
@@ -80,8 +86,8 @@ ended_now() {
 
 prepare() { # CARD STATE
     local other=${PF[${OTHER[$1]}]}
-    # its worst write is of all its life: one that had an outage begins anew
-    [ "$2" != running ] || { up && flows && [ "$(writes worst_ms)" -lt 1000 ] && return; }
+    # its worst write and silence are of all its life: one that had an outage begins anew
+    [ "$2" != running ] || { up && flows && [ "$(longest_wait)" -lt 1000 ] && return; }
     ended_now
     wait_for 60 both_ready || return
     case $2 in
@@ -115,6 +121,16 @@ seen_starting() {
     up && flows && echo runs || { is_phase one failed && seen_ended || echo stuck; }
 }
 
+how_long() { # SEEN
+    case $1 in
+    outage* | io-errors*) echo "outage $(longest_wait) ms" ;;
+    unharmed*) echo "no outage, longest wait $(longest_wait) ms" ;;
+    runs*) echo "no outage: it had not begun" ;;
+    ended*) echo "outage until it was started again" ;;
+    *) echo "outage not over" ;;
+    esac
+}
+
 # --- a cell -------------------------------------------------------------------------------------------
 expected_of() { sed -n "s/^$1 //p" /share/job.d/matrix.expected; }
 
@@ -134,7 +150,8 @@ cell() { # CELL
     [ "$state" != waiting ] || bind "${PF[${OTHER[$card]}]}" "${OTHER[$card]}"
     if [ "$state" = running ]; then seen=$(seen_running "$spawner"); else seen=$(seen_starting); fi
     [ "$(field one .monitor_pid)" = "$spawner" ] || lost=0 errors=0 # a new guest counts from 0
-    local figures="lost pings $(($(pings lost) - ${lost:-0})), errors $(($(writes errors) - ${errors:-0})), worst write $(writes worst_ms) ms, seen after $(($(date +%s%3N) - start)) ms"
+    local figures
+    figures="$(how_long "$seen"), lost pings $(($(pings lost) - ${lost:-0})), errors $(($(writes errors) - ${errors:-0})), worst write $(writes worst_ms) ms, seen after $(($(date +%s%3N) - start)) ms"
     unheld || { blocked=+blocked; ended_now; }
     wait_for 20 unheld || blocked+=+for-ever
     take_back_all "$events" "$card"

@@ -88,6 +88,12 @@ check "one writes again" wait_for 100 eval "more_than '$n' \"\$(guest_count one 
 equal "one: no I/O error" 0 "$(guest_count one "nvme writes" errors)"
 echo "worst write: $(guest_count one "nvme writes" worst_ms) ms; after $(($(now_ms) - start)) ms"
 
+metric() { parclose metrics | awk -v name="$1" 'index($1, name) == 1 { sum += $NF } END { print sum + 0 }'; } # NAME: over its labels
+grows() { awk -v n="$(metric "$1")" 'BEGIN { exit !(n > 0) }'; }
+for name in parclose_vf_outage_seconds_total parclose_pf_rungs_total parclose_pf_recovery_seconds_count parclose_device_writes_total; do
+    check "parclose metrics counts $name: $(metric $name)" grows $name
+done
+
 say "the same for a partition that says on-outage=\"freeze\": it stands still meanwhile; lead and control die while it does"
 writing() { local n; n=$(guest_count one "nvme writes" writes); wait_for "$1" eval "more_than '$n' \"\$(guest_count one 'nvme writes' writes)\""; }
 check "one writes, after all that was before" writing 240
