@@ -74,8 +74,9 @@ enum vf_mark {
     VF_ERROR = 4,     /* the host's kernel reported an error of it (VFIO's error notification) */
     VF_REQUESTED = 8, /* the host's kernel wants it back: its PF's driver is being unbound, say */
     VF_RESET = 16,    /* it was reset behind its user's back, and is dead until MONITOR_VF_MEND */
+    VF_IDLE = 32,     /* its guest has not begun with it: never set Bus Master Enable in it */
 };
-#define VF_MARKS UINT32_C(31)
+#define VF_MARKS UINT32_C(63)
 /* For people: something is wrong with it. */
 #define VF_NEWS ((uint32_t)VF_ERROR | VF_REQUESTED | VF_RESET)
 

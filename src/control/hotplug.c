@@ -59,11 +59,14 @@ static bool stands(const struct partition *partition)
 }
 
 /* The host's kernel wants it back, its PF's driver being unbound, say: it waits until it is let go.
- * A guest that has not begun does not miss it, and would begin with a PF that nobody serves. */
+ * A guest that has not begun with it does not miss it, and would begin with a PF that nobody
+ * serves. */
 static bool wanted_back(const struct partition *partition, struct bdf vf)
 {
-    return stands(partition) && partition->run.phase != PHASE_FROZEN &&
-           (monitor_vf_marks(partition->monitor.vfs, vf) & VF_REQUESTED);
+    uint32_t marks = monitor_vf_marks(partition->monitor.vfs, vf);
+    bool idle = stands(partition) || (runs(partition) && (marks & VF_IDLE));
+
+    return idle && partition->run.phase != PHASE_FROZEN && (marks & VF_REQUESTED);
 }
 
 /* Its monitor has it, or gets it just now. */

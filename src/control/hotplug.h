@@ -14,8 +14,8 @@
  *   stands by          yes      no                   nothing (failover.h)
  *   yes, lost          yes      yes                  VF_REMOVE at once: its PF is to be restarted
  *                                                    (outage.h); then it is one that comes
- *   yes, and the       yes      yes                  VF_REMOVE at once, if its guest has not begun;
- *   kernel wants it                                  then it is one that comes
+ *   yes, and the       yes      yes                  VF_REMOVE at once, if its guest has not begun
+ *   kernel wants it                                  with it; then it is one that comes
  *
  * A VF that comes passes the same judgement as those of a start: its PF is ready and it is active
  * (gate_vf_trouble). Until then it waits, is the partition's own, and the guest goes on.

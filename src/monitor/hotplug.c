@@ -219,6 +219,7 @@ void hotplug_seats(const struct monitor *m, struct vf_seat seats[PARCLOSE_MAX_PA
 
         seats[i] = (struct vf_seat){.marks = 0};
         if (vf->stage == VF_ON)
-            seats[i] = (struct vf_seat){.vf = vf->bdf, .marks = VF_PRESENT | vf->marks};
+            seats[i] = (struct vf_seat){
+                .vf = vf->bdf, .marks = VF_PRESENT | vf->marks | (vf->mastered ? 0 : VF_IDLE)};
     }
 }

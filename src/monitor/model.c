@@ -25,9 +25,9 @@ static void observe(struct monitor *m, uint32_t *deaths_seen)
 {
     uint32_t deaths = atomic_load(&m->deaths);
 
-    if (deaths != *deaths_seen || m->channels.dirty)
+    if (deaths != *deaths_seen || m->channels.dirty || m->pci.dirty)
         m->states.dirty = true;
-    m->channels.dirty = false;
+    m->channels.dirty = m->pci.dirty = false;
     *deaths_seen = deaths;
     if (m->phase == PHASE_BUILT)
         create_complete(m);

@@ -176,6 +176,16 @@ static uint32_t config_read(const struct pci_bus *bus, uint32_t function, uint32
     return index < 0 ? UINT32_MAX : vf_config_read(&bus->vfs[index], offset, size);
 }
 
+static void vf_write(struct pci_bus *bus, struct vf *vf, uint32_t offset, unsigned size,
+                     uint32_t value)
+{
+    bool before = vf->mastered;
+
+    vf_config_write(vf, &bus->context, offset, size, value);
+    if (vf->mastered != before)
+        bus->dirty = true;
+}
+
 static void config_write(struct pci_bus *bus, uint32_t function, uint32_t offset, unsigned size,
                          uint32_t value)
 {
@@ -184,7 +194,7 @@ static void config_write(struct pci_bus *bus, uint32_t function, uint32_t offset
     if (channel >= 0)
         channel_config_write(bus->channels, (unsigned)channel, offset, size, value);
     else if (index >= 0)
-        vf_config_write(&bus->vfs[index], &bus->context, offset, size, value);
+        vf_write(bus, &bus->vfs[index], offset, size, value);
 }
 
 /* ECAM: function in bits 12 to 19, register below; what crosses a register's dword is not served.

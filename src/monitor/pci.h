@@ -18,6 +18,7 @@ struct pci_bus {
     struct channel_set *channels;
     struct vf_context context;
     uint64_t look_ns;                          /* CLOCK_MONOTONIC of the next look at the VFs */
+    bool dirty;                                /* a guest has begun with one of them */
     struct vf vfs[PARCLOSE_MAX_PARTITION_VFS]; /* place n is device n + 1 */
 };
 

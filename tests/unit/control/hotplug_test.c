@@ -496,6 +496,32 @@ static void one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins(voi
     world_check(world);
 }
 
+/* The PF's driver was unbound in the moment of the gate: the guest would find a VF that is dead. */
+static void one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins_with_it(void **state)
+{
+    struct world *world = *state;
+    struct vf_seat seat = {VF(net0, 0), VF_PRESENT | VF_REQUESTED | VF_IDLE};
+    const struct lead_vf *order;
+
+    run_web(world);
+    world_seats(world, "web", &seat, 1);
+    order = ordered(world, LEAD_VF_REMOVE);
+    assert_non_null(order);
+    assert_int_equal(order->timeout_ms, 1);
+    world_readiness(world, net0, PF_DRIVER_UNBOUND);
+    seat.marks = 0;
+    world_seats(world, "web", &seat, 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    assert_null(ordered(world, LEAD_VF_ADD));
+    world_readiness(world, net0, PF_READY);
+    order = ordered(world, LEAD_VF_ADD);
+    assert_non_null(order);
+    seat.marks = VF_PRESENT | VF_IDLE;
+    world_seats(world, "web", &seat, 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    world_check(world);
+}
+
 /* Its guest decides: it goes on, and nobody takes it. */
 static void one_that_the_kernel_wants_back_of_a_guest_that_runs_stays(void **state)
 {
@@ -513,6 +539,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(waits_for_the_pf_and_for_the_vf),
+        TEST(one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins_with_it),
         TEST(one_that_goes_is_not_mended),
         TEST(another_monitor_takes_none),
         TEST(an_add_that_failed_is_tried_again_later),

@@ -106,7 +106,7 @@ static void the_guest_is_asked_and_gives_up(void **state)
     assert_null(answer(5));
     hotplug_seats(&m, seats);
     assert_int_equal(seats[2].vf.value, 77);
-    assert_int_equal(seats[2].marks, VF_PRESENT | VF_LEAVING);
+    assert_int_equal(seats[2].marks, VF_PRESENT | VF_LEAVING | VF_IDLE);
     set(EJECT, 1 << 2);
     assert_int_equal(m.pci.vfs[2].stage, VF_NONE);
     assert_non_null(answer(5));

@@ -9,6 +9,7 @@
 
 #include "create.h"
 #include "fake_kernel.h"
+#include "hotplug.h"
 #include "layout.h"
 #include "monitor.h"
 #include "test.h"
@@ -440,9 +441,36 @@ static void one_that_was_not_reset_ends_the_start(void **state)
     assert_int_equal(m.end.reason, EXIT_MONITOR_ERROR);
 }
 
+/* The first driver of it sets Bus Master Enable; firmware that only sizes BARs does not. */
+static void a_guest_begins_with_one(void **state)
+{
+    struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS];
+
+    (void)state;
+    make_device(&devices[0], 0x1000);
+    make_device(&devices[1], 0x1000);
+    attach(2);
+    config_write(0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+    assert_false(m.pci.dirty);
+    hotplug_seats(&m, seats);
+    assert_int_equal(seats[0].marks, VF_PRESENT | VF_IDLE);
+    config_write(0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_true(m.pci.dirty); /* lead is to be told */
+    hotplug_seats(&m, seats);
+    assert_int_equal(seats[0].marks, VF_PRESENT);
+    assert_int_equal(seats[1].marks, VF_PRESENT | VF_IDLE);
+    m.pci.dirty = false;
+    config_write(0, PCI_COMMAND, 2, 0);
+    config_write(0, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    assert_false(m.pci.dirty);
+    hotplug_seats(&m, seats);
+    assert_int_equal(seats[0].marks, VF_PRESENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_begins_with_one),
         cmocka_unit_test(the_table_is_not_mapped),
         cmocka_unit_test(a_table_beyond_its_bar),
         cmocka_unit_test(a_bar_stays_in_the_windows),
