@@ -151,6 +151,16 @@ struct vf *db_vf_by_bdf(struct db *db, struct bdf bdf)
     return NULL;
 }
 
+struct bdf db_vf_bdf(const struct pf *pf, uint32_t index)
+{
+    const struct sriov_capability *sriov = &pf->observed.sriov;
+    struct bdf seen = pf->vfs[index].observed.bdf;
+
+    if (seen.value || !sriov->first_vf_offset)
+        return seen;
+    return (struct bdf){pf->bdf.value + sriov->first_vf_offset + index * sriov->vf_stride};
+}
+
 struct partition *db_partition(struct db *db, struct partition_id id)
 {
     if (id.value < 1 || id.value > db->partitions_end)

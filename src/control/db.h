@@ -196,6 +196,10 @@ struct pf *db_pf_make(struct db *db, struct bdf bdf);      /* made when missing;
 struct pf *db_pf_of_card(struct db *db, const char *card); /* NULL: no such card */
 const struct card_config *db_card(const struct db *db, struct bdf pf); /* NULL: not managed */
 struct vf *db_vf_by_bdf(struct db *db, struct bdf bdf);                /* NULL: no such */
+/* A VF's address, also while the kernel takes it away and waits for its user: its place below the
+ * PF is gone then, and it cannot be observed any more (SR-IOV 1.1, 2.1.2: from the capability).
+ * Value 0: not known. */
+struct bdf db_vf_bdf(const struct pf *pf, uint32_t index);
 struct partition *db_partition(struct db *db, struct partition_id id); /* NULL: not defined */
 uint32_t db_name_hash(const char *name);
 struct partition *db_partition_named(struct db *db, const char *name);

@@ -88,8 +88,8 @@ const struct partition_vf *hotplug_missing(struct db *db, const struct partition
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(db, wanted->card);
         if (failover_in_use(partition, i) &&
-            (!pf || !seated(partition, pf->vfs[wanted->index].observed.bdf) ||
-             wanted_back(partition, pf->vfs[wanted->index].observed.bdf)))
+            (!pf || !seated(partition, db_vf_bdf(pf, wanted->index)) ||
+             wanted_back(partition, db_vf_bdf(pf, wanted->index))))
             return wanted;
     }
     return NULL;
@@ -324,7 +324,7 @@ static void add_replaced(struct db *db, const struct partition *partition,
         if (!pf ||
             (failover_in_use(partition, i) &&
              !outage_takes(partition, pf, &pf->vfs[wanted->index]) &&
-             !wanted_back(partition, pf->vfs[wanted->index].observed.bdf)) ||
+             !wanted_back(partition, db_vf_bdf(pf, wanted->index))) ||
             leaving->count == sizeof(leaving->vfs) / sizeof(leaving->vfs[0]))
             continue;
         leaving->vfs[leaving->count].pf = pf;
@@ -337,7 +337,7 @@ static void take_one(struct control *control, struct partition *partition,
 {
     for (uint32_t i = 0; !partition->leaving.value && i < leaving->count; i++) {
         const struct vf *vf = &leaving->vfs[i].pf->vfs[leaving->vfs[i].index];
-        struct bdf bdf = vf->observed.bdf;
+        struct bdf bdf = db_vf_bdf(leaving->vfs[i].pf, leaving->vfs[i].index);
         if (!bdf.value || !seated(partition, bdf))
             continue;
         if (freeze_stands(partition) && vf->observed.answers)
@@ -352,7 +352,7 @@ static bool follows(struct db *db, const struct partition *partition, uint32_t n
     const struct partition_vf *other = failover_mate(partition, number);
     const struct pf *pf = other ? db_pf_of_card(db, other->card) : NULL;
 
-    return pf && seated(partition, pf->vfs[other->index].observed.bdf);
+    return pf && seated(partition, db_vf_bdf(pf, other->index));
 }
 
 static void hand_one(struct control *control, struct partition *partition)
@@ -432,7 +432,7 @@ static bool coming_text(struct db *db, const struct partition *partition,
     const struct pf *pf = db_pf_of_card(db, wanted->card);
     const char *trouble = gate_vf_trouble(db, wanted);
 
-    if (pf && seated(partition, pf->vfs[wanted->index].observed.bdf))
+    if (pf && seated(partition, db_vf_bdf(pf, wanted->index)))
         return false;
     if (pf && pf->readiness != PF_READY && pf->reason[0])
         trouble = pf->reason;

@@ -111,7 +111,8 @@ void tell_requests(struct control *control, const struct partition *partition,
         const struct partition_vf *wanted = &partition->config.vfs[i];
         struct pf *pf = db_pf_of_card(control->db, wanted->card);
         struct vf *vf = pf ? &pf->vfs[wanted->index] : NULL;
-        bool requested = vf && seats && monitor_vf_marks(seats, vf->observed.bdf) & VF_REQUESTED;
+        bool requested =
+            vf && seats && monitor_vf_marks(seats, db_vf_bdf(pf, wanted->index)) & VF_REQUESTED;
         if (!vf || vf->requested == requested)
             continue;
         vf->requested = requested;

@@ -522,6 +522,35 @@ static void one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins_wit
     world_check(world);
 }
 
+/* The kernel takes its place below the PF away first: the TCB may look before its monitor is asked.
+ */
+static void one_that_is_not_seen_any_more_is_let_go(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+    struct vf_seat seat = {VF(net0, 0), VF_PRESENT};
+    struct tcb_gone gone = {.header = frame_header(TCB_GONE, sizeof(gone), 0), .bdf = VF(net0, 0)};
+    const struct lead_vf *order;
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_to_gate(world, "web");
+    world_seats(world, "web", &seat, 1);
+    db_pf(world->control->db, net0)->observed.sriov =
+        (struct sriov_capability){.offset = 0x160, .first_vf_offset = 0x80, .vf_stride = 2};
+    world_readiness(world, net0, PF_DRIVER_UNBOUND);
+    assert_int_equal(world_say(world, PROCESS_TCB, &gone), 0);
+    assert_null(ordered(world, LEAD_VF_REMOVE));
+    seat.marks |= VF_REQUESTED;
+    world_seats(world, "web", &seat, 1);
+    order = ordered(world, LEAD_VF_REMOVE);
+    assert_non_null(order);
+    assert_int_equal(order->vf.value, VF(net0, 0).value);
+    assert_int_equal(order->timeout_ms, 1);
+    assert_true(last_want(world).requested); /* people are told who is waited for */
+    world_check(world);
+}
+
 /* Its guest decides: it goes on, and nobody takes it. */
 static void one_that_the_kernel_wants_back_of_a_guest_that_runs_stays(void **state)
 {
@@ -538,6 +567,7 @@ static void one_that_the_kernel_wants_back_of_a_guest_that_runs_stays(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(one_that_is_not_seen_any_more_is_let_go),
         TEST(waits_for_the_pf_and_for_the_vf),
         TEST(one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins_with_it),
         TEST(one_that_goes_is_not_mended),
