@@ -9,7 +9,9 @@
 #include "sys.h"
 #include "text.h"
 
-#define PLACES ((1u << PARCLOSE_MAX_PARTITION_VFS) - 1)
+#define PLACES    ((1u << PARCLOSE_MAX_PARTITION_VFS) - 1)
+#define AGAIN_NS  UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
 
 static void raise(struct monitor *m)
 {
@@ -197,6 +199,30 @@ void hotplug_button(struct monitor *m)
 {
     m->hotplug.button = 1;
     raise(m);
+}
+
+void hotplug_again(struct monitor *m, uint64_t now_ns)
+{
+    struct hotplug *h = &m->hotplug;
+
+    if (!h->arrived && !h->wanted && !h->button) {
+        h->again_ns = 0;
+        return;
+    }
+    if (h->again_ns && now_ns < h->again_ns)
+        return;
+    if (h->again_ns)
+        raise(m);
+    h->again_ns = now_ns + AGAIN_NS;
+}
+
+int64_t hotplug_wait_ms(const struct monitor *m, uint64_t now_ns)
+{
+    uint64_t again_ns = m->hotplug.again_ns;
+
+    if (!again_ns)
+        return -1;
+    return now_ns >= again_ns ? 0 : (int64_t)((again_ns - now_ns) / NS_PER_MS) + 1;
 }
 
 /* ---- in each main ---- */

@@ -13,7 +13,8 @@
  *
  * Each is cleared by writing what was read, so that an access that is carried out twice (bus.h)
  * does what it does once. An interrupt (LAYOUT_GSI_EVENT) says that one of them is not 0; it comes
- * again when a write leaves something in its register.
+ * again when a write leaves something in its register, and each second until all is seen: a guest
+ * that boots has no driver for it yet, and an edge at a masked pin is lost.
  *
  * An ejection that nobody asked for changes nothing: the VF stays on the bus, and is found again by
  * who looks. A time-out is lead's: who does not give a VF up loses it by force.
@@ -29,6 +30,7 @@
 
 struct hotplug {
     uint32_t arrived, wanted, button;
+    uint64_t again_ns; /* CLOCK_MONOTONIC: when the interrupt comes again; 0: all is seen */
     struct {
         bool due;
         struct monitor_vf_result message;
@@ -55,6 +57,11 @@ uint32_t hotplug_access(struct monitor *monitor, uint64_t port, bool write, uint
 
 /* Presses the guest's power button. */
 void hotplug_button(struct monitor *monitor);
+
+/* Once in each round of main: the interrupt again when it is time; and how long until then, -1: for
+ * ever. */
+void hotplug_again(struct monitor *monitor, uint64_t now_ns);
+int64_t hotplug_wait_ms(const struct monitor *monitor, uint64_t now_ns);
 
 /* What STATE says of them. */
 void hotplug_seats(const struct monitor *monitor, struct vf_seat seats[PARCLOSE_MAX_PARTITION_VFS]);

@@ -56,7 +56,8 @@ static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
     unsigned channels = channel_files(&m->channels, fds + OWN);
     int64_t ms = sooner(watchdog_wait_ms(&m->watchdog, watchdog_clock(&m->watchdog)),
                         session_wait(m, fds + SESSIONS));
-    int64_t look = pci_looks(&m->pci) ? pci_wait_ms(&m->pci, sys_clock_ns(CLOCK_MONOTONIC)) : -1;
+    uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+    int64_t look = pci_looks(&m->pci) ? pci_wait_ms(&m->pci, now_ns) : -1;
     short send = m->states.dirty ? POLLOUT : 0;
 
     fds[0] = (struct pollfd){.fd = m->link_closed ? -1 : MONITOR_FD, .events = POLLIN | send};
@@ -69,7 +70,8 @@ static unsigned wait_events(const struct monitor *m, struct pollfd fds[FILES])
 
         fds[3 + i] = (struct pollfd){.fd = file, .events = POLLIN};
     }
-    if (sys_poll_ms(fds, OWN + channels, sooner(ms, look)) < 0)
+    ms = sooner(sooner(ms, look), hotplug_wait_ms(m, now_ns));
+    if (sys_poll_ms(fds, OWN + channels, ms) < 0)
         for (unsigned i = 0; i < OWN + channels; i++)
             fds[i].revents = 0;
     return channels;
@@ -139,6 +141,7 @@ _Noreturn void model_run(struct monitor *m)
         session_step(m);
         watchdog_look(m);
         look_at_vfs(m);
+        hotplug_again(m, sys_clock_ns(CLOCK_MONOTONIC));
         observe(m, &deaths_seen);
         console_flush(m);
         link_tell(m);

@@ -117,6 +117,39 @@ static void the_guest_is_asked_and_gives_up(void **state)
     assert_int_equal(m.pci.vfs[2].stage, VF_NONE);
 }
 
+/* One that boots has no driver for the interrupt yet. */
+static void a_guest_that_has_not_seen_it_is_told_again(void **state)
+{
+    const uint64_t second = UINT64_C(1000000000), ms = UINT64_C(1000000);
+    uint64_t now = 5 * second;
+
+    (void)state;
+    put_vf(2, 77);
+    hotplug_again(&m, now);
+    assert_int_equal(hotplug_wait_ms(&m, now), -1);
+    order(MONITOR_VF_REMOVE, 5, 77, 0);
+    assert_int_equal(hotplug_remove(&m, &m.inbox), 0);
+    assert_true(interrupted());
+    hotplug_again(&m, now);
+    assert_false(interrupted());
+    assert_in_range(hotplug_wait_ms(&m, now), 1000, 1001);
+    hotplug_again(&m, now + second - ms);
+    assert_false(interrupted());
+    for (int i = 0; i < 3; i++) {
+        now += second;
+        assert_int_equal(hotplug_wait_ms(&m, now), 0);
+        hotplug_again(&m, now);
+        assert_true(interrupted());
+        hotplug_again(&m, now);
+        assert_false(interrupted());
+    }
+    set(WANTED, get(WANTED));
+    hotplug_again(&m, now + second);
+    assert_false(interrupted());
+    assert_int_equal(hotplug_wait_ms(&m, now + second), -1);
+    set(EJECT, 1 << 2);
+}
+
 static void an_ejection_that_nobody_asked_for_is_nothing(void **state)
 {
     (void)state;
@@ -316,6 +349,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_guest_is_asked_and_gives_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_has_not_seen_it_is_told_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_ejection_that_nobody_asked_for_is_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(by_force_it_is_gone_at_once, setup, teardown),
