@@ -64,9 +64,10 @@ static bool stands(const struct partition *partition)
 static bool wanted_back(const struct partition *partition, struct bdf vf)
 {
     uint32_t marks = monitor_vf_marks(partition->monitor.vfs, vf);
-    bool idle = stands(partition) || (runs(partition) && (marks & VF_IDLE));
+    bool not_begun = stands(partition) && partition->run.phase != PHASE_FROZEN;
+    bool idle = (stands(partition) || runs(partition)) && (marks & VF_IDLE);
 
-    return idle && partition->run.phase != PHASE_FROZEN && (marks & VF_REQUESTED);
+    return (not_begun || idle) && (marks & VF_REQUESTED);
 }
 
 /* Its monitor has it, or gets it just now. */

@@ -551,6 +551,32 @@ static void one_that_is_not_seen_any_more_is_let_go(void **state)
     world_check(world);
 }
 
+/* The attach was undone: its guest ran for a moment, or not at all. */
+static void one_that_the_kernel_wants_back_of_an_undone_attach_is_let_go(void **state)
+{
+    struct world *world = *state;
+    struct partition_config config = world_partition("web", 1, "net0", 0, NULL);
+    struct vf_seat seat = {VF(net0, 0), VF_PRESENT | VF_IDLE};
+    const struct lead_vf *detach;
+
+    assert_int_equal(world_define(world, &config), 0);
+    assert_int_equal(world_start(world, "web"), 0);
+    world_to_gate(world, "web");
+    world_seats(world, "web", &seat, 1);
+    world_readiness(world, net0, PF_READY);
+    assert_non_null(ordered(world, LEAD_ATTACH));
+    seat.marks |= VF_REQUESTED;
+    world_seats(world, "web", &seat, 1);
+    assert_null(ordered(world, LEAD_VF_REMOVE)); /* an attach is under way */
+    world_readiness(world, net0, PF_DRIVER_UNBOUND);
+    detach = ordered(world, LEAD_DETACH);
+    assert_non_null(detach);
+    world_lead_result(world, "web", detach->header.id, 0);
+    assert_int_equal(world_named(world, "web")->run.phase, PHASE_FROZEN);
+    assert_non_null(ordered(world, LEAD_VF_REMOVE));
+    world_check(world);
+}
+
 /* Its guest decides: it goes on, and nobody takes it. */
 static void one_that_the_kernel_wants_back_of_a_guest_that_runs_stays(void **state)
 {
@@ -568,6 +594,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(one_that_is_not_seen_any_more_is_let_go),
+        TEST(one_that_the_kernel_wants_back_of_an_undone_attach_is_let_go),
         TEST(waits_for_the_pf_and_for_the_vf),
         TEST(one_that_the_kernel_wants_back_is_let_go_before_its_guest_begins_with_it),
         TEST(one_that_goes_is_not_mended),
