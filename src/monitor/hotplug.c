@@ -9,9 +9,8 @@
 #include "sys.h"
 #include "text.h"
 
-#define PLACES    ((1u << PARCLOSE_MAX_PARTITION_VFS) - 1)
-#define AGAIN_NS  UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
+#define PLACES   ((1u << PARCLOSE_MAX_PARTITION_VFS) - 1)
+#define AGAIN_NS UINT64_C(1000000000)
 
 static void raise(struct monitor *m)
 {
@@ -218,11 +217,7 @@ void hotplug_again(struct monitor *m, uint64_t now_ns)
 
 int64_t hotplug_wait_ms(const struct monitor *m, uint64_t now_ns)
 {
-    uint64_t again_ns = m->hotplug.again_ns;
-
-    if (!again_ns)
-        return -1;
-    return now_ns >= again_ns ? 0 : (int64_t)((again_ns - now_ns) / NS_PER_MS) + 1;
+    return m->hotplug.again_ns ? sys_ms_until(now_ns, m->hotplug.again_ns) : -1;
 }
 
 /* ---- in each main ---- */

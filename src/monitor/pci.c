@@ -130,7 +130,7 @@ bool pci_look(struct pci_bus *bus, uint64_t now_ns)
 
 int64_t pci_wait_ms(const struct pci_bus *bus, uint64_t now_ns)
 {
-    return now_ns >= bus->look_ns ? 0 : (int64_t)((bus->look_ns - now_ns) / NS_PER_MS) + 1;
+    return sys_ms_until(now_ns, bus->look_ns);
 }
 
 bool pci_operating(const struct pci_bus *bus)

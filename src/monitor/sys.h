@@ -160,6 +160,12 @@ static inline void sys_event_clear(int fd)
     (void)sys_call6(SYS_preadv2, fd, (long)&iov, 1, -1, -1, RWF_NOWAIT);
 }
 
+/* How long to poll until then: in whole milliseconds, never too short; 0: it is past. */
+static inline int64_t sys_ms_until(uint64_t now_ns, uint64_t then_ns)
+{
+    return now_ns >= then_ns ? 0 : (int64_t)((then_ns - now_ns) / 1000000) + 1;
+}
+
 static inline uint64_t sys_clock_ns(int clock)
 {
     int64_t ts[2] = {0, 0};

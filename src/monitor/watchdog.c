@@ -82,7 +82,7 @@ int64_t watchdog_wait_ms(const struct watchdog *w, uint64_t now_ns)
         return -1;
     if (now_ns >= w->deadline_ns)
         return 1;
-    return (int64_t)((w->deadline_ns - now_ns) / NS_PER_MS) + 1;
+    return sys_ms_until(now_ns, w->deadline_ns);
 }
 
 void watchdog_look(struct monitor *m)
