@@ -37,18 +37,20 @@ static const struct partition *holder(struct control *control, const struct vf *
 }
 
 /* One that waits to come to a partition that runs is not its monitor's yet. */
-bool action_vf_held(struct control *control, const struct vf *vf)
+bool action_vf_held(struct control *control, const struct pf *pf, uint32_t index)
 {
+    const struct vf *vf = &pf->vfs[index];
     const struct partition *partition = holder(control, vf);
 
     return (vf->present && vf->observed.open) ||
-           (partition && partition->run.channels && !hotplug_pending(control->db, partition, vf));
+           (partition && partition->run.channels &&
+            !hotplug_pending(control->db, partition, pf, index));
 }
 
 bool action_pf_held(struct control *control, const struct pf *pf)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
-        if (action_vf_held(control, &pf->vfs[i]))
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        if (action_vf_held(control, pf, i))
             return true;
     return pf->present && pf->observed.open_vfs > 0;
 }
@@ -62,13 +64,13 @@ bool action_takes_vfs(struct db *db, const struct pf *pf)
             action->image.action == ACTION_PF_DISABLE);
 }
 
-static const char *judge_activate(struct control *control, const struct vf *vf)
+static const char *judge_activate(struct control *control, const struct pf *pf, uint32_t index)
 {
-    const struct partition *partition = holder(control, vf);
+    const struct partition *partition = holder(control, &pf->vfs[index]);
 
     if (!partition)
         return "no partition wants this VF";
-    if (action_vf_held(control, vf))
+    if (action_vf_held(control, pf, index))
         return "the VF is in use";
     return partition_ending(partition) ? "its partition is stopping" : NULL;
 }
@@ -84,11 +86,11 @@ static const char *judge_sleep(struct control *control, const struct pf *pf)
     return action_pf_held(control, pf) ? "a VF of it is in use" : NULL;
 }
 
-static const char *judge_release(struct control *control, const struct vf *vf)
+static const char *judge_release(struct control *control, const struct pf *pf, uint32_t index)
 {
-    if (holder(control, vf))
+    if (holder(control, &pf->vfs[index]))
         return "a partition wants this VF";
-    return action_vf_held(control, vf) ? "the VF is in use" : NULL;
+    return action_vf_held(control, pf, index) ? "the VF is in use" : NULL;
 }
 
 /* Only what its PF has lost for good: the kernel is not at it any more. */
@@ -100,9 +102,11 @@ static const char *judge_abandon(const struct pf *pf, const struct vf *vf)
                : "the VF is not lost";
 }
 
-static const char *judge_renew(struct control *control, const struct vf *vf)
+static const char *judge_renew(struct control *control, const struct pf *pf, uint32_t index)
 {
-    if (!holder(control, vf) || !action_vf_held(control, vf))
+    const struct vf *vf = &pf->vfs[index];
+
+    if (!holder(control, vf) || !action_vf_held(control, pf, index))
         return "the VF is not in use";
     return vf->observed.attributes_set ? "its attributes are as desired" : NULL;
 }
@@ -136,16 +140,16 @@ static const char *judge(struct control *control, const struct pcim_propose *pro
     case ACTION_PF_RENEW:
         return resets_refusal(control, pf);
     case ACTION_VF_ACTIVATE:
-        return proposal->index < card->vfs ? judge_activate(control, &pf->vfs[proposal->index])
+        return proposal->index < card->vfs ? judge_activate(control, pf, proposal->index)
                                            : "the card has no such VF";
     case ACTION_VF_RENEW:
-        return proposal->index < card->vfs ? judge_renew(control, &pf->vfs[proposal->index])
+        return proposal->index < card->vfs ? judge_renew(control, pf, proposal->index)
                                            : "the card has no such VF";
     case ACTION_VF_ABANDON:
         return proposal->index < card->vfs ? judge_abandon(pf, &pf->vfs[proposal->index])
                                            : "the card has no such VF";
     case ACTION_VF_RELEASE:
-        return proposal->index < card->vfs ? judge_release(control, &pf->vfs[proposal->index])
+        return proposal->index < card->vfs ? judge_release(control, pf, proposal->index)
                                            : "the card has no such VF";
     default:
         return "no such action";

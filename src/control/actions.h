@@ -23,7 +23,7 @@ void action_applied(struct control *control, const struct tcb_applied *result);
 void actions_resend(struct control *control);
 
 /* Whether some monitor has a VF, or one of the PF, or may have it. */
-bool action_vf_held(struct control *control, const struct vf *vf);
+bool action_vf_held(struct control *control, const struct pf *pf, uint32_t index);
 bool action_pf_held(struct control *control, const struct pf *pf);
 
 /* Whether an action is under way that takes the VFs of a PF away for a time. */

@@ -18,22 +18,24 @@ static void recovered(struct pf_counts *counts, uint64_t ns)
 }
 
 /* Of a guest that runs: it has it, or had it when the outage began and is to get it back. */
-static bool in_use(struct db *db, const struct vf *vf)
+static bool in_use(struct db *db, const struct pf *pf, uint32_t index)
 {
+    const struct vf *vf = &pf->vfs[index];
     const struct partition *partition =
         vf->owner.kind == OWNER_GUEST ? db_partition(db, vf->owner.partition) : NULL;
 
     return partition && partition->run.phase == PHASE_RUNNING &&
            partition->run.attach == ATTACH_DONE && partition->run.channels &&
            !failover_idle(db, partition, vf) &&
-           (vf->outage_boottime_ns || !hotplug_pending(db, partition, vf));
+           (vf->outage_boottime_ns || !hotplug_pending(db, partition, pf, index));
 }
 
-static void look(struct db *db, const struct pf *pf, struct vf *vf, uint64_t now)
+static void look(struct db *db, struct pf *pf, uint32_t index, uint64_t now)
 {
-    bool used = in_use(db, vf);
+    struct vf *vf = &pf->vfs[index];
+    bool used = in_use(db, pf, index);
     bool out = used && (vf->reset_boottime_ns || pf->readiness != PF_READY ||
-                        hotplug_pending(db, db_partition(db, vf->owner.partition), vf));
+                        hotplug_pending(db, db_partition(db, vf->owner.partition), pf, index));
 
     if (used && pf->readiness == PF_UNKNOWN && !vf->reset_boottime_ns)
         return; /* nobody judges it: as it was */
@@ -50,7 +52,7 @@ static void look_at(struct control *control, struct pf *pf)
     uint64_t now = control_boottime(control);
 
     for (uint32_t i = 0; i < pf->vfs_count; i++)
-        look(control->db, pf, &pf->vfs[i], now);
+        look(control->db, pf, i, now);
 }
 
 void counts_look(struct control *control)

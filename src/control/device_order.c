@@ -51,7 +51,7 @@ static void users_text(struct control *control, const struct pf *pf, char *text,
     for (size_t i = 0; i < control->db->partitions_end; i++) {
         const struct partition *partition = &control->db->partitions[i];
         for (uint32_t v = 0; v < PARCLOSE_MAX_VFS_PER_PF && partition->defined; v++) {
-            if (!action_vf_held(control, &pf->vfs[v]) ||
+            if (!action_vf_held(control, pf, v) ||
                 !owner_equal(pf->vfs[v].owner, owner_guest(partition->id)))
                 continue;
             append_text(text, size, "%s%s", text[0] ? ", " : "", partition->config.name);

@@ -118,8 +118,7 @@ static int judge_vf(struct control *control, const struct vf_edit *edit, char *t
     if (db_action(control->db, edit->pf, edit->index) ||
         db_action(control->db, edit->pf, ACTION_WHOLE_PF))
         return refuse(text, -EBUSY, "VF %u of %s: an action on it is under way", edit->index, bdf);
-    if (needs_closed(edit) &&
-        action_vf_held(control, &db_pf(control->db, edit->pf)->vfs[edit->index]))
+    if (needs_closed(edit) && action_vf_held(control, db_pf(control->db, edit->pf), edit->index))
         return refuse(text, -EBUSY,
                       "VF %u of %s is in use: its MAC and NVMe resources can be changed when "
                       "partition %s is stopped",

@@ -71,16 +71,16 @@ static bool wanted_back(const struct partition *partition, struct bdf vf)
 }
 
 /* Its monitor has it, or gets it just now. */
-static bool held(const struct partition *partition, const struct vf *vf)
+static bool held(const struct partition *partition, struct bdf vf)
 {
-    return seated(partition, vf->observed.bdf) ||
-           (partition->adding.value && partition->adding.value == vf->observed.bdf.value);
+    return seated(partition, vf) || (vf.value && partition->adding.value == vf.value);
 }
 
-bool hotplug_pending(struct db *db, const struct partition *partition, const struct vf *vf)
+bool hotplug_pending(struct db *db, const struct partition *partition, const struct pf *pf,
+                     uint32_t index)
 {
-    return !held(partition, vf) &&
-           (runs(partition) || stands(partition) || failover_idle(db, partition, vf));
+    return !held(partition, db_vf_bdf(pf, index)) &&
+           (runs(partition) || stands(partition) || failover_idle(db, partition, &pf->vfs[index]));
 }
 
 const struct partition_vf *hotplug_missing(struct db *db, const struct partition *partition)
@@ -96,9 +96,10 @@ const struct partition_vf *hotplug_missing(struct db *db, const struct partition
     return NULL;
 }
 
-bool hotplug_going(struct db *db, const struct partition *partition, const struct vf *vf)
+bool hotplug_going(struct db *db, const struct partition *partition, const struct pf *pf,
+                   uint32_t index)
 {
-    return held(partition, vf) && failover_idle(db, partition, vf);
+    return held(partition, db_vf_bdf(pf, index)) && failover_idle(db, partition, &pf->vfs[index]);
 }
 
 uint32_t hotplug_patience_ms(struct db *db, const struct partition *partition)
@@ -277,11 +278,9 @@ int hotplug_define(struct control *control, struct partition *partition,
 /* ---- what is due */
 
 /* Lead has no order about it to answer, and its monitor has not got it. */
-static bool gone(const struct partition *partition, const struct vf *vf)
+static bool gone(const struct partition *partition, struct bdf vf)
 {
-    return vf->observed.bdf.value && !seated(partition, vf->observed.bdf) &&
-           partition->adding.value != vf->observed.bdf.value &&
-           partition->leaving.value != vf->observed.bdf.value;
+    return vf.value && !held(partition, vf) && partition->leaving.value != vf.value;
 }
 
 static void give_back(struct control *control, struct partition *partition,
@@ -291,7 +290,7 @@ static void give_back(struct control *control, struct partition *partition,
 
     for (uint32_t i = 0; i < leaving->count; i++) {
         const struct card_config *card = db_card(control->db, leaving->vfs[i].pf->bdf);
-        if (!gone(partition, &leaving->vfs[i].pf->vfs[leaving->vfs[i].index]))
+        if (!gone(partition, db_vf_bdf(leaving->vfs[i].pf, leaving->vfs[i].index)))
             continue;
         one.vfs[0] = leaving->vfs[i];
         transaction_begin(control, AUDIT_RELEASE, AUDIT_BEGUN, partition->run.start_transaction);
@@ -362,7 +361,7 @@ static void hand_one(struct control *control, struct partition *partition)
         const struct partition_vf *wanted = &partition->config.vfs[i];
         const struct pf *pf = db_pf_of_card(control->db, wanted->card);
         if (!pf || !failover_in_use(partition, i) || follows(control->db, partition, i) ||
-            !hotplug_pending(control->db, partition, &pf->vfs[wanted->index]) ||
+            !hotplug_pending(control->db, partition, pf, wanted->index) ||
             gate_vf_trouble(control->db, wanted))
             continue;
         order_vf(control, partition, ORDER_VF_ADD, &partition->adding,

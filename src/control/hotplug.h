@@ -44,14 +44,16 @@ struct hotplug_vfs {
 struct hotplug_vfs hotplug_leaving(struct db *db, const struct partition *partition);
 
 /* A VF of its definition that waits to come, or stands by: it is not its monitor's. */
-bool hotplug_pending(struct db *db, const struct partition *partition, const struct vf *vf);
+bool hotplug_pending(struct db *db, const struct partition *partition, const struct pf *pf,
+                     uint32_t index);
 
 /* The first VF that one that waits, and is complete otherwise, must have and has not; NULL: none.
  */
 const struct partition_vf *hotplug_missing(struct db *db, const struct partition *partition);
 
 /* A VF of its definition whose place was taken (failover.h), and that its monitor still has. */
-bool hotplug_going(struct db *db, const struct partition *partition, const struct vf *vf);
+bool hotplug_going(struct db *db, const struct partition *partition, const struct pf *pf,
+                   uint32_t index);
 
 /* How long its guest has to give up the VF that is asked for: one that does not answer any more is
  * taken at once. */

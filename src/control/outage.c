@@ -124,8 +124,8 @@ bool outage_takes(const struct partition *partition, const struct pf *pf, const 
 
 static bool any_vf_held(struct control *control, const struct pf *pf)
 {
-    for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
-        if (action_vf_held(control, &pf->vfs[i]) && !outage_vf_lost(pf, &pf->vfs[i]))
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        if (action_vf_held(control, pf, i) && !outage_vf_lost(pf, &pf->vfs[i]))
             return true;
     return false;
 }

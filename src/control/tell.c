@@ -78,13 +78,13 @@ void tell_want(struct control *control, const struct partition *partition, const
     const struct vf *vf = &pf->vfs[index];
     bool wanted = owner_equal(vf->owner, owner_guest(partition->id)) &&
                   names(control->db, partition, pf, index) &&
-                  !hotplug_going(control->db, partition, vf);
+                  !hotplug_going(control->db, partition, pf, index);
     struct pcim_want message = {.header = frame_header(PCIM_WANT, sizeof(message), 0),
                                 .pf = pf->bdf,
                                 .index = index,
                                 .wanted = wanted,
                                 .in_use = wanted && partition->run.channels &&
-                                          !hotplug_pending(control->db, partition, vf),
+                                          !hotplug_pending(control->db, partition, pf, index),
                                 .attributes = *attributes,
                                 .reset = wanted && vf->reset_boottime_ns,
                                 .requested = wanted && vf->requested};

@@ -531,6 +531,7 @@ static void one_that_is_not_seen_any_more_is_let_go(void **state)
     struct vf_seat seat = {VF(net0, 0), VF_PRESENT};
     struct tcb_gone gone = {.header = frame_header(TCB_GONE, sizeof(gone), 0), .bdf = VF(net0, 0)};
     const struct lead_vf *order;
+    struct pcim_want want;
 
     assert_int_equal(world_define(world, &config), 0);
     assert_int_equal(world_start(world, "web"), 0);
@@ -547,7 +548,13 @@ static void one_that_is_not_seen_any_more_is_let_go(void **state)
     assert_non_null(order);
     assert_int_equal(order->vf.value, VF(net0, 0).value);
     assert_int_equal(order->timeout_ms, 1);
-    assert_true(last_want(world).requested); /* people are told who is waited for */
+    want = last_want(world);
+    assert_true(want.requested); /* people are told who is waited for */
+    assert_int_equal(want.in_use, 1);
+    seat.marks = 0;
+    world_seats(world, "web", &seat, 1);
+    world_lead_result(world, "web", order->header.id, 0);
+    assert_int_equal(last_want(world).in_use, 0);
     world_check(world);
 }
 
