@@ -256,7 +256,7 @@ static int on_tick(sd_event_source *source, uint64_t time, void *data)
         bool changed = pf && look_at(pf);
         if (pf && (errors_tick(pf) || changed))
             picture_changed(tcb, pf, tcb_now_ns());
-        bool look = pf && (resets_due(pf) || (pf->health_due && !pf->busy));
+        bool look = pf && (resets_tick(pf) || (pf->health_due && !pf->busy));
         if (look && !jobs_stuck(tcb, pf->card.bdf))
             jobs_add(tcb, &(struct tcb_apply){.action = ACTION_LOOK, .pf = pf->card.bdf});
     }

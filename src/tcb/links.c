@@ -294,6 +294,7 @@ static void hold(struct tcb *tcb, const struct vfio_open *request)
         if (!vf)
             continue;
         vf->holder = request->partition;
+        vf->armed = vf->tells = false;
         vf->confirmed = true;
         picture_changed(tcb, picture_pf(tcb, vf->observed.pf), tcb_now_ns());
     }

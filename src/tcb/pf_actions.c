@@ -146,12 +146,14 @@ static int bring_up(struct tcb_pf_state *pf, struct result *result)
 
 /* ---- after a reset behind our back */
 
-/* Whoever asks: nobody whose VF works is disturbed, and what nobody uses needs no renewing unless
- * the PF itself says so. */
+/* Whoever asks: nobody whose VF works is disturbed, and what nobody uses needs no renewing, unless
+ * the PF itself says that it was reset. Its registers are for all its VFs. */
 static int check_reset(const struct tcb_pf_state *pf, struct result *result)
 {
     uint32_t used = 0;
 
+    if (action_registers_reset(pf, result))
+        return 0;
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         const struct tcb_vf_state *vf = &pf->vfs[i];
         if (!vf->present || !interlock_vf_in_use(vf))

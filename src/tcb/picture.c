@@ -278,7 +278,7 @@ void picture_observe(struct tcb *tcb, struct tcb_pf_state *pf)
     errors_look(pf, true);
     if (strcmp(seen.driver, pf->observed.driver) != 0) { /* a driver that is bound begins anew */
         errors_set(pf, RECOVERY_NONE);
-        pf->sign_lies = false;
+        pf->sign_true = pf->sign_lies = false;
         pf->health = (struct health_reporters){0};
         pf->health_due = seen.driver[0] != 0;
     }

@@ -3,7 +3,9 @@
  * A reset of a PF that its driver does not learn of (sysfs "reset", by whoever): carrier stays up,
  * and each of its VFs is dead. Where a guest has armed its VF's interrupts that VF tells, as a
  * reset takes them, too (its monitor notices). Where none has, while guests begin, say, only the PF
- * tells: its registers, when it is known where to look, or its secondary controllers.
+ * tells: its registers, when it is known where to look, or its secondary controllers. A guest that
+ * begins after the reset arms its VF's interrupts all the same: they tell nothing until the PF was
+ * seen to live after that.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -94,38 +96,62 @@ bool action_was_reset(const struct tcb_pf_state *pf, struct result *result)
     return result->reset == RESET_YES && !pf->sign_lies;
 }
 
-/* A guest has a VF of it, or is to have one, and none tells that all is well. */
-static bool may_be_reset(const struct tcb_pf_state *pf)
+static bool can_look(const struct tcb_pf_state *pf)
 {
-    bool any = false;
+    return tells(pf) && !pf->busy && pf->observed.link_up && !function_may_sleep(&pf->observed) &&
+           pf->recovery == RECOVERY_NONE;
+}
+
+/* A guest has a VF of it, or is to have one, and none tells that all is well. */
+static bool due(const struct tcb_pf_state *pf)
+{
+    bool any = pf->reset;
 
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         const struct tcb_vf_state *vf = &pf->vfs[i];
         if (!vf->present || vf->owner.kind != OWNER_GUEST)
             continue;
-        if (vf->holder.value && reset_vf_works(vf->observed.bdf))
+        if (vf->tells && !pf->reset)
             return false;
         any = true;
     }
     return any;
 }
 
-bool resets_due(const struct tcb_pf_state *pf)
+/* Secondary controllers are looked at one by one: each tells of its own VF. */
+bool resets_tick(struct tcb_pf_state *pf)
 {
-    bool can = tells(pf) && !pf->busy && pf->observed.link_up &&
-               !function_may_sleep(&pf->observed) && pf->recovery == RECOVERY_NONE;
+    bool each = facts_of(pf)->renew == RENEW_CONTROLLERS;
 
-    return can && (pf->reset || may_be_reset(pf));
+    if (!can_look(pf))
+        return false;
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
+        struct tcb_vf_state *vf = &pf->vfs[i];
+        vf->armed = vf->present && vf->holder.value && reset_vf_works(vf->observed.bdf);
+        vf->tells = vf->armed && (vf->tells || each);
+    }
+    return due(pf);
 }
 
-/* One that has just been renewed and is still as after a reset is another card than we know. */
+/* None was under way at the tick that saw them armed: it began after that. */
+static void lives(struct tcb_pf_state *pf)
+{
+    pf->sign_true = true;
+    for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
+        pf->vfs[i].tells = pf->vfs[i].armed;
+}
+
+/* One that has just been renewed and is still as after a reset, and never was otherwise, is another
+ * card than we know. */
 bool resets_take(struct tcb_pf_state *pf, uint32_t action, const struct result *result)
 {
     bool before = pf->reset;
 
-    if (result->reset == RESET_UNKNOWN || (action == ACTION_LOOK && !resets_due(pf)))
+    if (result->reset == RESET_UNKNOWN || (action == ACTION_LOOK && !(can_look(pf) && due(pf))))
         return false; /* it was looked at for its health */
-    if (action == ACTION_PF_RENEW && !result->error && result->reset == RESET_YES)
+    if (result->reset == RESET_NO)
+        lives(pf);
+    else if (action == ACTION_PF_RENEW && !result->error && !pf->sign_true)
         pf->sign_lies = true;
     pf->reset = result->reset == RESET_YES && !pf->sign_lies;
     return pf->reset != before;

@@ -57,6 +57,8 @@ struct tcb_vf_state {
     bool memory_seen;           /* open, and its Command register had memory enabled */
     uint32_t lost_ticks;        /* how often in a row it then had neither memory nor bus master */
     struct partition_id holder; /* whose monitor has it open; 0: nobody's */
+    bool armed;                 /* its user's interrupts were armed at the last tick */
+    bool tells;                 /* of a reset, by them: its PF was seen to live after that */
     bool confirmed;             /* by lead, in the round of HELD under way */
 };
 
@@ -75,7 +77,8 @@ struct tcb_pf_state {
     struct health_reporters health;
     bool health_due;            /* to be read in a child */
     bool reset;                 /* behind its driver's back (resets.c) */
-    bool sign_lies;             /* it said so just after it was renewed: not asked any more */
+    bool sign_true;             /* it was seen to say that it was not, under this driver */
+    bool sign_lies;             /* it says so whatever is done: not asked any more */
     uint32_t recovery;          /* enum error_recovery */
     uint32_t recovery_ticks;    /* so long it is under way */
     uint32_t correctable_ticks; /* so long there are correctable errors that nobody was told of */
@@ -187,8 +190,8 @@ void jobs_take_up(const struct tcb *tcb, struct tcb_pf_state *pf);
 #endif
 
 /* --- resets.c: a reset that a PF's driver does not learn of */
-bool reset_vf_works(struct bdf bdf);            /* one in use: its interrupts are armed */
-bool resets_due(const struct tcb_pf_state *pf); /* ACTION_LOOK is to be done */
+bool reset_vf_works(struct bdf bdf);       /* one in use: its interrupts are armed */
+bool resets_tick(struct tcb_pf_state *pf); /* ACTION_LOOK is to be done */
 /* What a child read; true: it is news. */
 bool resets_take(struct tcb_pf_state *pf, uint32_t action, const struct result *result);
 

@@ -509,13 +509,41 @@ static void a_reset_that_no_vf_tells_of(void **state)
     tree_msix(root, 0, true);
     reset_heard(stage); /* it has an open VF */
     apply(stage, 8, ACTION_PF_RENEW, 0);
-    assert_int_equal(applied(stage, 8).error, -EBUSY); /* after a look that was under way */
-    registers(stage, "0");                             /* its VF works, whatever they say */
+    assert_int_equal(applied(stage, 8).error, -EBUSY);
+    assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500)); /* a look at a PF whose VF works */
+    registers(stage, "0"); /* a reset would have taken its interrupts: not looked at */
     assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500));
     tree_msix(root, 0, false);
     assert_int_equal(reset_heard(stage), 1);
     registers(stage, NULL); /* nothing new is known */
     assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500));
+}
+
+/* A guest that begins arms its VF's interrupts, whether its PF lives or not. */
+static void a_vf_that_was_armed_after_a_reset_tells_nothing(void **state)
+{
+    const struct vfio_open held = vfio(VFIO_HELD, 1, 0);
+    struct stage *stage = *state;
+    struct frame frame;
+    char root[80];
+
+    root_of(state, root);
+    tree_create_vfs(root, VFS);
+    registers(stage, "1");
+    begin(stage);
+    stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
+    name_card(stage);
+    assign(stage, 0, 1);
+    sync_control(stage);
+    registers(stage, "0");
+    tree_msix(root, 0, true);
+    stage_say(stage, PROCESS_LEAD, &held);
+    while (!reset_heard(stage))
+        ;
+    apply(stage, 7, ACTION_PF_RENEW, 0);
+    const struct tcb_applied result = applied(stage, 7);
+    assert_int_equal(result.writes, 1); /* there is no interface of that name */
+    assert_memory_equal(result.text, "interface pf0 does not go down", 30);
 }
 
 static void what_nobody_uses_is_renewed_after_a_reset(void **state)
@@ -1384,6 +1412,7 @@ int main(int argc, char **argv)
         on_stage(who_works_is_not_disturbed),
         on_stage(what_nobody_uses_is_not_renewed),
         on_stage(a_reset_that_no_vf_tells_of),
+        on_stage(a_vf_that_was_armed_after_a_reset_tells_nothing),
         on_stage(what_nobody_uses_is_renewed_after_a_reset),
         on_stage(nor_does_a_control_that_lies),
         on_stage(a_vf_is_no_card),
