@@ -23,27 +23,31 @@ static void pf_disown(struct pf *pf)
     pf->order = (struct order_image){0};
 }
 
+static int adopt_all(struct db *db)
+{
+    for (uint32_t i = 0; i < db->host.cards_count; i++) {
+        struct pf *pf = db_pf_make(db, db->host.cards[i].bdf);
+        if (!pf)
+            return -ENOMEM; /* that they fit was judged (host.c) */
+        card_adopt(pf, &db->host.cards[i]);
+    }
+    return 0;
+}
+
+/* Those that go first: they make room. */
 static int apply_host(struct db *db, const struct host_config *host)
 {
     static const struct host_config none;
 
-    for (uint32_t i = 0; host && i < host->cards_count; i++)
-        if (!db_pf_make(db, host->cards[i].bdf))
-            return -ENOSPC;
     db->host_set = host != NULL;
     db->host = host ? *host : none;
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++) {
-        if (!db->pfs[i])
+        if (!db->pfs[i] || db_card(db, db->pfs[i]->bdf))
             continue;
-        const struct card_config *card = db_card(db, db->pfs[i]->bdf);
-        if (card) {
-            card_adopt(db->pfs[i], card);
-        } else {
-            pf_disown(db->pfs[i]);
-            db_pf_prune(db, db->pfs[i]->bdf);
-        }
+        pf_disown(db->pfs[i]);
+        db_pf_prune(db, db->pfs[i]->bdf);
     }
-    return 0;
+    return adopt_all(db);
 }
 
 static struct partition *slot(struct db *db, uint64_t id)

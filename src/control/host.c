@@ -164,6 +164,25 @@ static int keeps_vfs(struct control *control, const struct host_config *host, ch
     return error;
 }
 
+/* Those that go are in the map until the TCB has let them go. */
+static int cards_fit(struct control *control, const struct host_config *host, char *text)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
+        count += control->db->pfs[i] && control->db->pfs[i]->present;
+    for (uint32_t i = 0; i < host->cards_count; i++) {
+        const struct pf *pf = db_pf(control->db, host->cards[i].bdf);
+        count += !pf || !pf->present;
+    }
+    return count <= PARCLOSE_MAX_PFS
+               ? 0
+               : refuse(text, -EBUSY,
+                        "%u cards more than the %d that can be known at once: take the old ones "
+                        "out of host.xml first",
+                        count - PARCLOSE_MAX_PFS, PARCLOSE_MAX_PFS);
+}
+
 void host_tell_boot(struct control *control)
 {
     const struct boot_settings message = {.header = frame_header(BOOT_SETTINGS, sizeof(message), 0),
@@ -179,7 +198,9 @@ int host_judge(struct control *control, const struct host_config *host,
 
     if (!error && orders_deadline(control))
         error = refuse(text, -EBUSY, "an order about a PF or SR-PCIM is under way: try again");
-    return error ? error : keeps_vfs(control, host, text);
+    if (!error)
+        error = keeps_vfs(control, host, text);
+    return error ? error : cards_fit(control, host, text);
 }
 
 int host_change(struct control *control, const struct host_config *host,
