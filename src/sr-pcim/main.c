@@ -33,30 +33,6 @@ static uint64_t now_ns(void)
 
 /* ---- the picture */
 
-static struct pcim_pf *pf_find(const struct pcim *pcim, struct bdf bdf)
-{
-    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
-        if (pcim->pfs[i] && pcim->pfs[i]->bdf.value == bdf.value)
-            return pcim->pfs[i];
-    return NULL;
-}
-
-/* Finds or makes; NULL when there are too many. */
-static struct pcim_pf *pf_get(struct pcim *pcim, struct bdf bdf)
-{
-    struct pcim_pf *found = pf_find(pcim, bdf);
-
-    for (size_t i = 0; i < PARCLOSE_MAX_PFS && !found; i++) {
-        if (pcim->pfs[i])
-            continue;
-        found = pcim->pfs[i] = calloc(1, sizeof(*found));
-        if (found)
-            found->bdf = bdf;
-        break;
-    }
-    return found;
-}
-
 static struct pcim_vf *vf_by_bdf(const struct pcim *pcim, struct bdf bdf)
 {
     for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
@@ -188,7 +164,7 @@ static int on_card(void *context, struct frame *frame)
         if (pcim->pfs[i])
             pcim->pfs[i]->named = false;
     pcim->naming = true;
-    struct pcim_pf *pf = pf_get(pcim, card->bdf);
+    struct pcim_pf *pf = pcim_pf_get(pcim->pfs, card->bdf);
     if (!pf)
         return -ENOBUFS;
     pf->card = *card;
@@ -206,7 +182,7 @@ static int on_want(void *context, struct frame *frame)
     if (want->index >= PARCLOSE_MAX_VFS_PER_PF || want->wanted > 1 || want->in_use > 1 ||
         want->reset > 1 || want->requested > 1)
         return -EBADMSG;
-    struct pcim_pf *pf = pf_get(pcim, want->pf);
+    struct pcim_pf *pf = pcim_pf_get(pcim->pfs, want->pf);
     if (!pf)
         return -ENOBUFS;
     pf->vfs[want->index].wanted = want->wanted;
@@ -235,7 +211,7 @@ static int on_recover(void *context, struct frame *frame)
 {
     struct pcim *pcim = context;
     const struct pcim_recover *message = (const void *)frame->bytes;
-    struct pcim_pf *pf = pf_find(pcim, message->pf);
+    struct pcim_pf *pf = pcim_pf_find(pcim->pfs, message->pf);
 
     if (message->rung != RUNG_RESTART_PF)
         return -EBADMSG;
@@ -323,7 +299,7 @@ static int on_pf(void *context, struct frame *frame)
         seen->power_control >= POWER_CONTROLS || seen->power_status >= POWER_STATUSES ||
         seen->stuck_pid > PARCLOSE_PID_MAX)
         return -EBADMSG;
-    struct pcim_pf *pf = pf_get(pcim, seen->bdf);
+    struct pcim_pf *pf = pcim_pf_get(pcim->pfs, seen->bdf);
     if (!pf)
         return -ENOBUFS;
     pf->observed = *seen;
@@ -341,7 +317,7 @@ static int on_vf(void *context, struct frame *frame)
         seen->index >= PARCLOSE_MAX_VFS_PER_PF || seen->for_host > 1 ||
         seen->bind_error > INT32_MAX || !frame_error_ok(-(int32_t)seen->bind_error))
         return -EBADMSG;
-    struct pcim_pf *pf = pf_get(pcim, seen->pf);
+    struct pcim_pf *pf = pcim_pf_get(pcim->pfs, seen->pf);
     if (!pf)
         return -ENOBUFS;
     struct pcim_vf *vf = &pf->vfs[seen->index];
@@ -355,7 +331,7 @@ static int on_gone(void *context, struct frame *frame)
 {
     struct pcim *pcim = context;
     struct bdf bdf = ((const struct observed_gone *)(const void *)frame->bytes)->bdf;
-    struct pcim_pf *pf = pf_find(pcim, bdf);
+    struct pcim_pf *pf = pcim_pf_find(pcim->pfs, bdf);
     struct pcim_vf *vf = vf_by_bdf(pcim, bdf);
 
     if (pf)

@@ -67,6 +67,11 @@ bool pcim_may_sleep(const struct pcim_pf *pf);
  * host. */
 bool pcim_vf_unbound(const struct pcim_vf *vf);
 
+/* One of a table of PARCLOSE_MAX_PFS; NULL: it has none. pcim_pf_get() makes it, where there is
+ * none in the place of one that is neither managed nor there; NULL: there are too many. */
+struct pcim_pf *pcim_pf_find(struct pcim_pf *const *pfs, struct bdf bdf);
+struct pcim_pf *pcim_pf_get(struct pcim_pf **pfs, struct bdf bdf);
+
 /* Judges a managed PF from its picture alone (R-GATE-5). */
 void judge_pf(const struct pcim_pf *pf, struct judgement *judgement);
 

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -59,6 +60,30 @@ static void as_desired_is_ready_and_proposes_nothing(void **state)
     assert_int_equal(judged(pf), PF_READY);
     assert_int_equal(next_for_pf(pf), ACTION_NONE);
     assert_int_equal(next_for_vf(pf, 0), ACTION_NONE);
+}
+
+/* Other cards, again and again: what is neither there nor ours any more makes room. */
+static void one_that_is_gone_makes_room(void **state)
+{
+    struct pcim_pf *pfs[PARCLOSE_MAX_PFS] = {0};
+    (void)state;
+
+    for (uint32_t i = 1; i <= PARCLOSE_MAX_PFS; i++) {
+        struct pcim_pf *pf = pcim_pf_get(pfs, (struct bdf){i << 8});
+        assert_non_null(pf);
+        assert_ptr_equal(pcim_pf_find(pfs, (struct bdf){i << 8}), pf);
+        pf->managed = pf->present = true;
+    }
+    assert_null(pcim_pf_get(pfs, (struct bdf){0x8000}));
+    pfs[7]->managed = false;
+    assert_null(pcim_pf_get(pfs, (struct bdf){0x8000}));
+    pfs[7]->present = false;
+    struct pcim_pf *pf = pcim_pf_get(pfs, (struct bdf){0x8000});
+    assert_ptr_equal(pf, pfs[7]);
+    assert_int_equal(pf->bdf.value, 0x8000);
+    assert_int_equal(pf->readiness, PF_UNKNOWN);
+    for (size_t i = 0; i < PARCLOSE_MAX_PFS; i++)
+        free(pfs[i]);
 }
 
 static void absent_card(void **state)
@@ -699,6 +724,7 @@ int main(void)
         WITH_PF(a_write_that_does_not_come_back_is_told_of),
         WITH_PF(an_idle_one_that_may_is_put_to_sleep),
         WITH_PF(one_that_is_used_stays_awake),
+        WITH_PF(one_that_is_gone_makes_room),
         WITH_PF(one_that_lacks_something_is_not_put_to_sleep),
         WITH_PF(vfs_are_bound_before_their_pf_sleeps),
         WITH_PF(one_that_sleeps_is_left_alone),
