@@ -15,6 +15,7 @@
 #include "log/log.h"
 #include "orders.h"
 #include "parclose/msg_control_tcb.h"
+#include "resets.h"
 #include "tell.h"
 
 static bool errors_ok(const struct error_counts *errors)
@@ -65,14 +66,16 @@ static bool vf_ok(const struct vf_observed *vf)
            frame_string_ok(vf->driver, sizeof(vf->driver));
 }
 
-/* SR-PCIM was told by lead's word of an address, which says nothing as long as the VF has none. */
-static void tell_owner_wants(struct control *control, const struct vf *vf)
+/* Lead may have spoken of its address before, which said nothing as long as the VF had none. */
+static void hear_owner_again(struct control *control, const struct vf *vf)
 {
-    const struct partition *owner =
+    struct partition *owner =
         vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
 
-    if (owner && owner->said && owner->run.channels)
-        tell_wants(control, owner);
+    if (!owner || !owner->said || !owner->run.channels)
+        return;
+    resets_follow(control, owner);
+    tell_wants(control, owner);
 }
 
 static int on_vf(void *context, struct frame *frame)
@@ -98,7 +101,7 @@ static int on_vf(void *context, struct frame *frame)
     vf->present = vf->said = true;
     control_changed(control);
     if (moved)
-        tell_owner_wants(control, vf);
+        hear_owner_again(control, vf);
     drive_users(control, pf);
     return 0;
 }

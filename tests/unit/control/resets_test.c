@@ -20,7 +20,7 @@ static struct bdf vf_of(struct world *world, uint32_t index)
     return db_pf(world->control->db, NET0)->vfs[index].observed.bdf;
 }
 
-static void marks(struct world *world, const char *name, uint32_t index, uint32_t marks)
+static void marks_at(struct world *world, const char *name, struct bdf vf, uint32_t marks)
 {
     struct lead_monitor message = {.header = frame_header(LEAD_MONITOR, sizeof(message), 0),
                                    .partition = world_named(world, name)->id,
@@ -28,8 +28,13 @@ static void marks(struct world *world, const char *name, uint32_t index, uint32_
                                    .states = STATES_BEFORE_GATE,
                                    .event_ns = world->now_ns};
 
-    message.vfs[0] = (struct vf_seat){.vf = vf_of(world, index), .marks = VF_PRESENT | marks};
+    message.vfs[0] = (struct vf_seat){.vf = vf, .marks = VF_PRESENT | marks};
     assert_int_equal(world_say(world, PROCESS_LEAD, &message), 0);
+}
+
+static void marks(struct world *world, const char *name, uint32_t index, uint32_t marks)
+{
+    marks_at(world, name, vf_of(world, index), marks);
 }
 
 static int verdict_of(struct world *world, uint64_t id)
@@ -256,6 +261,26 @@ static void a_new_control_hears_it_again(void **state)
     assert_true(takes_mend(world, 3));
 }
 
+/* Lead speaks as soon as it is asked, the TCB only once it has looked: the order there is. */
+static void a_new_control_hears_it_before_it_knows_the_vf(void **state)
+{
+    struct world *world = *state;
+
+    run(world, "web", 3);
+    marks(world, "web", 3, VF_RESET);
+    const struct bdf vf = vf_of(world, 3);
+    assert_int_equal(world_restart(world, 2), 0);
+    world_links_up(world);
+    marks_at(world, "web", vf, VF_RESET);
+    world_lead_sync(world);
+    world_forget_sent(world);
+    world_vf(world, NET0, 3, true, true);
+    assert_int_equal(wanted_reset(world), 1);
+    renew(world);
+    applied(world, 0);
+    assert_true(takes_mend(world, 3));
+}
+
 static void a_new_sr_pcim_and_a_new_lead_hear_it_again(void **state)
 {
     struct world *world = *state;
@@ -304,6 +329,7 @@ int main(void)
         TEST(who_is_alone_with_it_is_mended_without),
         TEST(what_failed_is_proposed_again),
         TEST(a_new_control_hears_it_again),
+        TEST(a_new_control_hears_it_before_it_knows_the_vf),
         TEST(a_new_sr_pcim_and_a_new_lead_hear_it_again),
         TEST(an_end_forgets),
     };
