@@ -147,12 +147,13 @@ static int bring_up(struct tcb_pf_state *pf, struct result *result)
 /* ---- after a reset behind our back */
 
 /* Whoever asks: nobody whose VF works is disturbed, and what nobody uses needs no renewing, unless
- * the PF itself says that it was reset. Its registers are for all its VFs. */
+ * the PF itself says that it was reset: its registers are for all its VFs, and of secondary
+ * controllers those that are online are left alone. */
 static int check_reset(const struct tcb_pf_state *pf, struct result *result)
 {
     uint32_t used = 0;
 
-    if (action_registers_reset(pf, result))
+    if (action_was_reset(pf, result))
         return 0;
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         const struct tcb_vf_state *vf = &pf->vfs[i];
@@ -162,10 +163,9 @@ static int check_reset(const struct tcb_pf_state *pf, struct result *result)
             return action_fail(result, -EBUSY, "its VF %u works", i);
         used++;
     }
-    return used || action_was_reset(pf, result)
-               ? 0
-               : action_fail(result, -ENOENT,
-                             "no VF of it is in use, and nothing tells that it was reset");
+    return used ? 0
+                : action_fail(result, -ENOENT,
+                              "no VF of it is in use, and nothing tells that it was reset");
 }
 
 static int configure_all(struct tcb_pf_state *pf, struct result *result)

@@ -118,27 +118,31 @@ static bool due(const struct tcb_pf_state *pf)
     return any;
 }
 
-/* Secondary controllers are looked at one by one: each tells of its own VF. */
+static bool is_armed(const struct tcb_vf_state *vf)
+{
+    return vf->present && vf->holder.value && reset_vf_works(vf->observed.bdf);
+}
+
+/* While a child may be reading the registers none becomes armed: it read them before, perhaps. */
 bool resets_tick(struct tcb_pf_state *pf)
 {
-    bool each = facts_of(pf)->renew == RENEW_CONTROLLERS;
-
-    if (!can_look(pf))
+    if (!tells(pf) || function_may_sleep(&pf->observed))
         return false;
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         struct tcb_vf_state *vf = &pf->vfs[i];
-        vf->armed = vf->present && vf->holder.value && reset_vf_works(vf->observed.bdf);
-        vf->tells = vf->armed && (vf->tells || each);
+        vf->armed = is_armed(vf) && (vf->armed || !pf->busy);
+        vf->tells &= vf->armed;
     }
-    return due(pf);
+    return can_look(pf) && due(pf);
 }
 
-/* None was under way at the tick that saw them armed: it began after that. */
+/* A reset may have taken their interrupts since the tick that saw them armed. */
 static void lives(struct tcb_pf_state *pf)
 {
     pf->sign_true = true;
+    pf->sign_lies = false;
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
-        pf->vfs[i].tells = pf->vfs[i].armed;
+        pf->vfs[i].tells = pf->vfs[i].armed && is_armed(&pf->vfs[i]);
 }
 
 /* One that has just been renewed and is still as after a reset, and never was otherwise, is another

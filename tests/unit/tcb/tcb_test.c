@@ -510,7 +510,7 @@ static void a_reset_that_no_vf_tells_of(void **state)
     reset_heard(stage); /* it has an open VF */
     apply(stage, 8, ACTION_PF_RENEW, 0);
     assert_int_equal(applied(stage, 8).error, -EBUSY);
-    assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500)); /* a look at a PF whose VF works */
+    assert_true(stage_silent(stage, PROCESS_SR_PCIM, 3000)); /* a look at a PF whose VF works */
     registers(stage, "0"); /* a reset would have taken its interrupts: not looked at */
     assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500));
     tree_msix(root, 0, false);
