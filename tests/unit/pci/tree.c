@@ -42,9 +42,10 @@ void tree_write(const char *root, struct bdf bdf, const char *name, const void *
 
     path_of(path, root, bdf, name);
     folders(path);
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     must(file >= 0, path);
-    must(write(file, bytes, size) == (ssize_t)size, path);
+    must(write(file, bytes, size) == (ssize_t)size, path); /* who reads meanwhile finds no hole */
+    must(ftruncate(file, (off_t)size) == 0, path);
     close(file);
 }
 
