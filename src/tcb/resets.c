@@ -131,6 +131,9 @@ bool resets_tick(struct tcb_pf_state *pf)
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         struct tcb_vf_state *vf = &pf->vfs[i];
         vf->armed = is_armed(vf) && (vf->armed || !pf->busy);
+#ifdef PARCLOSE_MUTANT_ARMED_TELLS /* whoever is armed works */
+        vf->tells = vf->armed;
+#endif
         vf->tells &= vf->armed;
     }
     return can_look(pf) && due(pf);
