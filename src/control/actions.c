@@ -30,17 +30,11 @@ static void verdict(struct control *control, uint64_t id, int error, uint32_t wr
     control_send(control, PROCESS_SR_PCIM, &message, NULL, 0);
 }
 
-/* The partition that a VF belongs to; NULL: nobody's. */
-static const struct partition *holder(struct control *control, const struct vf *vf)
-{
-    return vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
-}
-
 /* One that waits to come to a partition that runs is not its monitor's yet. */
 bool action_vf_held(struct control *control, const struct pf *pf, uint32_t index)
 {
     const struct vf *vf = &pf->vfs[index];
-    const struct partition *partition = holder(control, vf);
+    const struct partition *partition = db_partition_of(control->db, vf->owner);
 
     return (vf->present && vf->observed.open) ||
            (partition && partition->run.channels &&
@@ -66,7 +60,7 @@ bool action_takes_vfs(struct db *db, const struct pf *pf)
 
 static const char *judge_activate(struct control *control, const struct pf *pf, uint32_t index)
 {
-    const struct partition *partition = holder(control, &pf->vfs[index]);
+    const struct partition *partition = db_partition_of(control->db, pf->vfs[index].owner);
 
     if (!partition)
         return "no partition wants this VF";
@@ -81,14 +75,14 @@ static const char *judge_sleep(struct control *control, const struct pf *pf)
     if (pf->image.idle_power != IDLE_POWER_AUTO)
         return "it is to be kept awake";
     for (size_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++)
-        if (holder(control, &pf->vfs[i]))
+        if (db_partition_of(control->db, pf->vfs[i].owner))
             return "a partition wants a VF of it";
     return action_pf_held(control, pf) ? "a VF of it is in use" : NULL;
 }
 
 static const char *judge_release(struct control *control, const struct pf *pf, uint32_t index)
 {
-    if (holder(control, &pf->vfs[index]))
+    if (db_partition_of(control->db, pf->vfs[index].owner))
         return "a partition wants this VF";
     return action_vf_held(control, pf, index) ? "the VF is in use" : NULL;
 }
@@ -106,7 +100,7 @@ static const char *judge_renew(struct control *control, const struct pf *pf, uin
 {
     const struct vf *vf = &pf->vfs[index];
 
-    if (!holder(control, vf) || !action_vf_held(control, pf, index))
+    if (!db_partition_of(control->db, vf->owner) || !action_vf_held(control, pf, index))
         return "the VF is not in use";
     return vf->observed.attributes_set ? "its attributes are as desired" : NULL;
 }

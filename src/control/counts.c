@@ -21,8 +21,7 @@ static void recovered(struct pf_counts *counts, uint64_t ns)
 static bool in_use(struct db *db, const struct pf *pf, uint32_t index)
 {
     const struct vf *vf = &pf->vfs[index];
-    const struct partition *partition =
-        vf->owner.kind == OWNER_GUEST ? db_partition(db, vf->owner.partition) : NULL;
+    const struct partition *partition = db_partition_of(db, vf->owner);
 
     return partition && partition->run.phase == PHASE_RUNNING &&
            partition->run.attach == ATTACH_DONE && partition->run.channels &&
@@ -35,7 +34,7 @@ static void look(struct db *db, struct pf *pf, uint32_t index, uint64_t now)
     struct vf *vf = &pf->vfs[index];
     bool used = in_use(db, pf, index);
     bool out = used && (vf->reset_boottime_ns || pf->readiness != PF_READY ||
-                        hotplug_pending(db, db_partition(db, vf->owner.partition), pf, index));
+                        hotplug_pending(db, db_partition_of(db, vf->owner), pf, index));
 
     if (used && pf->readiness == PF_UNKNOWN && !vf->reset_boottime_ns)
         return; /* nobody judges it: as it was */

@@ -168,6 +168,11 @@ struct partition *db_partition(struct db *db, struct partition_id id)
     return db->partitions[id.value - 1].defined ? &db->partitions[id.value - 1] : NULL;
 }
 
+struct partition *db_partition_of(struct db *db, struct owner owner)
+{
+    return owner.kind == OWNER_GUEST ? db_partition(db, owner.partition) : NULL;
+}
+
 uint32_t db_name_hash(const char *name)
 {
     uint32_t hash = 2166136261; /* FNV-1a */

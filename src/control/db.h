@@ -201,6 +201,8 @@ struct vf *db_vf_by_bdf(struct db *db, struct bdf bdf);                /* NULL: 
  * Value 0: not known. */
 struct bdf db_vf_bdf(const struct pf *pf, uint32_t index);
 struct partition *db_partition(struct db *db, struct partition_id id); /* NULL: not defined */
+/* The partition that has what has this owner; NULL: no partition has it. */
+struct partition *db_partition_of(struct db *db, struct owner owner);
 uint32_t db_name_hash(const char *name);
 struct partition *db_partition_named(struct db *db, const char *name);
 struct partition *db_partition_free(struct db *db); /* a slot for a new one; NULL: none */

@@ -52,8 +52,7 @@ void errors_of_pf(struct control *control, const struct pf *pf, const struct err
 
 void errors_of_vf(struct control *control, const struct vf *vf, const struct error_counts *now)
 {
-    const struct partition *partition =
-        vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
+    const struct partition *partition = db_partition_of(control->db, vf->owner);
     const char *name = partition ? partition->config.name : "nobody's";
     char text[PARCLOSE_REASON_MAX], bdf[NAME_BDF_MAX];
 

@@ -69,8 +69,7 @@ static bool vf_ok(const struct vf_observed *vf)
 /* Lead may have spoken of its address before, which said nothing as long as the VF had none. */
 static void hear_owner_again(struct control *control, const struct vf *vf)
 {
-    struct partition *owner =
-        vf->owner.kind == OWNER_GUEST ? db_partition(control->db, vf->owner.partition) : NULL;
+    struct partition *owner = db_partition_of(control->db, vf->owner);
 
     if (!owner || !owner->said || !owner->run.channels)
         return;

@@ -147,8 +147,7 @@ static void replace(struct control *control, const struct pcpu *lost, struct par
 
 static void went_offline(struct control *control, const struct pcpu *pcpu)
 {
-    struct partition *partition =
-        pcpu->owner.kind == OWNER_GUEST ? db_partition(control->db, pcpu->owner.partition) : NULL;
+    struct partition *partition = db_partition_of(control->db, pcpu->owner);
 
     if (partition) {
         replace(control, pcpu, partition);
