@@ -96,26 +96,28 @@ bool action_was_reset(const struct tcb_pf_state *pf, struct result *result)
     return result->reset == RESET_YES && !pf->sign_lies;
 }
 
-static bool can_look(const struct tcb_pf_state *pf)
-{
-    return tells(pf) && !pf->busy && pf->observed.link_up && !function_may_sleep(&pf->observed) &&
-           pf->recovery == RECOVERY_NONE;
-}
-
 /* A guest has a VF of it, or is to have one, and none tells that all is well. */
-static bool due(const struct tcb_pf_state *pf)
+static bool may_be_reset(const struct tcb_pf_state *pf)
 {
-    bool any = pf->reset;
+    bool any = false;
 
     for (uint32_t i = 0; i < PARCLOSE_MAX_VFS_PER_PF; i++) {
         const struct tcb_vf_state *vf = &pf->vfs[i];
         if (!vf->present || vf->owner.kind != OWNER_GUEST)
             continue;
-        if (vf->tells && !pf->reset)
+        if (vf->tells)
             return false;
         any = true;
     }
     return any;
+}
+
+static bool due(const struct tcb_pf_state *pf)
+{
+    bool can = tells(pf) && !pf->busy && pf->observed.link_up &&
+               !function_may_sleep(&pf->observed) && pf->recovery == RECOVERY_NONE;
+
+    return can && (pf->reset || may_be_reset(pf));
 }
 
 static bool is_armed(const struct tcb_vf_state *vf)
@@ -133,10 +135,11 @@ bool resets_tick(struct tcb_pf_state *pf)
         vf->armed = is_armed(vf) && (vf->armed || !pf->busy);
 #ifdef PARCLOSE_MUTANT_ARMED_TELLS /* whoever is armed works */
         vf->tells = vf->armed;
-#endif
+#else
         vf->tells &= vf->armed;
+#endif
     }
-    return can_look(pf) && due(pf);
+    return due(pf);
 }
 
 /* A reset may have taken their interrupts since the tick that saw them armed. */
@@ -154,7 +157,7 @@ bool resets_take(struct tcb_pf_state *pf, uint32_t action, const struct result *
 {
     bool before = pf->reset;
 
-    if (result->reset == RESET_UNKNOWN || (action == ACTION_LOOK && !(can_look(pf) && due(pf))))
+    if (result->reset == RESET_UNKNOWN || (action == ACTION_LOOK && !due(pf)))
         return false; /* it was looked at for its health */
     if (result->reset == RESET_NO)
         lives(pf);

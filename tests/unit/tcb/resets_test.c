@@ -47,7 +47,7 @@ static void arm(bool on)
     tree_msix("sys", 0, on);
 }
 
-/* A guest has VF 0, armed, and the PF was seen to live. */
+/* A guest has VF 0, armed. */
 static void begin_armed(const char *driver)
 {
     played_begin(1);
@@ -69,15 +69,21 @@ static void looked(uint32_t says)
     resets_take(&pf, ACTION_LOOK, &result);
 }
 
+/* And the PF was seen to live after that. */
+static void begin_telling(const char *driver)
+{
+    begin_armed(driver);
+    assert_true(resets_tick(&pf));
+    looked(RESET_NO);
+}
+
 static void interrupts_tell_once_the_pf_was_seen_to_live(void **state)
 {
     static const char *const drivers[] = {"igb", "nvme"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-        begin_armed(drivers[i]);
-        assert_true(resets_tick(&pf));
-        looked(RESET_NO);
+        begin_telling(drivers[i]);
         assert_false(resets_tick(&pf));
         arm(false);
         assert_true(resets_tick(&pf));
@@ -93,9 +99,7 @@ static void interrupts_tell_once_the_pf_was_seen_to_live(void **state)
 static void those_that_a_reset_took_meanwhile_tell_nothing(void **state)
 {
     (void)state;
-    begin_armed("igb");
-    resets_tick(&pf);
-    looked(RESET_NO);
+    begin_telling("igb");
     arm(false);
     assert_false(renewed(RESET_NO));
     arm(true);
@@ -105,9 +109,7 @@ static void those_that_a_reset_took_meanwhile_tell_nothing(void **state)
 static void nor_do_those_that_it_took_while_the_pf_was_busy(void **state)
 {
     (void)state;
-    begin_armed("igb");
-    resets_tick(&pf);
-    looked(RESET_NO);
+    begin_telling("igb");
     pf.busy = ACTION_PF_RENEW;
     arm(false);
     assert_false(resets_tick(&pf));
