@@ -99,6 +99,14 @@ static void begin(struct stage *stage)
     stage_hear(stage, PROCESS_CONTROL, TCB_SYNC, &frame);
 }
 
+/* A partition is to have a VF of it. */
+static void want_vf(struct stage *stage)
+{
+    name_card(stage);
+    assign(stage, 0, 1);
+    sync_control(stage);
+}
+
 /* ---- what it says */
 
 static void a_new_link_hears_everything(void **state)
@@ -480,6 +488,15 @@ static uint32_t reset_heard(struct stage *stage)
     return ((const struct observed_pf *)(const void *)frame.bytes)->pf.reset;
 }
 
+/* Nobody has a VF of it, and this is what its registers say. */
+static void begin_with_registers(struct stage *stage, char root[80], const char *bit)
+{
+    stage_root(stage, root);
+    tree_create_vfs(root, VFS);
+    registers(stage, bit);
+    begin(stage);
+}
+
 /* While a partition is to have a VF of it and nobody's works. */
 static void a_reset_that_no_vf_tells_of(void **state)
 {
@@ -488,16 +505,11 @@ static void a_reset_that_no_vf_tells_of(void **state)
     struct frame frame;
     char root[80];
 
-    root_of(state, root);
-    tree_create_vfs(root, VFS);
-    registers(stage, "0");
-    begin(stage);
+    begin_with_registers(stage, root, "0");
     assert_int_equal(reset_heard(stage), 0);
     stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
     assert_true(stage_silent(stage, PROCESS_SR_PCIM, 1500)); /* nobody's concern */
-    name_card(stage);
-    assign(stage, 0, 1);
-    sync_control(stage);
+    want_vf(stage);
     assert_int_equal(reset_heard(stage), 1);
     apply(stage, 7, ACTION_VF_ACTIVATE, 0);
     struct tcb_applied result = applied(stage, 7);
@@ -527,14 +539,9 @@ static void a_vf_that_was_armed_after_a_reset_tells_nothing(void **state)
     struct frame frame;
     char root[80];
 
-    root_of(state, root);
-    tree_create_vfs(root, VFS);
-    registers(stage, "1");
-    begin(stage);
+    begin_with_registers(stage, root, "1");
     stage_hear(stage, PROCESS_SR_PCIM, OBSERVED_SYNC, &frame);
-    name_card(stage);
-    assign(stage, 0, 1);
-    sync_control(stage);
+    want_vf(stage);
     registers(stage, "0");
     tree_msix(root, 0, true);
     stage_say(stage, PROCESS_LEAD, &held);
@@ -551,10 +558,7 @@ static void what_nobody_uses_is_renewed_after_a_reset(void **state)
     struct stage *stage = *state;
     char root[80];
 
-    root_of(state, root);
-    tree_create_vfs(root, VFS);
-    registers(stage, "1");
-    begin(stage);
+    begin_with_registers(stage, root, "1");
     apply(stage, 7, ACTION_PF_RENEW, 0);
     assert_int_equal(applied(stage, 7).error, -ENOENT);
     registers(stage, "0");
@@ -855,9 +859,7 @@ static void a_vf_is_activated_on_a_pf_that_is_on(void **state)
     tree_create_vfs(root, VFS);
     tree_link(root, tree_vf(0), "driver", "/drivers/vfio-pci");
     begin(stage);
-    name_card(stage);
-    assign(stage, 0, 1);
-    sync_control(stage);
+    want_vf(stage);
     apply(stage, 7, ACTION_VF_ACTIVATE, 0);
     const struct tcb_applied result = applied(stage, 7);
     assert_int_equal(result.error, 0);
@@ -1300,9 +1302,7 @@ static void files_are_for_the_owner_only(void **state)
     root_of(state, root);
     tree_create_vfs(root, VFS);
     tree_link(root, tree_vf(0), "driver", "/drivers/vfio-pci");
-    name_card(stage);
-    assign(stage, 0, 1);
-    sync_control(stage);
+    want_vf(stage);
     sync_lead(stage);
     stage_say(stage, PROCESS_LEAD, &open_it);
     assert_true(opened(stage).error < 0);
@@ -1322,9 +1322,7 @@ static void one_whose_pf_may_sleep_is_not_handed_out(void **state)
     tree_create_vfs(root, VFS);
     tree_link(root, tree_vf(0), "driver", "/drivers/vfio-pci");
     begin(stage);
-    name_card(stage);
-    assign(stage, 0, 1);
-    sync_control(stage);
+    want_vf(stage);
     apply(stage, 7, ACTION_VF_ACTIVATE, 0);
     assert_int_equal(applied(stage, 7).error, 0);
     set_power(root, "auto", "active");
